@@ -1,0 +1,86 @@
+// Package lab is where brokers live while they are measured and hurt: containers, processes, this process
+// itself, or a server that somebody else runs.
+package lab
+
+import (
+	"context"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// A Lab starts broker servers.
+type Lab interface {
+	Name() string // docker, process, embedded or external
+
+	// Unfit says why the lab cannot run the driver's server, or "" when it can. It starts nothing, and it
+	// does not pull or build.
+	Unfit(ctx context.Context, d brokers.Driver) string
+
+	// Start brings a server up and returns once it answers its own protocol. On error nothing is left
+	// behind, and the error carries the end of the server's log.
+	Start(ctx context.Context, r Request) (Node, error)
+}
+
+// A Request asks for one server.
+type Request struct {
+	Driver   brokers.Driver
+	Variant  brokers.Variant
+	Name     string        // node name, unique in the run: "broker"
+	LogPath  string        // where the node's output is captured
+	Patience time.Duration // how long it may take to become ready; 0 is a minute
+	Port     int           // fixed port on 127.0.0.1, 0 for a free one
+	Keep     bool          // not to be swept when its owner is gone: `bench up`
+}
+
+// A Node is one running server. Its methods may be called from several goroutines; actions are serialised.
+type Node interface {
+	Info() Info
+
+	// Can says why the action does not apply to this node, or "".
+	Can(a Action) string
+
+	// Do performs the action and returns once its effect has been seen: after Kill and Stop the process is gone,
+	// after Start the server answers its protocol, after Pause no thread runs. Doing what is already so is an error.
+	Do(ctx context.Context, a Action) error
+
+	// Stats samples what the node uses now. After Kill or Stop it is an error.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Close ends the node and removes everything it left, data included. A second call does nothing.
+	Close(ctx context.Context) error
+}
+
+// An Action is something that can be done to a node.
+type Action string
+
+// The actions. Kill is SIGKILL, Stop the product's orderly shutdown; Start brings a killed or stopped node back
+// with its data and its address; Pause freezes every thread without telling anyone, Resume thaws.
+const (
+	Kill   Action = "kill"
+	Stop   Action = "stop"
+	Start  Action = "start"
+	Pause  Action = "pause"
+	Resume Action = "resume"
+)
+
+// Info describes a node. The address stays the same across restarts.
+type Info struct {
+	Name     string
+	Lab      string
+	Product  string            // "redis"
+	Version  string            // as the server itself tells
+	Image    string            // what really ran, with its id; "" outside containers
+	Addr     string            // host:port; "" for a library broker
+	URL      string            // what Driver.Open takes, without the fault proxy
+	PID      int               // 0 where there is none of its own
+	Settings map[string]string // every non-default setting
+}
+
+// Stats is one sample of what a node uses.
+type Stats struct {
+	CPUSeconds float64 // user and system, since the node's first start
+	RSS        int64   // bytes
+	FDs        int     // -1 unknown
+	Conns      int     // established TCP connections, -1 unknown
+}

@@ -1,0 +1,58 @@
+package ledger
+
+import "iter"
+
+// A History is the record of one run of one cell, complete or (after an interruption) as far as it came.
+// Checks judge it; `bench check` reads it back from disk years later.
+type History interface {
+	Meta() Meta
+	// Len is the number of tasks that were due; Task(i) is valid below it.
+	Len() int
+	Task(i int) Task
+	// All yields every task in order of its sequence number. The Task's Attempts slice is valid
+	// until the next iteration: copy what is kept.
+	All() iter.Seq[Task]
+	// Foreign are the events about messages that do not belong to the run, at most the first thousand,
+	// and their whole number.
+	Foreign() ([]Event, int)
+}
+
+// Meta is what a check needs to know about the run besides its tasks. All times are nanoseconds since
+// the run's start.
+type Meta struct {
+	Schema     int               `json:"schema"` // of the history file
+	Run        string            `json:"run"`    // the run tag inside task ids, hexadecimal
+	Scenario   string            `json:"scenario"`
+	Broker     string            `json:"broker"` // "redis:aof-always"
+	System     string            `json:"system"`
+	Pool       string            `json:"pool"`
+	Acks       string            `json:"acks"`
+	Seed       uint64            `json:"seed"`
+	Started    string            `json:"started"` // RFC 3339, wall clock
+	Nodes      []string          `json:"nodes"`   // Event.Node and Attempt.Node are indexes into it
+	Phases     []Phase           `json:"phases"`
+	Faults     []FaultSpan       `json:"faults"`
+	DrainEnded int64             `json:"drain_ended"`        // when the system fell quiet, or the drain limit passed
+	Drained    bool              `json:"drained"`            // queue, unacked set and workers were seen empty
+	Left       int               `json:"left"`               // messages ready or unacked at the end, -1 unknown
+	LeftIDs    []uint64          `json:"left_ids,omitempty"` // sequence numbers of messages still in the broker, where they could be read
+	Aborted    string            `json:"aborted,omitempty"`  // why the history is not whole
+	Settings   map[string]string `json:"settings,omitempty"`
+}
+
+// A Phase is a span of the run: warmup, steady, fault, recovery or drain.
+type Phase struct {
+	Name string `json:"phase"`
+	From int64  `json:"from"`
+	To   int64  `json:"to"`
+}
+
+// A FaultSpan is one fault as it was really injected.
+type FaultSpan struct {
+	Fault    string `json:"fault"`
+	Node     string `json:"node"`
+	At       int64  `json:"at"`        // injection began
+	InEffect int64  `json:"in_effect"` // proved effective
+	Healed   int64  `json:"healed"`    // proved healed; 0 never
+	Proof    string `json:"proof"`
+}
