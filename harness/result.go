@@ -57,6 +57,8 @@ type Cell struct {
 	Acks        string            `json:"acks"`
 	Workers     int               `json:"workers"`
 	Concurrency int               `json:"concurrency"`
+	Prefetch    int               `json:"prefetch"`
+	Load        LoadAsked         `json:"load"`
 	Workload    string            `json:"workload"`
 	Repeat      int               `json:"repeat"`
 	Outcome     Outcome           `json:"outcome"`
@@ -76,6 +78,14 @@ type Cell struct {
 	Series       Series             `json:"series"`
 	History      string             `json:"history,omitempty"` // file name in the result directory
 	Logs         []string           `json:"logs,omitempty"`
+}
+
+// LoadAsked is the load that the scenario asked for: tasks a second, and seconds.
+type LoadAsked struct {
+	Shape  string  `json:"shape"`
+	Rate   float64 `json:"rate"`
+	For    float64 `json:"for"`
+	Warmup float64 `json:"warmup"`
 }
 
 // Counts is the accounting of task ids. Classes are defined in package checks.
