@@ -1,0 +1,59 @@
+package images
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"taskbench/ci/images"
+)
+
+const suffix = ".Dockerfile"
+
+// A recipe is one Dockerfile.
+type recipe struct {
+	name string
+	text []byte
+}
+
+func (r recipe) image() Image { return Image{Name: r.name, Tag: "taskbench/" + r.name + ":1"} }
+
+// content is the hash of what the image is made from: the recipe and its base. The packages that apt-get
+// installs are not in it, so a newer package needs a forced build.
+func (r recipe) content(baseID string) string {
+	h := sha256.New()
+	h.Write([]byte(baseID + "\n"))
+	h.Write(r.text)
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// read returns the recipes with these names, all of them when there are none, sorted by name.
+func read(only []string) ([]recipe, error) {
+	files, err := fs.Glob(images.Files, "*"+suffix)
+	if err != nil {
+		return nil, fmt.Errorf("list the Dockerfiles: %w", err)
+	}
+	var rs []recipe
+	var known []string
+	for _, file := range files {
+		name := strings.TrimSuffix(file, suffix)
+		known = append(known, name)
+		if len(only) > 0 && !slices.Contains(only, name) {
+			continue
+		}
+		text, err := images.Files.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", file, err)
+		}
+		rs = append(rs, recipe{name, text})
+	}
+	for _, name := range only {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("no image %q can be built: there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return rs, nil
+}
