@@ -1,0 +1,17 @@
+package load
+
+import (
+	"syscall"
+	"time"
+)
+
+// fine is how long before a due time the pacer stops trusting the runtime's timers, whose resolution is the
+// millisecond that epoll has when a process is otherwise idle.
+const fine = 1500 * time.Microsecond
+
+// nap sleeps in the kernel, which is late by some 60 microseconds and not by a millisecond.
+func nap(d time.Duration) {
+	left := syscall.NsecToTimespec(int64(d))
+	// An interrupted nap is not resumed: the pacer looks at the clock after each anyway.
+	_ = syscall.Nanosleep(&left, nil)
+}
