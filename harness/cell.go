@@ -1,0 +1,141 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/proxy"
+	"taskbench/harness/ledger"
+	"taskbench/harness/metrics"
+	"taskbench/harness/systems"
+)
+
+// A job is one cell to be run, and what the cells share.
+type job struct {
+	plan       Plan
+	cell       CellPlan
+	index      int
+	clock      *clock
+	iterations float64 // of cpu work in a millisecond of this host
+	slow       string  // URL of the slow HTTP server
+}
+
+// A stage is one cell's broker, proxy and workers, up and consuming, and the ledger that watches them.
+type stage struct {
+	job
+	node      lab.Node
+	proxy     *proxy.Proxy // nil for a library broker
+	url       string       // what workers and publishers connect to
+	workers   []systems.Worker
+	run       ledger.Run
+	recorder  *ledger.Recorder
+	collector *ledger.Collector
+	samplers  []*metrics.Sampler
+	start     int64 // host monotonic nanoseconds: when the load began
+	evidence  string
+}
+
+// runCell provisions, drives, breaks, heals, drains and judges one cell, and removes whatever it started.
+func runCell(ctx context.Context, j job) (Cell, error) {
+	j.clock.start()
+	cell := newCell(j.cell)
+	s, err := provision(ctx, j)
+	if err != nil {
+		cell.Warnings = append(cell.Warnings, err.Error())
+		if ctx.Err() != nil {
+			return cell, ctx.Err()
+		}
+		return cell, EnvironmentError{err}
+	}
+	info := s.node.Info()
+	cell.Server, cell.Image = info.Product+" "+info.Version, info.Image
+	cell.Settings = info.Settings
+
+	outcome := s.drive(ctx)
+	tearDown := s.close() // workers leave before the evidence is read to its end
+	j.clock.tell(Progress{Phase: "judge"})
+	judged, err := s.judge(cell, outcome)
+	return judged, errors.Join(ctx.Err(), err, tearDown)
+}
+
+// queue is where the tasks of every cell go: each cell has a server, or a file, of its own.
+const queue = "celery"
+
+// provision brings everything up. On error nothing is left running.
+func provision(ctx context.Context, j job) (_ *stage, err error) {
+	c := j.cell
+	j.clock.tell(Progress{Phase: "provision"})
+	s := &stage{job: j, run: ledger.NewRun(j.plan.Seed, uint64(j.index))}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	s.evidence, err = os.MkdirTemp(j.plan.Dir, ".evidence-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the evidence: %w", err)
+	}
+	s.node, err = c.Lab.Start(ctx, lab.Request{Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker")})
+	if err != nil {
+		return nil, fmt.Errorf("bring broker %s up in lab %s: %w", c.Driver.Name, c.Lab.Name(), err)
+	}
+	s.url = s.node.Info().URL
+	if addr := s.node.Info().Addr; addr != "" && !c.Driver.Server.Library {
+		if s.proxy, err = proxy.Listen(ctx, addr); err != nil {
+			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
+		}
+		s.url = throughProxy(s.url, addr, s.proxy.Addr())
+	}
+	nodes := []string{"broker"}
+	for i := range c.Scenario.System.Workers {
+		nodes = append(nodes, fmt.Sprintf("worker-%d", i+1))
+	}
+	s.recorder = ledger.NewRecorder(s.run, ledger.Now())
+	if s.collector, err = ledger.NewCollector(s.evidence, s.recorder); err != nil {
+		return nil, fmt.Errorf("watch for evidence: %w", err)
+	}
+	for i, name := range nodes[1:] {
+		w, err := c.System.Start(ctx, systems.Spec{
+			Name: name, Index: uint16(i + 1), Driver: c.Driver, Variant: c.Variant, URL: s.url, Queue: queue,
+			System: c.Scenario.System, Run: s.run, Evidence: s.evidence, LogPath: s.log(name),
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s, nil
+}
+
+func (s *stage) log(node string) string {
+	return filepath.Join(s.plan.Dir, "logs", s.cell.Name()+"."+node+".log")
+}
+
+// close stops the workers warmly and removes everything. It goes on past errors, and past the end of the run's
+// context: what was started must go.
+func (s *stage) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var errs []error
+	for _, w := range s.workers {
+		errs = append(errs, w.Stop(ctx))
+	}
+	for _, m := range s.samplers {
+		m.Stop()
+	}
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.Close())
+	}
+	if s.node != nil {
+		errs = append(errs, s.node.Close(ctx))
+	}
+	if s.collector != nil {
+		errs = append(errs, s.collector.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.evidence))...)
+}

@@ -1,0 +1,121 @@
+// Package faults is the ways to hurt a run: one file for each fault. A fault proves that it took effect before
+// it counts as injected, and its healing proves that the effect is gone.
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sort"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/proxy"
+	"taskbench/harness/systems"
+)
+
+// A Target is everything that a fault may touch in one run.
+type Target struct {
+	Broker  lab.Node
+	Proxy   *proxy.Proxy // nil for a library broker
+	Driver  brokers.Driver
+	Workers []systems.Worker
+	Rand    *rand.Rand // the run's, for the choice of a victim
+}
+
+// Args are a fault's parameters from the scenario, validated against Fault.Params.
+type Args struct {
+	For    time.Duration // how long it lasts; 0 where the fault is over as soon as it happened
+	Params map[string]time.Duration
+}
+
+// An Effect is an injected fault.
+type Effect struct {
+	Node  string // who was hurt: the victim's name
+	Proof string // what was seen
+	// Heal undoes the fault and returns, with what was seen, once the undoing had its effect.
+	Heal func(ctx context.Context) (proof string, err error)
+}
+
+// A Fault is one way to hurt a node.
+type Fault struct {
+	Name, Doc string
+	Node      string           // broker or worker
+	Params    map[string]Param // besides "for"
+	// Unfit says why the fault cannot be applied in the setting, or "".
+	Unfit func(Setting) string
+	// Inject returns once the fault is in full effect. On error nothing is left to heal.
+	Inject func(ctx context.Context, t Target, a Args) (Effect, error)
+}
+
+// A Param is a parameter of a fault, a duration.
+type Param struct {
+	Doc     string
+	Default time.Duration
+}
+
+// all is filled by the file of each fault.
+var all = map[string]Fault{}
+
+// register adds the fault of a file; faults on broker and worker may share a name.
+func register(f Fault) struct{} {
+	key := f.Node + "/" + f.Name
+	if _, twice := all[key]; twice {
+		panic("fault " + key + " is registered twice")
+	}
+	all[key] = f
+	return struct{}{}
+}
+
+// All lists every fault, by node and name.
+func All() []Fault {
+	list := make([]Fault, 0, len(all))
+	for _, f := range all {
+		list = append(list, f)
+	}
+	sort.Slice(list, func(i, j int) bool {
+		if list[i].Node != list[j].Node {
+			return list[i].Node < list[j].Node
+		}
+		return list[i].Name < list[j].Name
+	})
+	return list
+}
+
+// Find finds a fault by name and node; with an empty node the name must be enough.
+func Find(name, node string) (Fault, error) {
+	if f, ok := all[node+"/"+name]; ok {
+		return f, nil
+	}
+	var found []Fault
+	for _, f := range All() {
+		if f.Name == name && (node == "" || node == f.Node) {
+			found = append(found, f)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Fault{}, fmt.Errorf("no fault %q on node %q; `bench list faults` shows what there is", name, node)
+	default:
+		return Fault{}, fmt.Errorf("fault %q needs a node: broker or worker", name)
+	}
+}
+
+// arg is the value of a parameter, or its default.
+func (f Fault) arg(a Args, name string) time.Duration {
+	if d, ok := a.Params[name]; ok {
+		return d
+	}
+	return f.Params[name].Default
+}
+
+// probe makes one protocol exchange with the broker at its own address, not through the proxy.
+func probe(ctx context.Context, t Target, url string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := t.Driver.Server.Ready(ctx, url)
+	return err
+}

@@ -1,0 +1,65 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+var latency = Fault{
+	Name: "latency",
+	Node: "broker",
+	Doc:  "Delays every byte between the broker and its clients by `delay` each way, give or take `jitter`, until `for` has passed.",
+	Params: map[string]Param{
+		"delay":  {Doc: "each way", Default: 50 * time.Millisecond},
+		"jitter": {Doc: "uniform, plus or minus", Default: 0},
+	},
+	Unfit: Setting.link,
+}
+
+var _ = func() struct{} {
+	latency.Inject = injectLatency
+	return register(latency)
+}()
+
+func injectLatency(ctx context.Context, t Target, a Args) (Effect, error) {
+	delay, jitter := latency.arg(a, "delay"), latency.arg(a, "jitter")
+	before, err := roundTrip(ctx, t)
+	if err != nil {
+		return Effect{}, fmt.Errorf("measure the way to the broker: %w", err)
+	}
+	if err := t.Proxy.Latency(delay, jitter, t.Rand.Uint64()); err != nil {
+		return Effect{}, fmt.Errorf("delay the broker: %w", err)
+	}
+	heal := func(ctx context.Context) (string, error) {
+		if err := t.Proxy.Heal(); err != nil {
+			return "", fmt.Errorf("end the broker's delay: %w", err)
+		}
+		after, err := roundTrip(ctx, t)
+		if err != nil {
+			return "", fmt.Errorf("measure the way to the broker after the delay: %w", err)
+		}
+		return fmt.Sprintf("a protocol exchange takes %.1f ms again", ms(after)), nil
+	}
+	during, err := roundTrip(ctx, t)
+	if least := 2 * (delay - jitter); err != nil || during < least {
+		if _, err := heal(ctx); err != nil {
+			return Effect{}, err
+		}
+		return Effect{}, fmt.Errorf("delay the broker: an exchange took %v, less than %v (%v)", during, least, err)
+	}
+	return Effect{
+		Node:  t.Broker.Info().Name,
+		Proof: fmt.Sprintf("a protocol exchange took %.1f ms before and takes %.1f ms now", ms(before), ms(during)),
+		Heal:  heal,
+	}, nil
+}
+
+// roundTrip is how long connecting and one protocol exchange take through the proxy.
+func roundTrip(ctx context.Context, t Target) (time.Duration, error) {
+	began := time.Now()
+	err := probe(ctx, t, t.viaProxy(), 20*time.Second)
+	return time.Since(began), err
+}
+
+func ms(d time.Duration) float64 { return float64(d) / 1e6 }

@@ -1,0 +1,37 @@
+package faults
+
+import (
+	"fmt"
+
+	"taskbench/harness/lab"
+)
+
+// A Setting is what is known of a cell before anything has started: enough to say that a fault cannot apply.
+type Setting struct {
+	Lab     string // docker, process, embedded, external
+	Library bool   // the broker is a library inside each worker
+	Pool    string
+}
+
+// server says why an action on the broker's server is impossible in the setting, or "".
+func (s Setting) server(a lab.Action) string {
+	switch {
+	case s.Library:
+		return "the broker is a library inside each process: there is no server to hurt, hurt a worker instead"
+	case s.Lab == "external":
+		return fmt.Sprintf("the server is somebody else's: no %s from here", a)
+	case s.Lab == "embedded" && (a == lab.Pause || a == lab.Resume):
+		return "the server shares its process with the harness: freezing it would freeze the judge"
+	}
+	return ""
+}
+
+// link says why a fault on the way to the broker is impossible in the setting, or "".
+func (s Setting) link() string {
+	if s.Library {
+		return "the broker is a library inside each process: there is no connection to cut"
+	}
+	return ""
+}
+
+func always(Setting) string { return "" }

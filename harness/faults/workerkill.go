@@ -1,0 +1,59 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"taskbench/harness/systems"
+)
+
+// down is how long a worker stays away when the scenario does not say.
+const down = 2 * time.Second
+
+var _ = register(Fault{
+	Name: "kill",
+	Node: "worker",
+	Doc:  "SIGKILLs one worker, parent and children together; after `for` (2s) it is started again. The seed chooses the victim.",
+	Unfit: always,
+	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
+		w, err := victim(t)
+		if err != nil {
+			return Effect{}, err
+		}
+		pids := w.PIDs()
+		if err := w.Kill(ctx); err != nil {
+			return Effect{}, fmt.Errorf("kill %s: %w", w.Name(), err)
+		}
+		return Effect{
+			Node:  w.Name(),
+			Proof: fmt.Sprintf("SIGKILL; processes %v are gone", pids),
+			Heal:  startWorker(w),
+		}, nil
+	},
+})
+
+// victim chooses one of the workers that are up.
+func victim(t Target) (systems.Worker, error) {
+	var up []systems.Worker
+	for _, w := range t.Workers {
+		if len(w.PIDs()) > 0 {
+			up = append(up, w)
+		}
+	}
+	if len(up) == 0 {
+		return nil, fmt.Errorf("no worker is up that could be hurt")
+	}
+	return up[t.Rand.IntN(len(up))], nil
+}
+
+// startWorker heals whatever ended a worker: it is back once it consumes.
+func startWorker(w systems.Worker) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		began := time.Now()
+		if err := w.Start(ctx); err != nil {
+			return "", fmt.Errorf("start %s again: %w", w.Name(), err)
+		}
+		return fmt.Sprintf("consumes again after %.2f s as process %d", time.Since(began).Seconds(), w.PIDs()[0]), nil
+	}
+}

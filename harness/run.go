@@ -1,0 +1,129 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"taskbench/harness/lab/leftovers"
+	"taskbench/harness/tasks"
+)
+
+// Run runs every cell of the plan, one after the other, and judges each. The result is as whole as it could be
+// made, also beside an error: an interrupted cell is judged as far as it came and marked, and the cells after
+// it are missing. The error is an EnvironmentError where the machine failed, and ctx's own after an
+// interruption. Whatever was started is gone when Run returns.
+func Run(ctx context.Context, p Plan, watch Watcher) (Result, error) {
+	if watch == nil {
+		watch = func(Progress) {}
+	}
+	if err := os.MkdirAll(filepath.Join(p.Dir, "logs"), 0o755); err != nil {
+		return Result{}, EnvironmentError{fmt.Errorf("make the result directory: %w", err)}
+	}
+	release, err := leftovers.Own(p.Dir)
+	if err != nil {
+		return Result{}, EnvironmentError{fmt.Errorf("note down who owns this run: %w", err)}
+	}
+	defer release()
+
+	r := Result{Schema: Schema, Name: p.Name, Seed: p.Seed, Provenance: provenance(p), Cells: []Cell{}}
+	if len(p.Scenarios) == 1 {
+		r.Asks = p.Scenarios[0].Asks
+	}
+	rate, err := tasks.Calibrate(ctx)
+	if err != nil {
+		return r, fmt.Errorf("calibrate the CPU work: %w", err)
+	}
+	r.Provenance.WorkUnit = rate
+	server, err := tasks.StartSlowServer()
+	if err != nil {
+		return r, EnvironmentError{fmt.Errorf("start the slow HTTP server for io tasks: %w", err)}
+	}
+	defer server.Close()
+
+	began, total := time.Now(), p.Length()
+	var failed []error
+	for i, c := range p.Cells {
+		clock := &clock{began: began, total: total, cell: i + 1, cells: len(p.Cells), name: c.Name(), watch: watch}
+		if c.Unfit != "" {
+			clock.note("not run: " + c.Unfit)
+			r.Cells = append(r.Cells, unfitCell(c))
+			continue
+		}
+		cell, err := runCell(ctx, job{plan: p, cell: c, index: i, clock: clock, iterations: rate, slow: server.URL()})
+		r.Cells = append(r.Cells, cell)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.Name(), err))
+		}
+		total -= c.Length() - clock.spent() // what is left follows what the cell really took
+		if ctx.Err() != nil {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("interrupted: %d of %d cells were run", i+1, len(p.Cells)))
+			break
+		}
+	}
+	r.Outcome = overall(r)
+	return r, errors.Join(failed...)
+}
+
+// overall is the worst of the cells that were run.
+func overall(r Result) Outcome {
+	seen := map[Outcome]int{}
+	for _, c := range r.Cells {
+		seen[c.Outcome]++
+	}
+	for _, worst := range []Outcome{Fail, Void, Undecided} {
+		if seen[worst] > 0 {
+			return worst
+		}
+	}
+	if seen[Pass] == 0 || len(r.Warnings) > 0 && len(r.Cells) == 0 {
+		return Undecided
+	}
+	return Pass
+}
+
+func unfitCell(c CellPlan) Cell {
+	cell := newCell(c)
+	cell.Outcome = Unfit
+	cell.Warnings = append(cell.Warnings, c.Unfit)
+	return cell
+}
+
+// newCell is a cell that has not run, with what is known before.
+func newCell(c CellPlan) Cell {
+	y := c.Scenario.System
+	return Cell{
+		Broker: c.Driver.Name, Variant: c.Variant.Name, Durability: string(c.Variant.Durability), Lab: c.Lab.Name(),
+		System: c.System.Name, Pool: y.Pool, Acks: y.Acks, Workers: y.Workers, Concurrency: y.Concurrency,
+		Workload: c.Scenario.Workload.Name, Repeat: c.Repeat, Outcome: Undecided, Warnings: []string{},
+		Settings: c.Variant.Settings, Latency: map[string]Latency{}, Phases: []PhaseResult{}, Faults: []FaultResult{},
+		Resources: []Resource{}, Expectations: []Expectation{},
+	}
+}
+
+// A clock tells the watcher what time it is in the plan.
+type clock struct {
+	began       time.Time
+	total       time.Duration
+	cell, cells int
+	name        string
+	watch       Watcher
+	cellBegan   time.Time
+}
+
+func (c *clock) start() { c.cellBegan = time.Now() }
+
+func (c *clock) spent() time.Duration { return time.Since(c.cellBegan) }
+
+// tell passes progress on, with the clock's own parts filled in.
+func (c *clock) tell(p Progress) {
+	p.Cell, p.Cells, p.Name = c.cell, c.cells, c.name
+	p.Elapsed = time.Since(c.began)
+	p.Left = max(0, c.total-p.Elapsed)
+	c.watch(p)
+}
+
+func (c *clock) note(text string) { c.tell(Progress{Note: text}) }

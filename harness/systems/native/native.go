@@ -1,0 +1,254 @@
+// Package native is our own worker as a system under test: each worker is a process of this same binary, so
+// that it can be killed, and says what it did in an evidence file that outlives it.
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/leftovers"
+	"taskbench/harness/metrics"
+	"taskbench/harness/systems"
+	"taskbench/worker"
+)
+
+// System is the native worker.
+var System = systems.System{
+	Name:  "native",
+	Doc:   "taskbench's own Celery-compatible worker",
+	Pools: []string{"prefork", "goroutine", "solo"},
+	Start: start,
+}
+
+// orders is what a worker process is told by its environment; its pool children inherit it.
+type orders struct {
+	Config   worker.Config `json:"config"`
+	Evidence string        `json:"evidence"`
+	Index    uint16        `json:"index"`
+	Run      string        `json:"run"` // the run's tag
+}
+
+// process is one worker, over as many lives as faults give it.
+type process struct {
+	spec   systems.Spec
+	orders orders
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	gone    chan struct{} // closed when the present life's process has been reaped
+	exitErr error
+	stdin   *os.File // the worker leaves when this closes: nobody is left to measure it
+}
+
+func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
+	y := s.System
+	p := &process{spec: s, orders: orders{
+		Config: worker.Config{
+			Name: s.Name, Broker: s.Driver.Name, Variant: s.Variant.Name, URL: s.URL, Queues: []string{s.Queue},
+			Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch, Acks: worker.AckPolicy(y.Acks),
+			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace,
+		},
+		Evidence: s.Evidence, Index: s.Index, Run: s.Run.String(),
+	}}
+	if err := p.Start(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *process) Name() string { return p.spec.Name }
+
+// readyLine is what a worker process prints on its standard output once it consumes.
+const readyLine = "ready\n"
+
+func (p *process) Start(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.up() {
+		return fmt.Errorf("start %s: it is up already", p.spec.Name)
+	}
+	order, err := json.Marshal(p.orders)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start %s: find this program's own binary: %w", p.spec.Name, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(p.spec.LogPath), 0o755); err != nil {
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	log, err := os.OpenFile(p.spec.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("start %s: open its log: %w", p.spec.Name, err)
+	}
+	defer log.Close()
+	leashRead, leash, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	defer leashRead.Close()
+	ready, readyWrite, err := os.Pipe()
+	if err != nil {
+		leash.Close()
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	defer ready.Close()
+
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), ordersEnv+"="+string(order))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = leashRead, readyWrite, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = cmd.Start()
+	readyWrite.Close()
+	if err != nil {
+		leash.Close()
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	if err := leftovers.Group(cmd.Process.Pid); err != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+		leash.Close()
+		return fmt.Errorf("start %s: note its process down: %w", p.spec.Name, err)
+	}
+	p.cmd, p.stdin, p.gone = cmd, leash, make(chan struct{})
+	go p.reap(cmd, p.gone)
+	if err := p.awaitReady(ctx, ready); err != nil {
+		p.signal(syscall.SIGKILL)
+		<-p.gone
+		return fmt.Errorf("start %s: %w; the end of its log:\n%s", p.spec.Name, err, lab.Tail(p.spec.LogPath, 20))
+	}
+	return nil
+}
+
+func (p *process) reap(cmd *exec.Cmd, gone chan struct{}) {
+	err := cmd.Wait()
+	p.stdin.Close()
+	p.exitErr = err
+	close(gone)
+}
+
+func (p *process) awaitReady(ctx context.Context, ready *os.File) error {
+	const patience = 30 * time.Second
+	deadline := time.Now().Add(patience)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	ready.SetReadDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Now()) })()
+	line := make([]byte, len(readyLine))
+	n, err := ready.Read(line)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("it did not begin to consume within %v", patience)
+	case string(line[:n]) != readyLine:
+		return errors.New("it ended before it consumed")
+	}
+	return nil
+}
+
+// up tells whether the present life goes on; p.mu is held.
+func (p *process) up() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal reaches the worker's whole process group: the children share it.
+func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
+
+func (p *process) PIDs() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.up() {
+		return nil
+	}
+	return metrics.Tree(p.cmd.Process.Pid)
+}
+
+func (p *process) Kill(ctx context.Context, pids ...int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.up() {
+		return fmt.Errorf("%s is down already", p.spec.Name)
+	}
+	if len(pids) > 0 {
+		return killChildren(ctx, metrics.Tree(p.cmd.Process.Pid), pids)
+	}
+	children := metrics.Tree(p.cmd.Process.Pid)[1:]
+	p.signal(syscall.SIGKILL)
+	select {
+	case <-p.gone:
+	case <-ctx.Done():
+		return fmt.Errorf("%s was killed and has not gone: %w", p.spec.Name, ctx.Err())
+	}
+	return awaitGone(ctx, children)
+}
+
+// killChildren kills processes that are the worker's own at this moment, and none other.
+func killChildren(ctx context.Context, own, pids []int) error {
+	for _, pid := range pids {
+		if !slices.Contains(own, pid) {
+			return fmt.Errorf("process %d is not a child of the worker any more", pid)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("kill process %d: %w", pid, err)
+		}
+	}
+	return awaitGone(ctx, pids)
+}
+
+// awaitGone returns once none of the processes runs: it is gone, or a zombie that its parent has yet to reap.
+func awaitGone(ctx context.Context, pids []int) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !metrics.Running(pid) })
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("processes %v were killed and have not gone: %w", left, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *process) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.up() {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.gone:
+		if p.exitErr != nil {
+			return fmt.Errorf("%s ended its warm stop with an error: %w; see %s", p.spec.Name, p.exitErr, p.spec.LogPath)
+		}
+		return nil
+	case <-ctx.Done():
+		p.signal(syscall.SIGKILL)
+		<-p.gone
+		return fmt.Errorf("%s did not leave in time and was killed: %w", p.spec.Name, ctx.Err())
+	}
+}

@@ -1,0 +1,51 @@
+// Package systems is what runs the tasks: one folder for each system under test, all behind one small contract.
+package systems
+
+import (
+	"context"
+
+	"taskbench/brokers"
+	"taskbench/harness/ledger"
+	"taskbench/harness/scenario"
+)
+
+// A Spec is all that a system needs to start one worker.
+type Spec struct {
+	Name    string // node name: "worker-1"
+	Index   uint16 // of the node, in the history's list of nodes
+	Driver  brokers.Driver
+	Variant brokers.Variant
+	URL     string // of the broker, through the fault proxy
+	Queue   string
+	System  scenario.System
+	Run     ledger.Run // tasks of other runs are foreign
+	// Evidence is the directory where the worker's processes write what they did, apart from the broker.
+	Evidence string
+	LogPath  string
+}
+
+// A System starts workers. Each folder below this package exports one, named System.
+type System struct {
+	Name, Doc string
+	Pools     []string // the concurrency models it offers, the default first
+	Start     func(ctx context.Context, s Spec) (Worker, error)
+}
+
+// A Worker is one running worker: a parent process and, with some pools, its children.
+type Worker interface {
+	Name() string
+
+	// PIDs are the live processes, parent first; empty when the worker is down.
+	PIDs() []int
+
+	// Kill sends SIGKILL to the given processes of the worker (none given: to all of them, parent and children)
+	// and returns once they are gone.
+	Kill(ctx context.Context, pids ...int) error
+
+	// Stop asks for a warm stop and returns once the worker is gone; a worker that has not left when ctx ends
+	// is killed, and that is an error. Stopping a worker that is down does nothing.
+	Stop(ctx context.Context) error
+
+	// Start brings a killed or stopped worker back and returns once it consumes.
+	Start(ctx context.Context) error
+}
