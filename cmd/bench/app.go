@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taskbench/harness"
+	"taskbench/harness/lab/leftovers"
+)
+
+// An app is one invocation of the command. What it calls of the harness is held in fields, so that a test can
+// watch the command without starting servers.
+type app struct {
+	args           []string
+	stdout, stderr io.Writer
+	mistakes       []error // of whoever typed the command: reported all at once
+
+	plan  func(context.Context, harness.Request) (harness.Plan, error)
+	run   func(context.Context, harness.Plan, harness.Watcher) (harness.Result, error)
+	sweep func(context.Context) ([]string, error)
+	now   func() time.Time
+	seed  func() uint64
+}
+
+func newApp(args []string, stdout, stderr io.Writer) *app {
+	return &app{
+		args: args, stdout: stdout, stderr: stderr,
+		plan: harness.NewPlan, run: harness.Run, sweep: leftovers.Sweep,
+		now: time.Now, seed: randomSeed,
+	}
+}
+
+// execute runs the command line and returns its exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	return newApp(args, stdout, stderr).execute(context.Background())
+}
+
+func (a *app) execute(ctx context.Context) int {
+	// Everything that is written passes here, so that no message can leak a password by quoting a URL.
+	a.stdout, a.stderr = hideSecrets(a.stdout), hideSecrets(a.stderr)
+	ctx, stop := interruptible(ctx, a.stderr, os.Exit)
+	defer stop()
+
+	root := a.root()
+	root.SetArgs(a.args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	a.explain(cmd, err)
+	return exitCode(ctx, err)
+}
+
+// explain says on stderr what went wrong: a list where it is more than one thing.
+func (a *app) explain(cmd *cobra.Command, err error) {
+	var silent verdict
+	if errors.As(err, &silent) && !silent.explain {
+		return
+	}
+	var input harness.InputError
+	causes := flatten(err)
+	switch {
+	case !errors.As(err, &input) && len(causes) == 1:
+		_, _ = fmt.Fprintf(a.stderr, "bench: %v\n", err)
+	case !errors.As(err, &input):
+		_, _ = fmt.Fprintf(a.stderr, "bench: %d things went wrong:\n%s", len(causes), bullets(causes))
+	case len(causes) == 1:
+		_, _ = fmt.Fprintf(a.stderr, "bench: %v\n%s", causes[0], usageHint(cmd))
+	default:
+		_, _ = fmt.Fprintf(a.stderr, "bench: %d mistakes, nothing was started:\n%s%s", len(causes), bullets(causes), usageHint(cmd))
+	}
+}
+
+func usageHint(cmd *cobra.Command) string {
+	return fmt.Sprintf("`%s --help` shows how it is used.\n", cmd.CommandPath())
+}
+
+func bullets(errs []error) string {
+	var b strings.Builder
+	for _, err := range errs {
+		b.WriteString("  - " + strings.ReplaceAll(err.Error(), "\n", "\n    ") + "\n")
+	}
+	return b.String()
+}
+
+// flatten takes joined errors apart.
+func flatten(err error) []error {
+	var input harness.InputError
+	if errors.As(err, &input) {
+		err = input.Err
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || !isJoin(err, joined.Unwrap()) {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+// isJoin tells errors.Join from fmt.Errorf with several %w, whose text is more than its parts.
+func isJoin(err error, parts []error) bool {
+	return err.Error() == errors.Join(parts...).Error()
+}
