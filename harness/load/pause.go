@@ -12,18 +12,21 @@ const quantum = 100 * time.Microsecond
 // pause waits until a moment, at least a quantum, and returns false when ctx ended first. It never spins: at
 // low rates the generator must leave the processor to what it measures.
 func pause(ctx context.Context, timer *time.Timer, until time.Time) bool {
-	left := time.Until(until)
-	if coarse := left - fine; coarse > 0 {
+	if coarse := time.Until(until) - fine; coarse > 0 {
 		timer.Reset(coarse)
 		select {
 		case <-ctx.Done():
 			return false
 		case <-timer.C:
 		}
-		left = time.Until(until)
 	}
-	if left > 0 {
+	// Signals, such as the runtime's own for preemption, cut naps short.
+	for ctx.Err() == nil {
+		left := time.Until(until)
+		if left <= 0 {
+			return true
+		}
 		nap(max(left, quantum))
 	}
-	return ctx.Err() == nil
+	return false
 }

@@ -9,9 +9,8 @@ import (
 // millisecond that epoll has when a process is otherwise idle.
 const fine = 1500 * time.Microsecond
 
-// nap sleeps in the kernel, which is late by some 60 microseconds and not by a millisecond.
+// nap sleeps in the kernel, which is late by some 60 microseconds and not by a millisecond. A signal ends it early.
 func nap(d time.Duration) {
 	left := syscall.NsecToTimespec(int64(d))
-	// An interrupted nap is not resumed: the pacer looks at the clock after each anyway.
 	_ = syscall.Nanosleep(&left, nil)
 }
