@@ -1,117 +1,110 @@
 // Package worker is a task queue worker that speaks Celery's message format: it takes messages from a broker,
 // runs the tasks that they name in a pool, and settles each by its acknowledgement policy.
+//
+// A program that runs workers with the prefork pool calls Main first thing in main, and in TestMain: pool
+// children are processes of the same binary. Then
+//
+//	w, err := worker.New(config, worker.Options{Registry: registry, Driver: redis.Driver})
+//	err = w.Run(ctx)
+//
+// runs until ctx ends, and then stops warmly. Whatever happens to the broker, the worker reconnects and goes on.
+//
+// Beyond the standard library the package takes golang.org/x/sys, for what its pool asks of Linux.
 package worker
 
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
+	"fmt"
+	"slices"
 	"time"
 
-	"taskbench/brokers"
+	"taskbench/worker/message"
 )
 
-// A Request is one attempt at one task, as the task's function sees it.
+// A Request is one attempt at one task, as the task's function sees it. The function must not change it: the
+// worker reads the same headers when it sends a retry.
 type Request struct {
 	ID          string
 	Task        string
 	Queue       string
-	Args        []json.RawMessage
-	Kwargs      map[string]json.RawMessage
-	Headers     map[string]any // all of the message's headers, unknown ones too
-	Retries     int            // how often the task asked for a retry before this attempt
-	Redelivered bool           // the broker handed the message out before
-	Attempt     uint64         // names this attempt among all attempts of all workers
-	ETA         time.Time      // zero when the task may run at once
+	Args        []json.RawMessage          // see Arg for decoding
+	Kwargs      map[string]json.RawMessage // nil when there are none
+	Headers     map[string]any             // all of the message's headers, unknown ones too
+	Retries     int                        // how often the task asked for a retry before this attempt
+	Redelivered bool                       // the broker handed the message out before, or a pool child died over it
+	Attempt     uint64                     // names this attempt among all attempts of all workers
+	ETA         time.Time                  // zero when the task might run at once
 }
 
-// A Func is the body of a task. Its context ends when the worker gives the task up; the cause says why.
-// The result must encode as JSON. A *RetryError asks for another attempt.
+// Arg decodes positional argument i, in the JSON dialect of Celery. An argument that is not there is an error.
+func (r *Request) Arg(i int, into any) error {
+	if i >= len(r.Args) {
+		return fmt.Errorf("task %s: there are %d arguments, and number %d was asked for", r.Task, len(r.Args), i)
+	}
+	if err := message.Unmarshal(r.Args[i], into); err != nil {
+		return fmt.Errorf("task %s: argument %d: %w", r.Task, i, err)
+	}
+	return nil
+}
+
+// Kwarg decodes a keyword argument like Arg does, and leaves into alone and returns false when there is none.
+func (r *Request) Kwarg(name string, into any) (bool, error) {
+	raw, ok := r.Kwargs[name]
+	if !ok {
+		return false, nil
+	}
+	if err := message.Unmarshal(raw, into); err != nil {
+		return true, fmt.Errorf("task %s: argument %s: %w", r.Task, name, err)
+	}
+	return true, nil
+}
+
+// A Func is the body of a task. Its context ends when the worker gives the task up; the cause says why. The
+// result must encode as JSON. A *RetryError asks for another attempt; a panic is an error with its stack.
 type Func func(ctx context.Context, r *Request) (any, error)
 
 // A RetryError asks that the same task (the same id) be tried again, one retry further, after the countdown.
 type RetryError struct {
 	After time.Duration
-	Max   int // retries beyond this become a failure with Cause
-	Cause error
+	Max   int   // retries beyond this become a failure with Cause; 0 is DefaultRetries, below 0 is no bound
+	Cause error // may be nil
 }
 
-// A Registry holds the tasks that a worker knows, by name. Fill it before a worker runs; pool children
-// are processes of the same binary and must fill theirs the same way.
+// DefaultRetries is how often a task is tried again when it does not say.
+const DefaultRetries = 3
+
+func (e *RetryError) Error() string {
+	if e.Cause == nil {
+		return fmt.Sprintf("retry after %v", e.After)
+	}
+	return fmt.Sprintf("retry after %v: %v", e.After, e.Cause)
+}
+
+// Unwrap returns the Cause.
+func (e *RetryError) Unwrap() error { return e.Cause }
+
+// A Registry holds the tasks that a worker knows, by name. Fill it before a worker runs; pool children are
+// processes of the same binary and must fill theirs the same way. The zero value is empty and ready.
 type Registry struct{ funcs map[string]Func }
 
-// AckPolicy is when a message is acknowledged.
-type AckPolicy string
-
-// Early acknowledges when an attempt starts (a killed worker loses it); Late when it has finished
-// (a killed worker's task is run again).
-const (
-	Early AckPolicy = "early"
-	Late  AckPolicy = "late"
-)
-
-// Config is everything about a worker. It travels as JSON from whoever starts worker processes.
-type Config struct {
-	Name        string        `json:"name"`   // node name
-	Broker      string        `json:"broker"` // driver name
-	Variant     string        `json:"variant"`
-	URL         string        `json:"url"`
-	Queues      []string      `json:"queues"`
-	Pool        string        `json:"pool"`        // solo, goroutine, prefork
-	Concurrency int           `json:"concurrency"` // tasks at a time
-	Prefetch    int           `json:"prefetch"`    // unsettled messages held; 0 is 4 times the concurrency
-	Acks        AckPolicy     `json:"acks"`
-	MaxTasks    int           `json:"max_tasks_per_child"`  // prefork: a child is replaced after so many tasks; 0 never
-	MaxMemory   int64         `json:"max_memory_per_child"` // prefork: bytes of RSS after a task; 0 never
-	MaxAttempts int           `json:"max_attempts"`         // starts of one message that killed their child, before it is dead-lettered; 0 is 5
-	Grace       time.Duration `json:"grace"`                // how long a warm stop waits for running tasks; 0 waits for ever
+// Add makes a task known. A name that is taken already, or is empty, is a programming error: Add panics.
+func (r *Registry) Add(name string, f Func) {
+	if _, taken := r.funcs[name]; taken || name == "" || f == nil {
+		panic(fmt.Sprintf("worker: task name %q is empty or taken, or its function is nil", name))
+	}
+	if r.funcs == nil {
+		r.funcs = make(map[string]Func)
+	}
+	r.funcs[name] = f
 }
 
-// An Event is one step in the life of one attempt. Observers get it on the goroutine (and, with prefork, in the
-// process) where it happened, before the worker goes on.
-type Event struct {
-	Kind    EventKind
-	ID      string // the task's id; may be empty when the message could not be read
-	Attempt uint64
-	Outcome Outcome // for Finished and Settled
-	PID     int     // of the process that ran the attempt, when it is not this one: a lost child's
-}
-
-// EventKind is the step; Outcome how it went.
-type (
-	EventKind uint8
-	Outcome   uint8
-)
-
-// The steps of an attempt, in order. Malformed stands for a message that could not be read or names no known
-// task; it is kept aside in the dead letter queue. Returned is a message given back to the broker unrun.
-const (
-	Received EventKind = 1 + iota
-	Started
-	Finished
-	Acked
-	Stored // result visible
-	Returned
-	Malformed
-)
-
-// How an attempt finished. Retried attempts are not the end of their task; killed ones never came to theirs.
-const (
-	OK Outcome = 1 + iota
-	Failed
-	Retried
-	TimedOut
-	Killed
-)
-
-// An Observer is told every event, from many goroutines at once. What it has been told must survive the SIGKILL
-// of its process if it is to serve as evidence.
-type Observer interface{ Observe(Event) }
-
-// Options are what a worker is given in code rather than by configuration.
-type Options struct {
-	Registry *Registry
-	Driver   brokers.Driver
-	Observer Observer // nil: nobody watches
-	Log      *slog.Logger
+// Names lists the known tasks in order.
+func (r *Registry) Names() []string {
+	names := make([]string, 0, len(r.funcs))
+	for name := range r.funcs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }

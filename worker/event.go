@@ -1,0 +1,49 @@
+package worker
+
+// An Event is one step in the life of one attempt. Observers get it on the goroutine (and, with prefork, in the
+// process) where it happened, before the worker goes on.
+type Event struct {
+	Kind    EventKind
+	ID      string // the task's id; may be empty when the message could not be read
+	Attempt uint64
+	Outcome Outcome // for Finished
+	PID     int     // of the process that ran the attempt, when it is not this one: a lost child's
+}
+
+// EventKind is the step; Outcome how it went.
+type (
+	EventKind uint8
+	Outcome   uint8
+)
+
+// The steps of an attempt: Received, Started, Finished, Acked; with early acknowledgement Acked comes before
+// Finished. An attempt whose message expired, or whose task this worker had finished before under another
+// delivery, goes from Received to Acked. Returned is a message given back to the broker, unrun or after its
+// child was lost. Malformed stands for a message that could not be read, names no known task, or killed too many
+// children; it is kept aside in the dead letter queue.
+const (
+	Received EventKind = 1 + iota
+	Started
+	Finished
+	Acked
+	Stored // result visible
+	Returned
+	Malformed
+)
+
+// How an attempt finished. Retried attempts are not the end of their task; killed ones never came to theirs.
+const (
+	OK Outcome = 1 + iota
+	Failed
+	Retried
+	TimedOut
+	Killed
+)
+
+// An Observer is told every event, from many goroutines at once. What it has been told must survive the SIGKILL
+// of its process if it is to serve as evidence.
+type Observer interface{ Observe(Event) }
+
+type blind struct{}
+
+func (blind) Observe(Event) {}

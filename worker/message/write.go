@@ -1,0 +1,199 @@
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"strconv"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// Options are the parts of a task message that most do not need.
+type Options struct {
+	Queue     string // "" is brokers.DefaultQueue
+	Priority  uint8
+	ETA       time.Time     // not before
+	Countdown time.Duration // the same, counted from now; ETA wins
+	Expires   time.Time     // not after
+	Soft      time.Duration // time limits for this message; 0 leaves them to the worker
+	Hard      time.Duration
+	RootID    string // "" is the task's own id
+	ParentID  string
+	ReplyTo   string
+	Headers   map[string]any // added to the message's own, and win
+	Compress  bool
+	Transient bool
+}
+
+// embed is the third part of a body whose task is in no workflow.
+const embed = `, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]`
+
+// Values that are the same in every message, boxed once.
+var (
+	lang   any = "go"
+	origin any = func() string {
+		host, _ := os.Hostname()
+		return "gen" + strconv.Itoa(os.Getpid()) + "@" + host
+	}()
+)
+
+// New makes a message of protocol 2. Headers whose value would be null are left out: no Celery version misses
+// them. The error says which argument JSON cannot hold; an object with just the keys __type__ and __value__ is
+// one, since a Python worker would take it for something else.
+func New(task, id string, args []any, kwargs map[string]any, o Options) (brokers.Message, error) {
+	body, err := encodeBody(args, kwargs)
+	if err != nil {
+		return brokers.Message{}, fmt.Errorf("encode task %s: %w", task, err)
+	}
+	var boxed any = id
+	headers := make(map[string]any, 8)
+	headers["lang"] = lang
+	headers["task"] = task
+	headers["id"] = boxed
+	headers["root_id"] = boxed
+	headers["retries"] = 0
+	headers["origin"] = origin
+	m := brokers.Message{
+		Queue:           o.Queue,
+		Headers:         headers,
+		Body:            body,
+		ContentType:     JSON,
+		ContentEncoding: "utf-8",
+		CorrelationID:   id,
+		ReplyTo:         o.ReplyTo,
+		Priority:        o.Priority,
+		Transient:       o.Transient,
+	}
+	if m.Queue == "" {
+		m.Queue = brokers.DefaultQueue
+	}
+	o.apply(&m)
+	return m, nil
+}
+
+// apply sets what only some messages have.
+func (o *Options) apply(m *brokers.Message) {
+	if o.RootID != "" {
+		m.Headers["root_id"] = o.RootID
+	}
+	if o.ParentID != "" {
+		m.Headers["parent_id"] = o.ParentID
+	}
+	if o.ETA.IsZero() && o.Countdown > 0 {
+		o.ETA = time.Now().Add(o.Countdown)
+	}
+	if !o.ETA.IsZero() {
+		m.Headers["eta"] = FormatTime(o.ETA.UTC())
+	}
+	if !o.Expires.IsZero() {
+		m.Headers["expires"] = FormatTime(o.Expires.UTC())
+		m.Expiration = timeToLive(o.Expires)
+	}
+	if o.Soft > 0 || o.Hard > 0 {
+		m.Headers["timelimit"] = []any{seconds(o.Hard), seconds(o.Soft)}
+	}
+	maps.Copy(m.Headers, o.Headers)
+	if o.Compress {
+		m.Headers["compression"] = zlibName
+		m.Body = pack(m.Body)
+	}
+}
+
+func seconds(d time.Duration) any {
+	if d == 0 {
+		return nil
+	}
+	return d.Seconds()
+}
+
+func encodeBody(args []any, kwargs map[string]any) ([]byte, error) {
+	buf := append(make([]byte, 0, 128), "[["...)
+	var err error
+	for i, v := range args {
+		if i > 0 {
+			buf = append(buf, ", "...)
+		}
+		if buf, err = appendValue(buf, v); err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i, err)
+		}
+	}
+	buf = append(buf, "], "...)
+	if len(kwargs) == 0 {
+		buf = append(buf, "{}"...)
+	} else if buf, err = appendValue(buf, kwargs); err != nil {
+		return nil, fmt.Errorf("keyword arguments: %w", err)
+	}
+	return append(buf, embed...), nil
+}
+
+// appendValue knows the common kinds and leaves the rest to encoding/json.
+func appendValue(buf []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(buf, "null"...), nil
+	case bool:
+		return strconv.AppendBool(buf, v), nil
+	case int:
+		return strconv.AppendInt(buf, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(buf, v, 10), nil
+	case string:
+		if plain(v) {
+			return append(append(append(buf, '"'), v...), '"'), nil
+		}
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(raw, []byte(typeKey)) {
+		if err := refuseWrappers(raw); err != nil {
+			return nil, err
+		}
+	}
+	return append(buf, raw...), nil
+}
+
+// plain tells whether a string needs no escaping.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+var errReserved = errors.New("an object with just the keys __type__ and __value__ is reserved")
+
+// refuseWrappers looks for what a Python worker would unwrap in JSON of our own.
+func refuseWrappers(raw []byte) (err error) {
+	look := func(raw []byte) {
+		if err == nil {
+			err = refuseWrappers(raw)
+		}
+	}
+	switch raw[0] {
+	case '[':
+		_, _ = elements(raw, 0, look)
+	case '{':
+		wrapper, other := 0, 0
+		_, _ = members(raw, 0, func(key string, item []byte) {
+			if key == "__type__" || key == "__value__" {
+				wrapper++
+			} else {
+				other++
+			}
+			look(item)
+		})
+		if wrapper == 2 && other == 0 {
+			return errReserved
+		}
+	}
+	return err
+}
