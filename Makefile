@@ -1,0 +1,72 @@
+# taskbench: `make` alone prints what there is to make.
+
+GO        ?= go
+# Where brokers run in tests: auto (the best that this machine has), docker, process or embedded.
+BENCH_LAB ?= auto
+# Flags for `bench compare`, as in: make bench BENCH="--brokers redis --duration 30s"
+BENCH     ?=
+# Flags for `go test`, as in: make test TESTFLAGS=-v
+TESTFLAGS ?=
+FUZZTIME  ?= 30s
+
+export BENCH_LAB
+
+.DEFAULT_GOAL := help
+
+# The recipes below fail when a command inside a pipe does.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Scenarios measure, so nothing else runs beside them.
+alone  = taskbench/scenarios
+others = $$($(GO) list ./... | grep -vx $(alone))
+
+.PHONY: help bench test test-short race check images engine bench-self fuzz clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bench: ## compare the brokers that this machine offers and write a report
+	@$(GO) run ./cmd/bench compare $(BENCH)
+
+test: ## vet and run every test, on the brokers of BENCH_LAB
+	@$(GO) vet ./...
+	@$(GO) run ./cmd/bench doctor --lab $(BENCH_LAB) >&2
+	@$(GO) test -timeout 20m $(TESTFLAGS) $(others)
+	@$(GO) test -timeout 20m $(TESTFLAGS) $(alone)
+
+test-short: ## run every test at its short profile, on embedded brokers: no engine, no servers
+	@BENCH_LAB=embedded $(GO) test -short -timeout 10m $(TESTFLAGS) ./...
+
+race: ## run every test at its short profile under the race detector, on embedded brokers
+	@BENCH_LAB=embedded $(GO) test -race -short -timeout 20m $(TESTFLAGS) ./...
+
+check: ## look for what needs no run: format, vet, staticcheck, architecture, changed modules
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted as gofmt does:" $$unformatted >&2; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+	@$(GO) test ./ci/...
+	@$(GO) mod verify
+
+images: ## build the container images that are used where no registry can be reached
+	@$(GO) run ./cmd/bench images build
+
+engine: ## install a container engine and start it (Debian and Ubuntu; as root or with sudo)
+	@ci/engine
+
+bench-self: ## measure taskbench itself: generator, ledger, checks, worker against a bare client
+	@$(GO) run ./ci/selfbench
+
+fuzz: ## fuzz every fuzz target for FUZZTIME each
+	@for package in $$($(GO) list ./...); do \
+		targets=$$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); \
+		for target in $$targets; do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+clean: ## remove results, binaries, and whatever an interrupted run left behind
+	@$(GO) run ./cmd/bench down
+	@rm -rf runs out bin

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLog(t *testing.T) {
+	const (
+		ok      = `{"Action":"output","Package":"m/a","Test":"TestA","Output":"chatter\n"}` + "\n" + `{"Action":"pass","Package":"m/a","Test":"TestA","Elapsed":1.5}` + "\n" + `{"Action":"output","Package":"m/a","Output":"PASS\n"}` + "\n" + `{"Action":"output","Package":"m/a","Output":"ok  \tm/a\t2.0s\n"}` + "\n" + `{"Action":"pass","Package":"m/a","Elapsed":2}` + "\n"
+		skipped = `{"Action":"output","Package":"m/a","Test":"TestS/sub","Output":"    no engine\n"}` + "\n" + `{"Action":"skip","Package":"m/a","Test":"TestS/sub","Elapsed":0}` + "\n"
+		failed  = `{"Action":"output","Package":"m/b","Test":"TestB","Output":"    b_test.go:7: lost 3\n"}` + "\n" + `{"Action":"fail","Package":"m/b","Test":"TestB","Elapsed":0.1}` + "\n" + `{"Action":"fail","Package":"m/b","Elapsed":0.2}` + "\n"
+		unbuilt = `{"ImportPath":"m/c","Action":"build-output","Output":"c.go:1: undefined: x\n"}` + "\n" + `{"ImportPath":"m/c","Action":"build-fail"}` + "\n"
+		crashed = `{"Action":"output","Package":"m/d","Output":"panic: gone\n"}` + "\n" + `{"Action":"fail","Package":"m/d","Elapsed":0.2}` + "\n"
+	)
+	tests := map[string]struct {
+		in, skips string
+		good      bool
+		want      []string
+		wantNot   []string
+	}{
+		"all well":           {ok, "", true, []string{"ok  \tm/a", "    2.00 s  m/a\n", "    1.50 s  m/a TestA", "\n1 passed, 0 failed, 0 skipped\n"}, []string{"chatter"}},
+		"a failure":          {ok + failed, "", false, []string{"b_test.go:7: lost 3", "  m/b TestB\n", "1 passed, 1 failed, 0 skipped"}, []string{"no test of its own"}},
+		"a silent skip":      {ok + skipped, "", false, []string{"no engine", "skipped without standing", "1 passed, 1 failed, 0 skipped"}, nil},
+		"an allowed skip":    {ok + skipped, "m/a TestS/* needs a second machine\n", true, []string{"1 passed, 0 failed, 1 skipped"}, []string{"no engine"}},
+		"a skip too many":    {ok, "m/a TestS/* needs a second machine\n", true, []string{"m/a TestS/*, which was not skipped"}, nil},
+		"does not build":     {ok + unbuilt, "", false, []string{"undefined: x", "m/c (does not build)"}, nil},
+		"a crash":            {ok + crashed, "", false, []string{"panic: gone", "m/d (no test of its own failed: see above)"}, nil},
+		"nothing at all":     {"", "", false, []string{"No test was run."}, nil},
+		"words of something": {"make: *** no rule\n" + ok, "", true, []string{"make: *** no rule\n"}, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			allowed, err := parseSkips(test.skips)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b strings.Builder
+			l := newLog(&b, allowed)
+			if err := l.read(strings.NewReader(test.in)); err != nil {
+				t.Fatal(err)
+			}
+			if good := l.summarise(); good != test.good {
+				t.Errorf("all well: %v, want %v", good, test.good)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("does not say %q", want)
+				}
+			}
+			for _, not := range test.wantNot {
+				if strings.Contains(b.String(), not) {
+					t.Errorf("says %q", not)
+				}
+			}
+			if t.Failed() {
+				t.Log(b.String())
+			}
+		})
+	}
+}
+
+func TestSkipsNeedAReason(t *testing.T) {
+	for _, text := range []string{"m/a TestA\n", "m/a\n", "# fine\n\nm/a [ reason\n"} {
+		if _, err := parseSkips(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
