@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/harness/lab"
@@ -38,6 +40,10 @@ type stage struct {
 	samplers  []*metrics.Sampler
 	start     int64 // host monotonic nanoseconds: when the load began
 	evidence  string
+
+	forceMu   sync.Mutex
+	force     []string    // names of the faults that hurt now
+	healedAny atomic.Bool // some fault has been healed
 }
 
 // runCell provisions, drives, breaks, heals, drains and judges one cell, and removes whatever it started.

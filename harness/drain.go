@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// drained says how the drain ended.
+type drained struct {
+	full    bool  // queue, unacked set and workers were seen empty
+	quiet   int64 // when the last thing happened, nanoseconds since the load began
+	ended   int64
+	ready   int // messages left, -1 unknown
+	unacked int
+	aborted string
+	why     string // for a drain that is not full
+}
+
+// The drain is over when nothing is left and nothing has happened for calm. While tasks are missing, longer
+// silence is needed before they are believed to be gone: doubt, and where the broker cannot count what it has
+// handed out, the time in which it must have noticed that a consumer died.
+const (
+	calm  = 500 * time.Millisecond
+	doubt = 2 * time.Second
+	blind = 12 * time.Second
+)
+
+// enough tells whether the silence has lasted long enough.
+func enough(silence time.Duration, missing, counted bool) bool {
+	switch {
+	case !missing:
+		return silence >= calm
+	case counted:
+		return silence >= doubt
+	}
+	return silence >= blind
+}
+
+// drainToQuiet waits until queue, unacked set and workers are empty, or the drain limit passes.
+func (s *stage) drainToQuiet(ctx context.Context) drained {
+	limit := time.NewTimer(s.cell.Scenario.Drain)
+	defer limit.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	counter := s.newCounter()
+	defer counter.close()
+	d := drained{ready: -1, unacked: -1}
+	for {
+		select {
+		case <-ctx.Done():
+			d.ended, d.aborted = s.now(), fmt.Sprintf("the drain was cut short: %v", context.Cause(ctx))
+			return d
+		case <-limit.C:
+			d.ended = s.now()
+			d.why = fmt.Sprintf("not quiet after %v: %d ready, %d unacked in the broker, %d attempts open in the workers",
+				s.cell.Scenario.Drain, d.ready, d.unacked, s.openAttempts())
+			return d
+		case <-tick.C:
+		}
+		ready, unacked, err := counter.depth(ctx)
+		if err != nil {
+			continue // the broker may still be coming back; the limit bounds the waiting
+		}
+		d.ready, d.unacked = ready, unacked
+		live := s.recorder.Live()
+		d.quiet = live.LastEvent - s.start
+		silence := time.Duration(s.now() - d.quiet)
+		if ready > 0 || unacked > 0 || s.openAttempts() > 0 {
+			continue
+		}
+		if enough(silence, live.Acknowledged > live.Executed, unacked >= 0) {
+			d.full, d.ended = true, s.now()
+			return d
+		}
+	}
+}
+
+// openAttempts is the number of attempts that a live process has in hand.
+func (s *stage) openAttempts() int {
+	alive := map[uint32]bool{}
+	for _, w := range s.workers {
+		for _, pid := range w.PIDs() {
+			alive[uint32(pid)] = true
+		}
+	}
+	return s.recorder.Open(func(pid uint32) bool { return alive[pid] })
+}
+
+// A counter asks the broker how much it holds, past the fault proxy, and opens its connection again when it broke.
+type counter struct {
+	stage  *stage
+	broker brokers.Broker
+}
+
+func (s *stage) newCounter() *counter { return &counter{stage: s} }
+
+func (c *counter) depth(ctx context.Context) (ready, unacked int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if c.broker == nil {
+		b, err := c.stage.cell.Driver.Open(ctx, c.stage.node.Info().URL, c.stage.cell.Variant)
+		if err != nil {
+			return 0, 0, err
+		}
+		c.broker = b
+	}
+	inspector, ok := c.broker.(brokers.Inspector)
+	if !ok {
+		return 0, -1, nil // it cannot count: silence alone must tell
+	}
+	ready, unacked, err = inspector.Depth(ctx, queue)
+	if err != nil {
+		c.close()
+	}
+	return ready, unacked, err
+}
+
+func (c *counter) close() {
+	if c.broker != nil {
+		c.broker.Close()
+		c.broker = nil
+	}
+}

@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/harness/ledger"
+	"taskbench/harness/load"
+	"taskbench/harness/tasks"
+)
+
+// A course is how the driving of one cell went, up to the moment when the workers are told to leave.
+type course struct {
+	load     load.Report
+	loadEnd  int64 // times are nanoseconds since the load began
+	faults   []injection
+	drain    drained
+	warnings []string
+	aborted  string // why the history is not whole
+}
+
+// drive offers the load, breaks and heals by schedule, and drains to quiet.
+func (s *stage) drive(ctx context.Context) course {
+	var c course
+	mix, err := tasks.NewMix(s.cell.Scenario.Workload, s.plan.Seed, tasks.Env{Iterations: s.iterations, Slow: s.slow})
+	if err != nil {
+		return course{aborted: fmt.Sprintf("prepare the workload: %v", err)}
+	}
+	pace, err := load.Pace(s.cell.Scenario.Load, s.plan.Seed)
+	if err != nil {
+		return course{aborted: fmt.Sprintf("pace the load: %v", err)}
+	}
+	// A little in the future, so that the first tasks are not late already.
+	begin := time.Now().Add(100 * time.Millisecond)
+	s.start = ledger.Now() + int64(time.Until(begin))
+	s.recorder.Begin(s.start)
+	s.sample(begin)
+
+	driving, stop := context.WithCancel(ctx)
+	defer stop()
+	faulty := make(chan []injection, 1)
+	go func() { faulty <- s.breakAndHeal(driving, begin) }()
+	watching := make(chan struct{})
+	go func() { defer close(watching); s.watch(driving, begin) }()
+
+	c.load, err = load.Run(ctx, load.Plan{
+		Due:        pace,
+		Start:      begin,
+		Origin:     0,
+		Open:       s.open,
+		Message:    func(seq uint64) brokers.Message { return mix.Message(seq, s.run.ID(seq), queue) },
+		Record:     s.recorder,
+		Publishers: s.cell.Scenario.Load.Publishers,
+	})
+	if err != nil {
+		c.aborted = fmt.Sprintf("the load was cut short: %v", err)
+	}
+	c.loadEnd = s.now()
+	c.faults = <-faulty // every fault that was injected is healed by now, or said that it could not be
+	for _, f := range c.faults {
+		if f.err != nil {
+			c.warnings = append(c.warnings, f.err.Error())
+		}
+	}
+	if c.aborted == "" {
+		c.drain = s.drainToQuiet(ctx)
+		c.aborted = c.drain.aborted
+	}
+	stop()
+	<-watching
+	return c
+}
+
+func (s *stage) open(ctx context.Context) (brokers.Broker, error) {
+	return s.cell.Driver.Open(ctx, s.url, s.cell.Variant)
+}
+
+// now is the time since the load began.
+func (s *stage) now() int64 { return ledger.Now() - s.start }
+
+// random is a source of chance of its own for each purpose in each cell, all from the run's seed.
+func (s *stage) random(purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(s.plan.Seed, uint64(s.index)<<16|purpose))
+}
+
+// watch tells the progress four times a second until the driving is over.
+func (s *stage) watch(ctx context.Context, begin time.Time) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	last, at := s.recorder.Live(), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			live, took := s.recorder.Live(), now.Sub(at).Seconds()
+			s.clock.tell(Progress{
+				Phase:     s.phaseAt(now.Sub(begin)),
+				Offered:   float64(live.Due-last.Due) / took,
+				Completed: float64(live.Executed-last.Executed) / took,
+				Backlog:   int(live.Acknowledged - live.Executed),
+				Faults:    s.inForce(),
+			})
+			last, at = live, now
+		}
+	}
+}
+
+// phaseAt names the phase for people; the phases of the result follow what really happened.
+func (s *stage) phaseAt(since time.Duration) string {
+	l := s.cell.Scenario.Load
+	switch {
+	case since < l.Warmup:
+		return "warmup"
+	case since >= l.Warmup+l.For:
+		return "drain"
+	case len(s.inForce()) > 0:
+		return "fault"
+	case s.healedAny.Load():
+		return "recovery"
+	}
+	return "steady"
+}

@@ -1,0 +1,212 @@
+package scenarios_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"taskbench/brokers/all"
+	"taskbench/harness"
+	"taskbench/harness/lab/leftovers"
+	"taskbench/harness/scenario"
+	"taskbench/harness/systems/native"
+	"taskbench/reports"
+	"taskbench/scenarios"
+)
+
+// seed is the same in every run of the tests unless it is given, so that a failure can be repeated.
+var seed = flag.Uint64("seed", 1, "seed of all chance in the scenarios")
+
+func TestMain(m *testing.M) {
+	native.Main()
+	os.Exit(m.Run())
+}
+
+// TestScenarios runs every scenario's short profile on every broker of the lab: the brokers with a server in the
+// lab that BENCH_LAB names (auto: the first that works), and the embedded ones. With -short it is the embedded
+// ones alone. What a scenario expects must hold in every cell that can be run at all.
+func TestScenarios(t *testing.T) {
+	lab := labOf(t)
+	sweep(t)
+	for _, s := range loadAll(t) {
+		for _, where := range placements(lab) {
+			t.Run(s.Name+"/"+where.broker, func(t *testing.T) {
+				t.Parallel()
+				runCell(t, s, where)
+			})
+		}
+	}
+}
+
+// A placement is one broker in one lab.
+type placement struct{ broker, lab string }
+
+// labOf is BENCH_LAB, or embedded with -short.
+func labOf(t *testing.T) string {
+	if testing.Short() {
+		return "embedded"
+	}
+	lab := os.Getenv("BENCH_LAB")
+	if lab == "" {
+		lab = "auto"
+	}
+	t.Logf("lab %s", lab)
+	return lab
+}
+
+// placements is every broker that the lab can hold: one variant of each with a server, more where the durability
+// class changes what a fault may do. Brokers without a server of their own are always embedded.
+func placements(lab string) []placement {
+	list := []placement{{"memory", "embedded"}, {"sqlite", "embedded"}}
+	if lab == "embedded" {
+		return list
+	}
+	for _, broker := range []string{"rabbitmq:quorum", "rabbitmq:classic", "redis:aof-always", "redis:memory"} {
+		list = append(list, placement{broker, lab})
+	}
+	return list
+}
+
+func loadAll(t *testing.T) []scenario.Scenario {
+	t.Helper()
+	var list []scenario.Scenario
+	for _, name := range scenarios.Names() {
+		s, err := scenarios.Load(name, scenario.Short)
+		if err != nil {
+			t.Fatalf("scenario %s: %v", name, err)
+		}
+		list = append(list, s)
+	}
+	if len(list) == 0 {
+		t.Fatal("there are no scenarios")
+	}
+	return list
+}
+
+// unfit lists the cells that cannot be run, with the reason why: a new hole is a visible change of this table.
+var unfit = map[string]string{
+	"broker-kill/sqlite":  "library",
+	"broker-pause/sqlite": "library",
+	"partition/sqlite":    "library",
+	"broker-pause/memory": "shares its process",
+}
+
+func runCell(t *testing.T, s scenario.Scenario, where placement) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	plan, err := harness.NewPlan(ctx, harness.Request{
+		Name: s.Name, Scenarios: []scenario.Scenario{s}, Brokers: []string{where.broker}, Seed: *seed, Lab: where.lab, Dir: dir,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s in lab %s", where.broker, plan.Cells[0].Lab.Name())
+	result, err := harness.Run(ctx, plan, func(p harness.Progress) {
+		if p.Note != "" {
+			t.Log(p.Note)
+		}
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, logs(dir))
+	}
+	cell := result.Cells[0]
+	key := s.Name + "/" + where.broker
+	if why, expected := unfit[key]; expected != (cell.Outcome == harness.Unfit) || expected && !strings.Contains(cell.Warnings[0], why) {
+		t.Fatalf("outcome %s %q; expected to be unfit: %v (%s)", cell.Outcome, cell.Warnings, expected, why)
+	}
+	if cell.Outcome == harness.Unfit {
+		t.Logf("cannot be run: %s", cell.Warnings[0])
+		return
+	}
+	t.Logf("%s: %+v, warnings %q", cell.Outcome, cell.Counts, cell.Warnings)
+	if cell.Outcome != harness.Pass {
+		for _, e := range cell.Expectations {
+			t.Logf("expected %s: held %v, value %v %s", e.Expect, e.Held, e.Value, e.Why)
+		}
+		for _, f := range cell.Findings[:min(len(cell.Findings), 10)] {
+			t.Logf("finding %s: %s %s", f.Check, f.ID, f.Text)
+		}
+		keep := preserve(t, dir, key)
+		t.Fatalf("outcome %s: repeat it with -run '%s' -seed %d; the result is kept in %s", cell.Outcome, t.Name(), *seed, keep)
+	}
+	if _, err := reports.WriteAll(ctx, dir, result); err != nil {
+		t.Fatalf("write the report: %v", err)
+	}
+}
+
+// preserve copies a failed run's directory to where the test's end does not remove it.
+func preserve(t *testing.T, dir, key string) string {
+	keep, err := os.MkdirTemp("", "taskbench-failed-"+strings.NewReplacer("/", "-", ":", "-").Replace(key)+"-")
+	if err != nil {
+		t.Logf("keep the result: %v", err)
+		return dir
+	}
+	if err := os.CopyFS(keep, os.DirFS(dir)); err != nil {
+		t.Logf("keep the result: %v", err)
+	}
+	return keep
+}
+
+func logs(dir string) string {
+	var b strings.Builder
+	paths, _ := filepath.Glob(filepath.Join(dir, "logs", "*"))
+	for _, p := range paths {
+		text, _ := os.ReadFile(p)
+		if len(text) > 2000 {
+			text = text[len(text)-2000:]
+		}
+		fmt.Fprintf(&b, "--- %s\n%s\n", filepath.Base(p), text)
+	}
+	return b.String()
+}
+
+func sweep(t *testing.T) {
+	report, err := leftovers.Sweep(t.Context())
+	if err != nil {
+		t.Fatalf("sweep the leftovers of runs that were killed: %v", err)
+	}
+	t.Log(report)
+}
+
+// Every scenario asks something, expects something, and is named after its file.
+func TestScenariosAreWhole(t *testing.T) {
+	names := scenarios.Names()
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no scenario %s", want)
+		}
+	}
+	for _, name := range names {
+		for _, profile := range []scenario.Profile{scenario.Full, scenario.Short} {
+			s, err := scenarios.Load(name, profile)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if s.Name != name || !strings.HasSuffix(strings.TrimSpace(s.Asks), "?") || len(s.Expect) == 0 {
+				t.Errorf("%s: name %q, asks %q, %d expectations", name, s.Name, s.Asks, len(s.Expect))
+			}
+		}
+	}
+}
+
+// Every driver is tried by some placement.
+func TestEveryBrokerIsPlaced(t *testing.T) {
+	placed := map[string]bool{}
+	for _, p := range placements("auto") {
+		name, _, _ := strings.Cut(p.broker, ":")
+		placed[name] = true
+	}
+	for _, d := range all.Drivers() {
+		if !placed[d.Name] {
+			t.Errorf("broker %s is in no placement", d.Name)
+		}
+	}
+}
