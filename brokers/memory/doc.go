@@ -1,0 +1,43 @@
+// Package memory is a queue engine in this process, and a small TCP server that lends it to others.
+//
+// It is the fastest broker that the harness knows, and therefore its ceiling: what a worker reaches here is what the
+// worker, and not the broker, can do. Everything lives in the memory of one process; when that ends, or the Server
+// is closed, it is gone.
+//
+// # Queues
+//
+// A queue comes into being when it is first named. It hands out the most urgent message first: priority 9 before 0,
+// as AMQP has it, values above 9 counting as 9; within one priority in the order of publishing. A message that is
+// given back takes its old place. A consumer with prefetch 0 holds at most 1000 messages unsettled. Messages of
+// several queues are taken from each in turn. A message whose Expiration has passed when its turn comes is dropped.
+//
+// When a connection ends, what it held unsettled goes back at once, marked as redelivered. Messages rejected without
+// requeue are moved to brokers.DeadLetterQueue of their queue.
+//
+// # Protocol
+//
+// A client opens a TCP connection and sends frames; the server answers. All integers are big-endian.
+//
+//	frame    = length uint32 (of what follows) | kind byte | id uint64 | payload
+//	string   = length uint16 | bytes
+//
+//	client sends     id           payload
+//	hello            request      "taskbench memory 1"
+//	publish          request      queue string | envelope (see package envelope)
+//	consume          request      subscription uint32 | prefetch uint32 | count uint16 | count queue strings
+//	prefetch         request      subscription uint32 | prefetch uint32
+//	cancel           request      subscription uint32
+//	settle           request      subscription uint32 | tag uint64 | outcome byte
+//	depth, purge     request      queue string
+//	ping             request
+//
+//	server sends     id           payload
+//	ok               request      nothing; for depth ready and unacked, for purge the count, each uint64
+//	refused          request      the reason, as text: the request had no effect
+//	deliver          tag          subscription uint32 | redelivered byte | queue string | envelope
+//
+// Requests are answered in order, and any number may be under way on one connection. Both sides gather the frames
+// that become ready while a write is under way, and send them in one. A client pings every two seconds; a side that
+// has heard nothing for eight takes the link for dead. A client whose link was lost dials again for its next
+// publish, count or Consume; its consumers and their deliveries are lost with the old link.
+package memory

@@ -1,0 +1,116 @@
+package memory
+
+import (
+	"sync"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// An Engine is a set of queues. It starts no goroutines of its own and does no I/O.
+type Engine struct {
+	mu     sync.Mutex
+	queues map[string]*queue
+	seq    uint64
+	gone   chan struct{}
+}
+
+var errGone = brokers.Refusef("memory engine is closed and all it held is gone")
+
+// New returns an empty engine.
+func New() *Engine {
+	return &Engine{queues: make(map[string]*queue), gone: make(chan struct{})}
+}
+
+// Close is the engine's SIGKILL: every consumer is lost and every message gone. A second call does nothing.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed() {
+		close(e.gone)
+		clear(e.queues)
+	}
+	return nil
+}
+
+func (e *Engine) closed() bool {
+	select {
+	case <-e.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// queue finds a queue, or makes it. The lock is held.
+func (e *Engine) queue(name string) *queue {
+	q := e.queues[name]
+	if q == nil {
+		q = &queue{name: name}
+		e.queues[name] = q
+	}
+	return q
+}
+
+// publish stores a message. The engine keeps the envelope, which must not be changed any more.
+func (e *Engine) publish(queue string, envelope []byte, priority uint8, expiration time.Duration) error {
+	it := &item{envelope: envelope, priority: min(priority, priorities-1)}
+	if expiration > 0 {
+		it.expires = time.Now().Add(expiration)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed() {
+		return errGone
+	}
+	e.store(e.queue(queue), it)
+	return nil
+}
+
+func (e *Engine) store(q *queue, it *item) {
+	e.seq++
+	it.seq, it.queue = e.seq, q
+	q.push(it)
+}
+
+func (e *Engine) depth(queue string) (ready, held int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed() {
+		return 0, 0, errGone
+	}
+	q := e.queues[queue]
+	if q == nil {
+		return 0, 0, nil
+	}
+	return q.ready, q.held, nil
+}
+
+func (e *Engine) purge(queue string) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed() {
+		return 0, errGone
+	}
+	q := e.queues[queue]
+	if q == nil {
+		return 0, nil
+	}
+	return q.purge(), nil
+}
+
+func (e *Engine) subscribe(queues []string, prefetch int) (*subscription, error) {
+	s := &subscription{engine: e, held: make(map[uint64]*item), wake: make(chan struct{}, 1)}
+	s.bound(prefetch)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed() {
+		return nil, errGone
+	}
+	for _, name := range queues {
+		q := e.queue(name)
+		q.subscriptions = append(q.subscriptions, s)
+		s.queues = append(s.queues, q)
+	}
+	return s, nil
+}
