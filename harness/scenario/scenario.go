@@ -1,20 +1,24 @@
 // Package scenario is one question asked of a system: a workload, a load, a schedule of faults, and what is
 // expected. It reads them from YAML, strictly, and reports every mistake at once.
+//
+// It uses github.com/goccy/go-yaml, because its syntax tree keeps the line of every value: the package walks
+// that tree itself, since a decoder stops at the first mistake.
 package scenario
 
 import "time"
 
 // A Scenario is one YAML file, resolved: every default is filled in.
 type Scenario struct {
-	Name     string
-	Asks     string
+	Name     string // lower-case words joined by hyphens
+	Asks     string // the question, in a sentence
 	Workload Workload
 	Load     Load
 	System   System
 	Faults   []Fault
 	Expect   []Expect
 	Drain    time.Duration // how long the drain may take
-	// Short is what changes in the short profile that go test uses: durations and rates.
+	Run      Run
+	File     string // where it was read from; not part of what Marshal writes
 }
 
 // A Workload is a weighted mix of tasks.
@@ -25,21 +29,16 @@ type Workload struct {
 
 // A TaskMix is one kind of task in a mix.
 type TaskMix struct {
-	Task     string // a name that package tasks knows
+	Task     string // a name that package tasks knows, without its prefix
 	Weight   int
 	Duration Dist   // io: how long it waits; cpu: CPU time it asks for
 	Work     int64  // cpu: iterations, instead of Duration
 	Keep     int64  // leak: bytes kept
-	Retries  int    // fail: how often it fails before it succeeds
+	Fails    int    // fail: how often it fails before it succeeds
 	Payload  int    // bytes of padding in the arguments
 	Via      string // io: "sleep" (default) or "http"
-	Every    int    // crash: only each n-th of these tasks crashes; 0 and 1 are all
-}
-
-// A Dist is a distribution of durations.
-type Dist struct {
-	Kind     string // constant, uniform, exponential, lognormal
-	P50, P99 time.Duration
+	Every    int    // crash: one in so many of these tasks crashes, chosen by the seed; 0 and 1 are all
+	Until    int    // crash: only the first so many deliveries of a task crash; 0 is every one, for ever
 }
 
 // A Load says when tasks are due: open loop.
@@ -60,10 +59,10 @@ type System struct {
 	Pool        string // prefork, goroutine, solo
 	Workers     int
 	Concurrency int
-	Acks        string
-	Prefetch    int
-	MaxTasks    int
-	MaxMemory   int64
+	Acks        string // early or late
+	Prefetch    int    // 0 is 4 times the concurrency
+	MaxTasks    int    // prefork: tasks before a child is replaced; 0 never
+	MaxMemory   int64  // prefork: bytes of RSS at which a child is replaced; 0 never
 	Grace       time.Duration
 }
 
@@ -71,9 +70,9 @@ type System struct {
 type Fault struct {
 	At     time.Duration // since the measured load began
 	Fault  string
-	Node   string // broker, worker, or empty for the fault's own
+	Node   string // broker or worker
 	For    time.Duration
-	Params map[string]any
+	Params map[string]time.Duration // nil when there are none
 	Line   int
 }
 
@@ -83,3 +82,33 @@ type Expect struct {
 	Expr string
 	Line int
 }
+
+// A Run says on what the scenario was run, or is run when nobody says otherwise. A result directory's scenario
+// has it whole, so that the run can be repeated.
+type Run struct {
+	Seed    uint64
+	Brokers []string // "redis:aof-always"
+	Pools   []string
+	Lab     string
+	Repeat  int
+	Faults  []Injection // what really happened; a replay injects by schedule and seed again
+}
+
+// An Injection is one fault as it was injected. Times are since the measured load began; Healed is 0 when it
+// never was.
+type Injection struct {
+	Cell   string // the cell's name
+	Fault  string
+	Node   string // the victim
+	At     time.Duration
+	Healed time.Duration
+}
+
+// A Profile chooses between a scenario as written and its short form, which `go test` uses.
+type Profile int
+
+// The profiles. Short applies what the file's short block says: durations, rates, schedule.
+const (
+	Full Profile = iota
+	Short
+)

@@ -1,0 +1,60 @@
+package scenario
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// fill puts defaults where nothing was said.
+func (s *Scenario) fill(k Known) {
+	// Slices and maps of a scenario are shared by its copies, until here.
+	s.Workload.Tasks = slices.Clone(s.Workload.Tasks)
+	s.Faults = slices.Clone(s.Faults)
+
+	var tasks []string
+	for i := range s.Workload.Tasks {
+		t := &s.Workload.Tasks[i]
+		or(&t.Weight, 1)
+		if t.Task == "io" {
+			or(&t.Via, "sleep")
+		}
+		tasks = append(tasks, t.Task)
+	}
+	or(&s.Workload.Name, strings.Join(tasks, "-"))
+	or(&s.Load.Shape, "poisson")
+	or(&s.Load.Publishers, 64)
+	or(&s.System.Name, first(k.Systems))
+	or(&s.System.Pool, first(k.Pools))
+	or(&s.System.Workers, 1)
+	or(&s.System.Concurrency, 8)
+	or(&s.System.Acks, "late")
+	or(&s.System.Grace, 10*time.Second)
+	or(&s.Drain, time.Minute)
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		specs := k.faults(f.Fault)
+		if len(specs) == 1 {
+			or(&f.Node, specs[0].Node)
+		}
+		for _, spec := range specs {
+			if spec.Node == f.Node {
+				or(&f.For, spec.Default)
+			}
+		}
+	}
+}
+
+func or[T comparable](to *T, otherwise T) {
+	var zero T
+	if *to == zero {
+		*to = otherwise
+	}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}

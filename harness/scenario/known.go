@@ -1,0 +1,66 @@
+package scenario
+
+import (
+	"slices"
+	"time"
+)
+
+// Known is what a scenario may name. Hooks that are nil check nothing.
+type Known struct {
+	Tasks   []TaskSpec
+	Faults  []FaultSpec
+	Pools   []string // the first is the default
+	Systems []string // the first is the default
+
+	Broker func(name string) error // whether there is such a broker, or broker:variant
+	Expect func(expr string) error // whether the expression is one
+}
+
+// A TaskSpec describes one synthetic task.
+type TaskSpec struct {
+	Name, Doc string
+	Params    []Param  // which keys of a mix mean something to it, besides task, weight and payload
+	Needs     []string // keys that it cannot do without; of alternatives joined by | just one
+}
+
+// A FaultSpec describes one way to hurt one kind of node.
+type FaultSpec struct {
+	Name, Node, Doc string
+	Params          []Param       // durations that it takes, besides `for`
+	Lasting         bool          // it makes no sense without `for`
+	Default         time.Duration // `for` where the schedule does not say
+}
+
+// A Param is one parameter of a task or a fault.
+type Param struct{ Name, Doc string }
+
+func (k Known) task(name string) (TaskSpec, bool) {
+	i := slices.IndexFunc(k.Tasks, func(t TaskSpec) bool { return t.Name == name })
+	if i < 0 {
+		return TaskSpec{}, false
+	}
+	return k.Tasks[i], true
+}
+
+// faults are the specs of a name, one for each node that it can hurt.
+func (k Known) faults(name string) []FaultSpec {
+	var found []FaultSpec
+	for _, f := range k.Faults {
+		if f.Name == name {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func names[T any](list []T, name func(T) string) []string {
+	var all []string
+	for _, t := range list {
+		if n := name(t); !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func paramNames(list []Param) []string { return names(list, func(p Param) string { return p.Name }) }

@@ -1,0 +1,152 @@
+package scenario
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew: look at the difference")
+
+// known is a small world, so that the tests of the format do not depend on what the project can do today.
+var known = Known{
+	Tasks: []TaskSpec{
+		{Name: "noop"},
+		{Name: "cpu", Params: []Param{{"duration", ""}, {"work", ""}}, Needs: []string{"work|duration"}},
+		{Name: "io", Params: []Param{{"duration", ""}, {"via", ""}}, Needs: []string{"duration"}},
+		{Name: "crash", Params: []Param{{"every", ""}, {"until", ""}}},
+		{Name: "leak", Params: []Param{{"keep", ""}}, Needs: []string{"keep"}},
+		{Name: "fail", Params: []Param{{"fails", ""}}, Needs: []string{"fails"}},
+	},
+	Faults: []FaultSpec{
+		{Name: "kill", Node: "broker", Lasting: true},
+		{Name: "kill", Node: "worker", Default: 2 * time.Second},
+		{Name: "latency", Node: "broker", Lasting: true, Params: []Param{{"delay", ""}, {"jitter", ""}}},
+		{Name: "kill-child", Node: "worker"},
+	},
+	Pools:   []string{"goroutine", "prefork"},
+	Systems: []string{"native"},
+	Broker: func(name string) error {
+		if !strings.HasPrefix(name, "redis") {
+			return errors.New(unknown("broker", name, []string{"redis"}))
+		}
+		return nil
+	},
+	Expect: func(expr string) error {
+		if strings.Contains(expr, "lots") {
+			return errors.New(unknown("name", "lots", []string{"lost"}))
+		}
+		return nil
+	},
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestParse(t *testing.T) {
+	got, err := Parse("whole.yaml", readFile(t, "whole.yaml"), known, Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Scenario{
+		Name: "whole", Asks: "What does every key mean?", File: "whole.yaml", Drain: 90 * time.Second,
+		Workload: Workload{Name: "mixed", Tasks: []TaskMix{
+			{Task: "io", Weight: 3, Via: "http", Duration: Dist{Kind: "lognormal", P50: 20 * time.Millisecond, P99: 200 * time.Millisecond}},
+			{Task: "cpu", Weight: 1, Duration: Dist{Kind: "constant", P50: 10 * time.Millisecond}, Payload: 64 << 10},
+			{Task: "cpu", Weight: 1, Work: 5000},
+			{Task: "io", Weight: 1, Via: "sleep", Duration: Dist{Kind: "uniform", Max: 5 * time.Millisecond}},
+			{Task: "leak", Weight: 1, Keep: 10e6},
+			{Task: "crash", Weight: 1, Every: 10, Until: 2},
+			{Task: "fail", Weight: 1, Fails: 2},
+		}},
+		Load:   Load{Shape: "ramp", From: 10, Rate: 50_000, For: 30 * time.Second, Warmup: 5 * time.Second, Publishers: 32},
+		System: System{Name: "native", Pool: "prefork", Workers: 2, Concurrency: 8, Acks: "late", Prefetch: 4, MaxTasks: 100, MaxMemory: 64 << 20, Grace: 10 * time.Second},
+		Faults: []Fault{
+			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]time.Duration{"delay": 50 * time.Millisecond}, Line: 19},
+			{At: 20 * time.Second, Fault: "kill", Node: "worker", For: 2 * time.Second, Line: 20},
+		},
+		Expect: []Expect{
+			{Expr: "lost == 0", Line: 22},
+			{When: `variant.durability == "memory"`, Expr: "lost > 0", Line: 24},
+			{When: `variant.durability == "memory"`, Expr: "duplicated == 0", Line: 24},
+		},
+		Run: Run{Seed: 7, Brokers: []string{"redis:aof-always"}, Pools: []string{"prefork"}, Lab: "docker", Repeat: 3, Faults: []Injection{
+			{Cell: "redis.aof-always.prefork.mixed.1", Fault: "kill", Node: "worker-2", At: 20*time.Second + 1234567, Healed: 22 * time.Second},
+		}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestShortProfile(t *testing.T) {
+	got, err := Parse("whole.yaml", readFile(t, "whole.yaml"), known, Short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Load.For != 3*time.Second || got.Load.Rate != 100 || got.Load.From != 10 || got.System.Workers != 1 || got.System.Pool != "prefork" {
+		t.Errorf("load %+v, system %+v", got.Load, got.System)
+	}
+	if len(got.Faults) != 1 || got.Faults[0].At != time.Second || len(got.Expect) != 3 {
+		t.Errorf("faults %+v, expect %+v", got.Faults, got.Expect)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := Parse("f", []byte("name: a\nasks: b?\nworkload: {tasks: [{task: noop}, {task: io, duration: 1ms}]}\nload: {rate: 10/s, for: 1s}\n"), known, Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Scenario{
+		Name: "a", Asks: "b?", File: "f", Drain: time.Minute,
+		Workload: Workload{Name: "noop-io", Tasks: []TaskMix{
+			{Task: "noop", Weight: 1},
+			{Task: "io", Weight: 1, Via: "sleep", Duration: Dist{Kind: "constant", P50: time.Millisecond}},
+		}},
+		Load:   Load{Shape: "poisson", Rate: 10, For: time.Second, Publishers: 64},
+		System: System{Name: "native", Pool: "goroutine", Workers: 1, Concurrency: 8, Acks: "late", Grace: 10 * time.Second},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// Every mistake that the files below plant must be told at once, with its line.
+func TestMistakes(t *testing.T) {
+	for _, name := range []string{"mistakes", "schedule", "short", "syntax"} {
+		_, err := Parse(name+".yaml", readFile(t, name+".yaml"), known, Full)
+		if err == nil {
+			t.Errorf("%s.yaml was accepted", name)
+			continue
+		}
+		if *update {
+			if err := os.WriteFile(filepath.Join("testdata", name+".txt"), []byte(err.Error()+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := strings.TrimSpace(string(readFile(t, name+".txt")))
+		if err.Error() != want {
+			t.Errorf("%s.yaml:\n got:\n%v\n want:\n%s", name, err, want)
+		}
+	}
+}
+
+func TestEveryPrefixOfAFileIsReadWithoutPanic(t *testing.T) {
+	data := readFile(t, "whole.yaml")
+	for i := range data {
+		if _, err := Parse("f", data[:i], known, Short); err != nil && !errors.As(err, new(Problems)) {
+			t.Fatalf("first %d bytes: %v is no list of problems", i, err)
+		}
+	}
+}
