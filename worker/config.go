@@ -111,9 +111,6 @@ func (c Config) Validate() error {
 	if c.MaxMemory < 0 {
 		wrong("max_memory_per_child", "%d bytes is negative; 0 is no bound", c.MaxMemory)
 	}
-	if c.Pool != "prefork" && (c.MaxTasks > 0 || c.MaxMemory > 0) {
-		wrong("pool", "max_tasks_per_child and max_memory_per_child need prefork, and it is %s", c.Pool)
-	}
 	if c.MaxAttempts < 1 {
 		wrong("max_attempts", "%d is not 1 or more; 0 is 5", c.MaxAttempts)
 	}

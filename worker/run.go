@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/worker/pool"
+)
+
+// A Worker takes messages from a broker and runs the tasks that they name.
+type Worker struct {
+	config   Config
+	options  Options
+	variant  brokers.Variant
+	observer Observer
+	log      *slog.Logger
+	memory   *memory
+	jitter   *mathrand.Rand // of Run's goroutine
+	counters counters
+
+	ran     atomic.Bool
+	stopped bool        // warmly, on a live connection; of Run's goroutine
+	gaveUp  atomic.Bool // the grace of a stop is over
+	pool    atomic.Pointer[pool.Pool]
+	current atomic.Pointer[session] // nil while there is no connection
+	lanes   sync.WaitGroup          // everything that has a delivery in hand
+}
+
+// New checks everything that can be checked without a broker, and reports all that is wrong at once.
+func New(c Config, o Options) (*Worker, error) {
+	c = c.Complete()
+	if err := errors.Join(c.Validate(), o.validate(c)); err != nil {
+		return nil, err
+	}
+	variant, err := o.Driver.Variant(c.Variant)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{config: c, options: o, variant: variant, observer: o.Observer, log: o.Log, memory: newMemory(variant, c.Prefetch)}
+	if w.observer == nil {
+		w.observer = blind{}
+	}
+	if w.log == nil {
+		w.log = slog.Default()
+	}
+	seed := fnv.New64a()
+	_, _ = seed.Write([]byte(c.Name)) // workers of other names come back at other moments
+	w.jitter = mathrand.New(mathrand.NewPCG(seed.Sum64(), 0))
+	var instance [4]byte
+	_, _ = rand.Read(instance[:]) // never fails
+	w.counters.attempts.Store(uint64(binary.BigEndian.Uint32(instance[:])) << 32)
+	return w, nil
+}
+
+// Run works until ctx ends. Then it stops warmly: it takes no more messages, gives back those that have not
+// started, and waits for running tasks up to the configured grace; what still runs then is cancelled with
+// ErrStopped (killed, in a pool child) and given back, if it is acknowledged late. A warm stop is no error.
+//
+// Whatever becomes of the broker, Run reconnects for as long as ctx lasts; an error means that the pool could not
+// be started, or that Run was called before.
+func (w *Worker) Run(ctx context.Context) error {
+	if !w.ran.CompareAndSwap(false, true) {
+		return fmt.Errorf("run worker %s: it has run before: make a new one", w.config.Name)
+	}
+	p, err := pool.New(ctx, w.config.Pool, pool.Settings{
+		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.log,
+	}, runner{registry: w.options.Registry, observer: w.observer}.run)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("run worker %s: %w", w.config.Name, err)
+	}
+	defer p.Close()
+	w.pool.Store(&p)
+
+	failures := 0
+	for ctx.Err() == nil {
+		lasted, err := w.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		w.counters.reconnects.Add(1)
+		if lasted > steady {
+			failures = 0
+		}
+		wait := w.backoff(failures)
+		failures++
+		w.log.Warn("no connection to the broker", "worker", w.config.Name, "err", err, "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+	if !w.stopped {
+		w.stop(context.Background()) // what began on connections that were lost since
+	}
+	return nil
+}
+
+// How reconnecting is paced. A connection that lasted less than steady did not end a row of failures.
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 2 * time.Second
+	steady       = 5 * time.Second
+)
+
+// backoff is how long to wait after so many failures in a row: twice as long each time, and anything from half of it
+// to all of it, so that workers that lost the same broker do not come back in step.
+func (w *Worker) backoff(failures int) time.Duration {
+	d := min(firstBackoff<<min(failures, 16), lastBackoff)
+	return d/2 + time.Duration(w.jitter.Int64N(int64(d/2)+1))
+}

@@ -1,0 +1,114 @@
+package worker
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// A schedule holds the attempts of one session that are not due yet, the next one first.
+type schedule struct {
+	mu      sync.Mutex
+	waiting byETA
+	closed  bool
+	changed chan struct{} // of one
+}
+
+type byETA []*attempt
+
+func (h byETA) Len() int           { return len(h) }
+func (h byETA) Less(i, j int) bool { return h[i].job.Task.ETA.Before(h[j].job.Task.ETA) }
+func (h byETA) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byETA) Push(x any)        { *h = append(*h, x.(*attempt)) }
+func (h *byETA) Pop() any {
+	old := *h
+	a := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return a
+}
+
+func (c *schedule) init() { c.changed = make(chan struct{}, 1) }
+
+// add puts an attempt on the schedule, unless that is closed.
+func (c *schedule) add(a *attempt) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	heap.Push(&c.waiting, a)
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// close returns what is on the schedule; nothing more is taken.
+func (c *schedule) close() []*attempt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rest := c.waiting
+	c.waiting, c.closed = nil, true
+	return rest
+}
+
+// due takes out what is due by now, and says how long the next one has to wait and how many wait.
+func (c *schedule) due(now time.Time) (ready []*attempt, wait time.Duration, waiting int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) > 0 {
+		if wait = c.waiting[0].job.Task.ETA.Sub(now); wait > 0 {
+			break
+		}
+		ready = append(ready, heap.Pop(&c.waiting).(*attempt))
+	}
+	return ready, wait, len(c.waiting)
+}
+
+// followSchedule runs attempts when they are due, until ctx ends; the rest then goes back to the broker. Attempts on
+// the schedule do not count against the prefetch: it is raised for them.
+func (s *session) followSchedule(ctx, settle context.Context) {
+	w := s.worker
+	defer w.lanes.Done()
+	raised := 0
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		ready, wait, waiting := s.schedule.due(time.Now())
+		for _, a := range ready {
+			w.lanes.Add(1)
+			go func() {
+				defer w.lanes.Done()
+				s.execute(ctx, settle, a)
+			}()
+		}
+		if want := raise(waiting, w.config.Prefetch); want != raised {
+			raised = want
+			if err := s.consumer.SetPrefetch(w.config.Prefetch + raised); err != nil {
+				s.failed("raise the prefetch for", "", err)
+			}
+		}
+		if waiting == 0 {
+			wait = time.Hour
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-s.schedule.changed:
+		case <-ctx.Done():
+		}
+	}
+	for _, a := range s.schedule.close() {
+		s.giveBack(settle, a)
+	}
+}
+
+// raise is what the prefetch gains for so many waiting attempts: whole multiples of it, so that it changes seldom,
+// and no more than AMQP can say.
+func raise(waiting, prefetch int) int {
+	steps := (waiting + prefetch - 1) / prefetch
+	return min(steps*prefetch, 65_535-prefetch)
+}

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/worker/pool"
+)
+
+var errUnknownTask = errors.New("this worker knows no task of that name")
+
+// failed ends the session after something that a sound connection does: the broker then hands out again what is
+// not settled, and prefetch is not used up by it.
+func (s *session) failed(what, id string, err error) {
+	if errors.Is(err, brokers.ErrSettled) {
+		return
+	}
+	s.lose(fmt.Errorf("%w: %s message %s: %w", errLost, what, id, err))
+}
+
+// ack acknowledges an attempt's message.
+func (s *session) ack(settle context.Context, a *attempt) error {
+	if err := a.delivery.Ack(settle); err != nil {
+		s.failed("acknowledge", a.key.id, err)
+		return err
+	}
+	s.worker.observe(a.event(Acked))
+	return nil
+}
+
+// end takes the attempt out of hand and decides on the deliveries that waited for it.
+func (s *session) end(a *attempt, finished, acked bool) {
+	if a.apart {
+		return
+	}
+	for _, settle := range s.worker.memory.end(a, finished, acked) {
+		settle(finished)
+	}
+}
+
+// finish settles an attempt whose message need not be run again.
+func (s *session) finish(settle context.Context, a *attempt) {
+	acked := a.acked || s.ack(settle, a) == nil
+	s.end(a, true, acked)
+}
+
+// giveBack returns a message to the broker. On a lost connection the broker takes it back by itself.
+func (s *session) giveBack(settle context.Context, a *attempt) {
+	w := s.worker
+	if err := a.delivery.Nack(settle, true); err != nil {
+		s.failed("give back", a.key.id, err)
+	}
+	w.observe(a.event(Returned))
+	w.counters.returned.Add(1)
+	s.end(a, false, false)
+}
+
+// malformed keeps a message aside that nobody can run, and tells whether the broker did so.
+func (s *session) malformed(settle context.Context, a *attempt, why error) bool {
+	w := s.worker
+	m := a.delivery.Message()
+	id := a.job.Task.ID
+	if id == "" {
+		id, _ = m.Headers["id"].(string)
+	}
+	w.log.Error("message kept aside", "worker", w.config.Name, "queue", m.Queue, "task", m.Headers["task"], "id", id, "err", why)
+	if err := a.delivery.Nack(settle, false); err != nil {
+		s.failed("keep aside", id, err)
+		return false
+	}
+	w.observe(Event{Kind: Malformed, ID: id, Attempt: a.job.Attempt})
+	w.counters.malformed.Add(1)
+	return true
+}
+
+// retry sends the message of the next try and then acknowledges this one: a crash in between repeats a task and
+// never loses one.
+func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
+	w := s.worker
+	m := a.job.Task.Retry(time.Now().Add(r.After))
+	err := w.publish(settle, m)
+	if a.acked {
+		// Nobody else has the task any more.
+		for try := 0; err != nil && try < 10; try++ {
+			pause(settle, time.Second)
+			err = w.publish(context.WithoutCancel(settle), m)
+		}
+		if err != nil {
+			w.log.Error("retry could not be sent: the task is lost", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		}
+		s.end(a, true, true)
+		return
+	}
+	if err != nil {
+		w.log.Error("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		pause(settle, time.Second) // it would fail again at once
+		s.giveBack(settle, a)
+		return
+	}
+	s.finish(settle, a)
+}
+
+// killed settles an attempt that was cut off.
+func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
+	w := s.worker
+	if r.PID != 0 { // otherwise it was observed where it happened
+		e := a.event(Finished)
+		e.Outcome, e.PID = Killed, r.PID
+		w.observe(e)
+	}
+	switch deaths := a.key.deaths + 1; {
+	case a.acked:
+		w.log.Error("task lost with its pool child: it was acknowledged early", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID)
+		s.end(a, true, true)
+	case r.PID == 0 || w.gaveUp.Load():
+		s.giveBack(settle, a) // the worker's own doing: it does not count against the task
+	case int(deaths) >= w.config.MaxAttempts:
+		s.end(a, s.malformed(settle, a, fmt.Errorf("it killed %d pool children", deaths)), true)
+	default:
+		w.log.Warn("pool child lost: its task goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID, "deaths", deaths)
+		s.sendBack(settle, a, deaths)
+	}
+}
+
+// sendBack returns a message with one more death on its count: as a copy, which is stored before the original is
+// acknowledged, since a message cannot be changed on its way back.
+func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
+	w := s.worker
+	m := a.job.Task.Message
+	m.Headers = maps.Clone(m.Headers)
+	if m.Headers == nil {
+		m.Headers = map[string]any{}
+	}
+	m.Headers[deathsHeader] = deaths
+	if err := w.publish(settle, m); err != nil {
+		w.log.Error("count of deaths could not be stored: the message goes back without", "worker", w.config.Name, "id", a.key.id, "err", err)
+		s.giveBack(settle, a)
+		return
+	}
+	err := a.delivery.Ack(settle)
+	if err != nil {
+		s.failed("acknowledge", a.key.id, err)
+	}
+	w.observe(a.event(Returned))
+	w.counters.returned.Add(1)
+	s.end(a, true, err == nil)
+}
+
+// publish sends a message over the connection of now, which need not be the one that its task came on.
+func (w *Worker) publish(ctx context.Context, m brokers.Message) error {
+	s := w.current.Load()
+	if s == nil {
+		return errors.New("publish: there is no connection to the broker")
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.broker.Publish(ctx, m)
+}
+
+// pause waits for so long, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// logFailure notes a failed task. Failures are a task's own business; a panic is a mistake in the program.
+func (w *Worker) logFailure(a *attempt, err error) {
+	if err != nil && strings.HasPrefix(err.Error(), "panic: ") {
+		w.log.Error("task panicked", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		return
+	}
+	w.log.Debug("task failed", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+}
