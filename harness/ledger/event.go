@@ -1,5 +1,3 @@
-// Package ledger keeps the history of a run: for every task when it was due, how its publish went, and what
-// became of every attempt at it.
 package ledger
 
 // Kind is what happened; the values are part of the evidence file format and never change.
@@ -64,7 +62,25 @@ type Attempt struct {
 	Node                               uint16
 	PID                                uint32
 	Outcome                            Outcome
-	Returned                           bool
+	Returned                           bool // given back unrun
+	Malformed                          bool // could not be read or run, and was kept aside
+}
+
+// Completed tells whether the attempt ran the task to its end, well or badly. A retry that the task asked for
+// is not an end.
+func (a Attempt) Completed() bool {
+	return a.Outcome == OK || a.Outcome == Failed || a.Outcome == TimedOut
+}
+
+// Since is the time of the first thing that is known of the attempt, 0 when nothing is.
+func (a Attempt) Since() int64 {
+	first := a.Received
+	for _, t := range [...]int64{a.Started, a.Finished, a.Acked, a.Stored} {
+		if t != 0 && (first == 0 || t < first) {
+			first = t
+		}
+	}
+	return first
 }
 
 // A Task is the whole history of one task. Times are nanoseconds since the run's start.
@@ -74,14 +90,14 @@ type Task struct {
 	PublishStart int64
 	PublishEnd   int64
 	Publish      PublishOutcome
-	Attempts     []Attempt
+	Attempts     []Attempt // in order of Attempt.Since
 }
 
 // Executed tells how many attempts ran the task to its end.
 func (t Task) Executed() int {
 	n := 0
 	for _, a := range t.Attempts {
-		if a.Outcome == OK || a.Outcome == Failed || a.Outcome == TimedOut {
+		if a.Completed() {
 			n++
 		}
 	}

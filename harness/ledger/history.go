@@ -9,8 +9,9 @@ type History interface {
 	// Len is the number of tasks that were due; Task(i) is valid below it.
 	Len() int
 	Task(i int) Task
-	// All yields every task in order of its sequence number. The Task's Attempts slice is valid
-	// until the next iteration: copy what is kept.
+	// All yields every task in order of its sequence number: those that were due, and after them any that were
+	// not and left evidence all the same (Seq at or beyond Len, Publish Unpublished). The Task's Attempts slice
+	// is valid until the next iteration: copy what is kept.
 	All() iter.Seq[Task]
 	// Foreign are the events about messages that do not belong to the run, at most the first thousand,
 	// and their whole number.
@@ -32,12 +33,25 @@ type Meta struct {
 	Nodes      []string          `json:"nodes"`   // Event.Node and Attempt.Node are indexes into it
 	Phases     []Phase           `json:"phases"`
 	Faults     []FaultSpan       `json:"faults"`
-	DrainEnded int64             `json:"drain_ended"`        // when the system fell quiet, or the drain limit passed
-	Drained    bool              `json:"drained"`            // queue, unacked set and workers were seen empty
-	Left       int               `json:"left"`               // messages ready or unacked at the end, -1 unknown
-	LeftIDs    []uint64          `json:"left_ids,omitempty"` // sequence numbers of messages still in the broker, where they could be read
-	Aborted    string            `json:"aborted,omitempty"`  // why the history is not whole
+	DrainEnded int64             `json:"drain_ended"`          // when the system fell quiet, or the drain limit passed
+	Drained    bool              `json:"drained"`              // queue, unacked set and workers were seen empty
+	Left       int               `json:"left"`                 // messages ready or unacked at the end, -1 unknown
+	LeftIDs    []uint64          `json:"left_ids,omitempty"`   // sequence numbers of messages still in the broker, where they could be read
+	Aborted    string            `json:"aborted,omitempty"`    // why the history is not whole
+	Torn       int               `json:"torn,omitempty"`       // events that a killed process had begun to write
+	Unrecorded int               `json:"unrecorded,omitempty"` // events that happened and could not be kept, for want of disk
+	Tally      *Tally            `json:"tally,omitempty"`      // the recorder's own count, to hold against the tasks
 	Settings   map[string]string `json:"settings,omitempty"`
+}
+
+// A Tally is what the recorder counted while the run went on: the second set of books.
+type Tally struct {
+	Due        int `json:"due"`
+	OK         int `json:"ok"`
+	Failed     int `json:"failed"`
+	Unknown    int `json:"unknown"`
+	Executed   int `json:"executed"`   // distinct tasks run to their end
+	Duplicates int `json:"duplicates"` // completed attempts beyond the first of their task
 }
 
 // A Phase is a span of the run: warmup, steady, fault, recovery or drain.
@@ -53,6 +67,7 @@ type FaultSpan struct {
 	Node     string `json:"node"`
 	At       int64  `json:"at"`        // injection began
 	InEffect int64  `json:"in_effect"` // proved effective
+	Healing  int64  `json:"healing"`   // the undoing began; 0 never, or not known
 	Healed   int64  `json:"healed"`    // proved healed; 0 never
 	Proof    string `json:"proof"`
 }

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	maxTasks   = 1 << 32 // due tasks of one run
+	maxStrays  = 1 << 20 // tasks with evidence that were never due, kept one by one
+	keepAliens = 1000
+)
+
+// A Recorder keeps the history of a run while it goes on. All times it is given are readings of Now; it keeps them
+// relative to the run's start, in steps of 16 ns, for at most 52 days.
+//
+// Due, PublishStart and PublishEnd may be called from many goroutines at once, but not for the same task. A task's
+// sequence number is below 2^32, numbers are given out from 0 without gaps, and Due comes before the task is
+// published: evidence of a task that was not due is held against the system under test.
+type Recorder struct {
+	run    Run
+	start  int64
+	length atomic.Uint64 // one more than the highest sequence number that was due
+	live   live
+	chunks [maxTasks / chunkTasks]atomic.Pointer[records]
+
+	mu      sync.Mutex // of everything below, and of the worker's side of the records
+	more    map[uint64][]attempt
+	strays  map[uint64][]attempt
+	aliens  []Event
+	nAliens int
+	bins    []uint32
+}
+
+// NewRecorder begins the history of a run that started at start.
+func NewRecorder(run Run, start int64) *Recorder {
+	return &Recorder{run: run, start: start, more: map[uint64][]attempt{}, strays: map[uint64][]attempt{}}
+}
+
+// Due says when a task is due. It panics for a sequence number of 2^32 or more.
+func (r *Recorder) Due(seq uint64, due int64) {
+	if seq >= maxTasks {
+		panic(fmt.Sprintf("ledger: sequence number %d: a run has at most %d tasks", seq, uint64(maxTasks)))
+	}
+	r.record(seq).due.set(due - r.start)
+	for n := r.length.Load(); n <= seq && !r.length.CompareAndSwap(n, seq+1); n = r.length.Load() {
+	}
+	r.live.due.Add(1)
+}
+
+// PublishStart says that the publisher is about to hand the task to the broker.
+func (r *Recorder) PublishStart(seq uint64, at int64) {
+	r.record(seq).pubStart.set(r.since(at))
+}
+
+// PublishEnd says how the publish went. When a task is published again, the last outcome counts.
+func (r *Recorder) PublishEnd(seq uint64, at int64, outcome PublishOutcome) {
+	rec := r.record(seq)
+	if rec.publish != Unpublished {
+		r.live.published[rec.publish&3].Add(-1)
+	}
+	rec.pubEnd.set(r.since(at))
+	rec.publish = outcome
+	r.live.published[outcome&3].Add(1)
+}
+
+// since makes a time relative to the start. 0 means never, so that what is earlier than the first tick is at it.
+func (r *Recorder) since(at int64) int64 { return max((at-r.start)/tick, 1) * tick }
+
+func (r *Recorder) record(seq uint64) *record {
+	slot := &r.chunks[seq/chunkTasks]
+	c := slot.Load()
+	if c == nil {
+		slot.CompareAndSwap(nil, new(records))
+		c = slot.Load()
+	}
+	return &c[seq%chunkTasks]
+}
+
+// Apply adds evidence of what workers did, in any order. It may be called from several goroutines; to add an event
+// twice changes nothing.
+func (r *Recorder) Apply(events ...Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range events {
+		r.apply(&e)
+	}
+}
+
+func (r *Recorder) apply(e *Event) {
+	switch {
+	case e.Task == Foreign:
+		r.alien(e)
+		return
+	case e.Task >= r.length.Load():
+		r.stray(e)
+		return
+	}
+	e.At = r.since(e.At)
+	rec := r.record(e.Task)
+	var first attempt
+	known := rec.attempt(&first)
+	switch {
+	case !known || first.takes(e):
+		was := first
+		first.take(e)
+		rec.setAttempt(&first)
+		r.count(e, &was, &first, rec)
+	default:
+		list := r.more[e.Task]
+		a, list := further(list, &first, e)
+		was := *a
+		a.take(e)
+		if a == &first {
+			rec.setAttempt(a)
+		} else {
+			r.more[e.Task] = list
+			rec.flags |= hasMore
+		}
+		r.count(e, &was, a, rec)
+	}
+}
+
+// further finds the attempt that an event belongs to among those beyond the first, or adds one.
+func further(list []attempt, first *attempt, e *Event) (*attempt, []attempt) {
+	for i := range list {
+		if list[i].takes(e) {
+			return &list[i], list
+		}
+	}
+	// A parent's word about a run whose process it names wrongly or not at all.
+	if e.Kind == Finished && secondHand(e.Outcome) {
+		if first != nil && first.ID == e.Attempt {
+			return first, list
+		}
+		for i := range list {
+			if list[i].ID == e.Attempt {
+				return &list[i], list
+			}
+		}
+	}
+	list = append(list, attempt{})
+	return &list[len(list)-1], list
+}
+
+func (r *Recorder) stray(e *Event) {
+	list, known := r.strays[e.Task]
+	if !known && len(r.strays) >= maxStrays {
+		r.alien(e)
+		return
+	}
+	e.At = r.since(e.At)
+	a, list := further(list, nil, e)
+	a.take(e)
+	r.strays[e.Task] = list
+}
+
+// alien keeps the first of the events about messages that are not of this run.
+func (r *Recorder) alien(e *Event) {
+	if r.nAliens++; len(r.aliens) < keepAliens {
+		e.At = r.since(e.At)
+		r.aliens = append(r.aliens, *e)
+	}
+}
+
+// Freeze ends the recording and returns the history. Meta's Schema, Run and Tally are filled in. Nothing may be
+// recorded any more: the history is the recorder's own memory.
+func (r *Recorder) Freeze(meta Meta) *Frozen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	meta.Schema, meta.Run = Schema, r.run.Tag()
+	meta.Tally = r.live.tally()
+	f := &Frozen{meta: meta, n: int(r.length.Load()), more: r.more, aliens: r.aliens, nAliens: r.nAliens}
+	for i := 0; i*chunkTasks < f.n; i++ {
+		r.record(uint64(i * chunkTasks)) // a gap in the numbers is tasks that were never published
+		f.chunks = append(f.chunks, r.chunks[i].Load())
+	}
+	for seq, list := range r.strays {
+		if seq < uint64(f.n) {
+			f.addLate(seq, list)
+		} else {
+			f.addStray(seq, list)
+		}
+	}
+	f.sortStrays()
+	return f
+}

@@ -1,0 +1,24 @@
+package ledger
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// reserve allocates disk space at the end of f. File systems that cannot are written to instead.
+func reserve(f *os.File, at, size int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, at, size)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR): // the runtime's own preemption signals do that
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			return reserveByWriting(f, at, size)
+		default:
+			return err
+		}
+	}
+}
