@@ -82,5 +82,5 @@ type Stats struct {
 	CPUSeconds float64 // user and system, since the node's first start
 	RSS        int64   // bytes
 	FDs        int     // -1 unknown
-	Conns      int     // established TCP connections, -1 unknown
+	Conns      int     // established TCP connections, up to two seconds old; -1 unknown
 }

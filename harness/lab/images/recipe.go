@@ -13,6 +13,16 @@ import (
 
 const suffix = ".Dockerfile"
 
+// An UnknownError is a name that no Dockerfile has.
+type UnknownError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("no image %q can be built: there are %s", e.Name, strings.Join(e.Known, ", "))
+}
+
 // A recipe is one Dockerfile.
 type recipe struct {
 	name string
@@ -52,7 +62,7 @@ func read(only []string) ([]recipe, error) {
 	}
 	for _, name := range only {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("no image %q can be built: there are %s", name, strings.Join(known, ", "))
+			return nil, &UnknownError{name, known}
 		}
 	}
 	return rs, nil
