@@ -1,0 +1,111 @@
+package redis
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+)
+
+// broker implements brokers.Broker, Inspector, Purger and Batcher.
+type broker struct {
+	rdb       *goredis.Client
+	set       settings
+	db        int
+	publishes *group[parcel]
+	settles   *group[settlement]
+
+	bound sync.Map // queues whose binding was written over this connection
+	full  sync.Map // queues so long that nobody can be waiting for a message
+
+	mu     sync.Mutex
+	closed bool
+	subs   map[*subscription]struct{}
+}
+
+func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
+	o, set, err := configure(url, v)
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{rdb: goredis.NewClient(o), set: set, db: o.DB, subs: map[*subscription]struct{}{}}
+	if err := within(ctx, func() error { return b.teach(ctx) }); err != nil {
+		_ = b.rdb.Close()
+		return nil, judgef(err, "open redis at %s", o.Addr)
+	}
+	b.publishes = newGroup(b.sendPublishes)
+	b.settles = newGroup(b.sendSettlements)
+	return b, nil
+}
+
+// within returns when f does or ctx ends: go-redis looks at a context between its steps, not during one.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close gives back what is held, then drops the connections.
+func (b *broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	subs := make([]*subscription, 0, len(b.subs))
+	for s := range b.subs {
+		subs = append(subs, s)
+	}
+	b.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.publishes.close()
+		b.settles.close()
+		for _, s := range subs {
+			s.close()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(farewell): // a dead link: what is held goes back when the leases end
+	}
+	_ = b.rdb.Close() // its only error is to be closed already; it fails what is under way
+	<-done
+	return nil
+}
+
+// farewell is how long Close waits for the server to take back what is held.
+const farewell = 2 * time.Second
+
+func (b *broker) enlist(s *subscription) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return brokers.ErrClosed
+	}
+	b.subs[s] = struct{}{}
+	return nil
+}
+
+func (b *broker) dismiss(s *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.subs, s)
+}
+
+func (b *broker) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}

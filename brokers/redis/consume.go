@@ -1,0 +1,126 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+	"taskbench/brokers/feed"
+)
+
+// Consume implements brokers.Broker.
+func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
+	if len(queues) == 0 {
+		return nil, brokers.Refusef("consume from redis: no queue was named")
+	}
+	s := newSubscription(b, queues, prefetch)
+	if err := b.enlist(s); err != nil {
+		return nil, err
+	}
+	if err := within(ctx, func() error { return s.register(ctx) }); err != nil {
+		b.dismiss(s)
+		return nil, judgef(err, "consume from redis")
+	}
+	s.start()
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.filled, Lost: s.lost, Cause: s.cause}), nil
+}
+
+// register makes the consumer known, so that its claims have an owner, and writes the bindings of its queues.
+func (s *subscription) register(ctx context.Context) error {
+	cmds := []goredis.Cmder{s.renewal(ctx)}
+	for _, q := range s.queues {
+		cmds = append(cmds, bind(ctx, q))
+	}
+	s.b.exec(ctx, cmds...)
+	return firstError(cmds)
+}
+
+// A settlement is one outcome on its way to the server.
+type settlement struct {
+	sub *subscription
+	tag string
+	to  string // the list the message goes to, "" for none
+	how string // LPUSH or RPUSH
+	raw string // what goes there
+}
+
+var errGone = errors.New("the lease had ended and the message was given to somebody else")
+
+// sendSettlements ends the acked bookings of each consumer by one call, and moves the others one by one, all in
+// one exchange.
+func (b *broker) sendSettlements(all []settlement) []error {
+	const most = 1000 // arguments of a script
+	ctx := context.Background()
+	type ack struct {
+		cmd    *goredis.Cmd
+		places []int
+	}
+	var cmds []goredis.Cmder
+	var acks []ack
+	moves := map[int]*goredis.Cmd{}
+	bySub := map[*subscription][]int{}
+	for i, st := range all {
+		if st.to == "" {
+			bySub[st.sub] = append(bySub[st.sub], i)
+			continue
+		}
+		moves[i] = invoke(ctx, moveScript, []string{unackedKey, indexKey, st.sub.held, st.to}, st.tag, st.how, st.raw)
+		cmds = append(cmds, moves[i])
+	}
+	for sub, places := range bySub {
+		for len(places) > 0 {
+			n := min(len(places), most)
+			tags := make([]any, n)
+			for i, place := range places[:n] {
+				tags[i] = all[place].tag
+			}
+			cmd := invoke(ctx, ackScript, []string{unackedKey, indexKey, sub.held}, tags...)
+			acks = append(acks, ack{cmd, places[:n]})
+			cmds = append(cmds, cmd)
+			places = places[n:]
+		}
+	}
+	b.exec(ctx, cmds...)
+
+	errs := make([]error, len(all))
+	for i, cmd := range moves {
+		if moved, err := cmd.Int(); err != nil {
+			errs[i] = judge(err)
+		} else if moved == 0 {
+			errs[i] = errGone
+		}
+	}
+	for _, a := range acks {
+		gone, err := a.cmd.Int64Slice()
+		for _, place := range a.places {
+			errs[place] = judge(err)
+		}
+		for _, g := range gone {
+			errs[a.places[g-1]] = errGone
+		}
+	}
+	return errs
+}
+
+// Settle implements feed.Source.
+func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
+	h, ok := s.look(tag)
+	if !ok {
+		return errGone
+	}
+	st := settlement{sub: s, tag: s.name(tag)}
+	switch o {
+	case feed.Requeue:
+		st.to, st.how, st.raw = listOf(h.queue, h.priority), "LPUSH", marked(h.raw)
+	case feed.Reject:
+		st.to, st.how, st.raw = brokers.DeadLetterQueue(h.queue), "LPUSH", h.raw
+	}
+	err := s.b.settles.do(ctx, st, func(err error) { s.settled(tag, err) })
+	if err != nil {
+		return fmt.Errorf("settle a message of %s: %w", h.queue, err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+)
+
+// Driver is Redis behind kombu's layout of keys.
+var Driver = brokers.Driver{
+	Name: "redis",
+	Variants: []brokers.Variant{
+		{
+			Name:       "aof-everysec",
+			Doc:        "Every write goes to the append-only file before its reply, which reaches the disk within a second or two.",
+			Durability: brokers.PageCache,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "everysec", "save": ""},
+		},
+		{
+			Name:       "aof-always",
+			Doc:        "Every write is on the disk, by fsync of the append-only file, before its reply.",
+			Durability: brokers.Fsync,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
+		},
+		{
+			Name:       "memory",
+			Doc:        "Messages live in the server's memory and die with it.",
+			Durability: brokers.Memory,
+			Promises:   promises,
+			Settings:   map[string]string{"appendonly": "no", "save": ""},
+		},
+	},
+	Open: open,
+	Server: brokers.ServerSpec{
+		Product:  "redis",
+		Images:   []string{"redis:7.4.2-bookworm", "taskbench/redis:1"},
+		Port:     6379,
+		Data:     "/data",
+		Binaries: []string{"redis-server"},
+		Command:  command,
+		URL:      func(addr string) string { return "redis://" + addr + "/0" },
+		Ready:    ready,
+	},
+}
+
+var promises = []brokers.Promise{
+	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.FIFO, brokers.Priorities,
+	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges,
+}
+
+// command starts the server in the foreground; all is said on its command line.
+func command(l brokers.Launch) brokers.Command {
+	args := []string{
+		"redis-server", "--bind", l.Host, "--port", strconv.Itoa(l.Port), "--dir", l.Dir,
+		"--daemonize", "no", "--protected-mode", "no", "--logfile", "",
+		"--maxmemory-policy", "noeviction", // an evicted key would be a whole queue
+	}
+	for _, name := range []string{"appendonly", "appendfsync", "save"} {
+		if value, set := l.Variant.Settings[name]; set {
+			args = append(args, "--"+name, value)
+		}
+	}
+	return brokers.Command{Args: args}
+}
+
+// ready asks for the version; a server that is still loading its file refuses.
+func ready(ctx context.Context, url string) (string, error) {
+	o, _, err := configure(url, brokers.Variant{})
+	if err != nil {
+		return "", err
+	}
+	rdb := goredis.NewClient(o)
+	defer func() { _ = rdb.Close() }() // nothing depends on it any more
+	var info string
+	err = within(ctx, func() (err error) {
+		if err = rdb.Ping(ctx).Err(); err == nil {
+			info, err = rdb.Info(ctx, "server").Result()
+		}
+		return err
+	})
+	if err != nil {
+		return "", judgef(err, "ask redis at %s for its version", o.Addr)
+	}
+	for line := range strings.Lines(info) {
+		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {
+			return version, nil
+		}
+	}
+	return "", fmt.Errorf("ask redis at %s for its version: it tells none", o.Addr)
+}

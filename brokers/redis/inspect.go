@@ -1,0 +1,76 @@
+package redis
+
+import (
+	"context"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+)
+
+// Depth implements brokers.Inspector: the four lists, and the bookings of the queue, those of other clients too.
+func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
+	if b.isClosed() {
+		return 0, 0, brokers.ErrClosed
+	}
+	lengths := lengths(ctx, queue)
+	held := invoke(ctx, heldScript, []string{unackedKey}, bookingTail(queue))
+	err = within(ctx, func() error {
+		b.exec(ctx, append(lengths, held)...)
+		return firstError(append(lengths, held))
+	})
+	if err != nil {
+		return 0, 0, judgef(err, "count queue %s", queue)
+	}
+	unacked, err = held.Int()
+	return sum(lengths), unacked, err
+}
+
+// Purge implements brokers.Purger. It takes what is ready in one step, so that the count is exact.
+func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
+	if b.isClosed() {
+		return 0, brokers.ErrClosed
+	}
+	lengths := lengths(ctx, queue)
+	args := []any{"del"}
+	for _, l := range listsOf(queue) {
+		args = append(args, l)
+	}
+	drop := goredis.NewIntCmd(ctx, args...)
+	err := within(ctx, func() error {
+		p := b.rdb.TxPipeline()
+		for _, cmd := range append(lengths, drop) {
+			_ = p.Process(ctx, cmd) // only queues
+		}
+		_, err := p.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, judgef(err, "purge queue %s", queue)
+	}
+	return sum(lengths), nil
+}
+
+func lengths(ctx context.Context, queue string) []goredis.Cmder {
+	cmds := make([]goredis.Cmder, 0, len(steps)+1)
+	for _, l := range listsOf(queue) {
+		cmds = append(cmds, goredis.NewIntCmd(ctx, "llen", l))
+	}
+	return cmds
+}
+
+func sum(cmds []goredis.Cmder) (n int) {
+	for _, cmd := range cmds {
+		n += int(cmd.(*goredis.IntCmd).Val())
+	}
+	return n
+}
+
+func firstError(cmds []goredis.Cmder) error {
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return cmd.Err()
+		}
+	}
+	return nil
+}

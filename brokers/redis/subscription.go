@@ -1,0 +1,176 @@
+package redis
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"taskbench/brokers"
+	"taskbench/brokers/feed"
+)
+
+// unbounded is the bound that stands for a prefetch of 0.
+const unbounded = 1000
+
+// subscription implements feed.Source. Three goroutines serve it: one claims, one listens for wake-ups, one keeps
+// the lease; the last outlives the others while something is held.
+type subscription struct {
+	b      *broker
+	id     string
+	held   string // key of the set of what it holds
+	queues []string
+
+	filled chan struct{} // tells feed that there is something to take
+	room   chan struct{} // tells the claimer that it may take more
+	knock  chan struct{} // tells the claimer that something was published
+	lost   chan struct{} // closed when the link has failed
+	stop   chan struct{} // closed when no more is to be claimed
+	idle   chan struct{} // closed when the claimer is done
+	spent  chan struct{} // closed when nothing is held and nothing will be
+
+	mu     sync.Mutex
+	limit  int
+	next   uint64
+	buffer []feed.Item
+	holds  map[uint64]hold
+	ended  bool
+	err    error
+}
+
+// A hold is what is needed to give a message back.
+type hold struct {
+	queue    string
+	priority uint8
+	raw      string
+}
+
+func newSubscription(b *broker, queues []string, prefetch int) *subscription {
+	id := identity()
+	return &subscription{
+		b: b, id: id, held: heldPrefix + id, queues: slices.Clone(queues), limit: bound(prefetch), next: 1,
+		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
+		lost: make(chan struct{}), stop: make(chan struct{}), idle: make(chan struct{}), spent: make(chan struct{}),
+		holds: map[uint64]hold{},
+	}
+}
+
+func bound(prefetch int) int {
+	if prefetch <= 0 {
+		return unbounded
+	}
+	return prefetch
+}
+
+func (s *subscription) start() {
+	go s.claim()
+	go s.listen()
+	go s.keep()
+}
+
+// name is the field of a booking: unlike a publisher's delivery tag it needs no parsing and never repeats.
+func (s *subscription) name(tag uint64) string { return s.id + ":" + strconv.FormatUint(tag, 10) }
+
+// Take implements feed.Source.
+func (s *subscription) Take(buf []feed.Item) []feed.Item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	buf = append(buf, s.buffer...)
+	clear(s.buffer)
+	s.buffer = s.buffer[:0]
+	return buf
+}
+
+// SetPrefetch implements feed.Source.
+func (s *subscription) SetPrefetch(n int) error {
+	if n < 0 {
+		return brokers.Refusef("set prefetch to %d: it cannot be negative", n)
+	}
+	s.mu.Lock()
+	s.limit = bound(n)
+	s.mu.Unlock()
+	signal(s.room)
+	return nil
+}
+
+// End implements feed.Source.
+func (s *subscription) End(unseen []uint64) {
+	s.halt()
+	<-s.idle
+	s.mu.Lock()
+	for _, item := range s.buffer {
+		unseen = append(unseen, item.Tag)
+	}
+	s.buffer = nil
+	s.mu.Unlock()
+	s.giveBack(unseen, false)
+}
+
+// halt stops the claiming. It may be called more than once.
+func (s *subscription) halt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.ended = true
+		close(s.stop)
+		s.checkSpent()
+	}
+}
+
+// lose ends the subscription because of err: what it holds goes back when its lease ends.
+func (s *subscription) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.lost)
+	}
+}
+
+func (s *subscription) cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *subscription) look(tag uint64) (hold, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.holds[tag]
+	return h, ok
+}
+
+// settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept
+// alive; only the end of that lease is sure to bring it back, so the subscription ends with it.
+func (s *subscription) settled(tag uint64, err error) {
+	if err != nil && brokers.Definite(err) {
+		return // still held, and may be tried again
+	}
+	s.mu.Lock()
+	delete(s.holds, tag)
+	s.checkSpent()
+	s.mu.Unlock()
+	if err != nil && !errors.Is(err, errGone) {
+		s.lose(err)
+	}
+	signal(s.room)
+}
+
+// checkSpent is called with mu held.
+func (s *subscription) checkSpent() {
+	if s.ended && len(s.holds) == 0 {
+		select {
+		case <-s.spent:
+		default:
+			close(s.spent)
+		}
+	}
+}
+
+// signal leaves a mark in a channel of capacity one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
