@@ -28,12 +28,13 @@ type Worker struct {
 	jitter   *mathrand.Rand // of Run's goroutine
 	counters counters
 
-	ran     atomic.Bool
-	stopped bool        // warmly, on a live connection; of Run's goroutine
-	gaveUp  atomic.Bool // the grace of a stop is over
-	pool    atomic.Pointer[pool.Pool]
-	current atomic.Pointer[session] // nil while there is no connection
-	lanes   sync.WaitGroup          // everything that has a delivery in hand
+	ran      atomic.Bool
+	stopping atomic.Bool
+	gaveUp   atomic.Bool // the grace of a stop is over
+	stopped  bool        // warmly, on a live connection; of Run's goroutine
+	pool     atomic.Pointer[pool.Pool]
+	current  atomic.Pointer[session] // nil while there is no connection
+	lanes    sync.WaitGroup          // everything that has a delivery in hand
 }
 
 // New checks everything that can be checked without a broker, and reports all that is wrong at once.

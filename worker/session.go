@@ -143,6 +143,7 @@ func (s *session) lane(ctx, settle context.Context) {
 
 // stop ends a session warmly: its context is over, so that no more deliveries come and nothing new starts.
 func (w *Worker) stop(settle context.Context) {
+	w.stopping.Store(true)
 	done := make(chan struct{})
 	go func() { w.lanes.Wait(); close(done) }()
 	var over <-chan time.Time

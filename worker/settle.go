@@ -85,13 +85,17 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	m := a.job.Task.Retry(time.Now().Add(r.After))
 	err := w.publish(settle, m)
 	if a.acked {
-		// Nobody else has the task any more.
-		for try := 0; err != nil && try < 10; try++ {
-			pause(settle, time.Second)
-			err = w.publish(context.WithoutCancel(settle), m)
+		// Nobody else has the task any more: its retry is sent on whichever connection comes next.
+		alive := context.WithoutCancel(settle)
+		for last := 10; err != nil && last > 0; {
+			if w.stopping.Load() {
+				last--
+			}
+			pause(alive, time.Second)
+			err = w.publish(alive, m)
 		}
 		if err != nil {
-			w.log.Error("retry could not be sent: the task is lost", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+			w.log.Error("retry could not be sent before the stop: the task is lost", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 		}
 		s.end(a, true, true)
 		return
