@@ -142,6 +142,7 @@ func TestDeathsAreCountedAcrossWorkers(t *testing.T) {
 }
 
 func TestChildrenAreReplacedAtTheirBounds(t *testing.T) {
+	const tasks = 26
 	for name, c := range map[string]Config{
 		"tasks":  {MaxTasks: 5},
 		"memory": {MaxMemory: 100 << 20},
@@ -150,7 +151,7 @@ func TestChildrenAreReplacedAtTheirBounds(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "diary")
 			t.Setenv(diaryEnv, path)
 			s := newFake()
-			for i := range 50 {
+			for i := range tasks {
 				s.put(task("hoard", fmt.Sprintf("id-%d", i)))
 			}
 			c.Pool, c.Concurrency = "prefork", 1
@@ -167,15 +168,15 @@ func TestChildrenAreReplacedAtTheirBounds(t *testing.T) {
 			if c.MaxMemory > 0 {
 				most = 13 // tasks that each keep 8 MiB
 			}
-			if len(perChild) < 50/most {
-				t.Errorf("%d children did 50 tasks: %v", len(perChild), perChild)
+			if len(perChild) < tasks/most {
+				t.Errorf("%d children did %d tasks: %v", len(perChild), tasks, perChild)
 			}
 			for pid, n := range perChild {
 				if n > most {
 					t.Errorf("child %d did %d tasks, and %d is its bound", pid, n, most)
 				}
 			}
-			if st := w.Stats(); st.Killed != 0 || st.Succeeded != 50 {
+			if st := w.Stats(); st.Killed != 0 || st.Succeeded != tasks {
 				t.Errorf("stats %+v", st)
 			}
 		})
