@@ -53,7 +53,7 @@ func FactsOf(cell any) (Facts, error) {
 	f := Facts{}
 	for key, v := range plain {
 		switch v.(type) {
-		case string, float64:
+		case string, float64, map[string]any:
 			f[key] = v
 		}
 	}

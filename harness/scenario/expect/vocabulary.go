@@ -27,7 +27,8 @@ var (
 // an expression can speak of whatever a result holds:
 //
 //   - every member of counts by itself: lost, duplicated, ...
-//   - every member that is a word or a number: broker, pool, system, acks, lab, workers, ...
+//   - every member that is a word or a number: broker, pool, system, acks, lab, workers, ..., and those of other
+//     structs in it: load.rate
 //   - variant.name and variant.durability
 //   - throughput.completed, recovery.first_completion, latency.due_to_finish.p99 (for each of the stages)
 //   - the same in one phase: phase.recovery.throughput.completed, phase.steady.latency.due_to_finish.p99
@@ -65,6 +66,8 @@ func NewVocabulary(cell any, stages []string) *Vocabulary {
 		default:
 			if k := kind(f.Type); k != nil {
 				names[key] = k
+			} else if f.Type.Kind() == reflect.Struct && len(members(f.Type)) > 0 {
+				names[key] = members(f.Type)
 			}
 		}
 	}
