@@ -40,6 +40,8 @@ type stage struct {
 	samplers  []*metrics.Sampler
 	start     int64 // host monotonic nanoseconds: when the load began
 	evidence  string
+	forget    func() error // the claim on the evidence directory
+	collected ledger.Collected
 
 	forceMu   sync.Mutex
 	force     []string    // names of the faults that hurt now
@@ -76,14 +78,14 @@ const queue = "celery"
 func provision(ctx context.Context, j job) (_ *stage, err error) {
 	c := j.cell
 	j.clock.tell(Progress{Phase: "provision"})
-	s := &stage{job: j, run: ledger.NewRun(j.plan.Seed, uint64(j.index))}
+	s := &stage{job: j}
+	s.run = ledger.NewRun(s.random(runTag))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	s.evidence, err = os.MkdirTemp(j.plan.Dir, ".evidence-")
-	if err != nil {
+	if err := s.makeEvidenceDir(); err != nil {
 		return nil, fmt.Errorf("make a directory for the evidence: %w", err)
 	}
 	s.node, err = c.Lab.Start(ctx, lab.Request{Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker")})
@@ -101,10 +103,6 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	for i := range c.Scenario.System.Workers {
 		nodes = append(nodes, fmt.Sprintf("worker-%d", i+1))
 	}
-	s.recorder = ledger.NewRecorder(s.run, ledger.Now())
-	if s.collector, err = ledger.NewCollector(s.evidence, s.recorder); err != nil {
-		return nil, fmt.Errorf("watch for evidence: %w", err)
-	}
 	for i, name := range nodes[1:] {
 		w, err := c.System.Start(ctx, systems.Spec{
 			Name: name, Index: uint16(i + 1), Driver: c.Driver, Variant: c.Variant, URL: s.url, Queue: queue,
@@ -116,6 +114,19 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		s.workers = append(s.workers, w)
 	}
 	return s, nil
+}
+
+// makeEvidenceDir makes a directory beside the result that the next run removes if this one is killed.
+func (s *stage) makeEvidenceDir() error {
+	dir, err := filepath.Abs(filepath.Join(s.plan.Dir, ".evidence-"+s.run.Tag()))
+	if err != nil {
+		return err
+	}
+	if s.forget, err = leftovers.Scratch(dir); err != nil {
+		return err
+	}
+	s.evidence = dir
+	return os.MkdirAll(dir, 0o755)
 }
 
 func (s *stage) log(node string) string {
@@ -140,8 +151,9 @@ func (s *stage) close() error {
 	if s.node != nil {
 		errs = append(errs, s.node.Close(ctx))
 	}
-	if s.collector != nil {
-		errs = append(errs, s.collector.Close())
+	errs = append(errs, s.flush())
+	if s.evidence != "" {
+		errs = append(errs, os.RemoveAll(s.evidence), s.forget())
 	}
-	return errors.Join(append(errs, os.RemoveAll(s.evidence))...)
+	return errors.Join(errs...)
 }

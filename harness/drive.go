@@ -36,11 +36,14 @@ func (s *stage) drive(ctx context.Context) course {
 	// A little in the future, so that the first tasks are not late already.
 	begin := time.Now().Add(100 * time.Millisecond)
 	s.start = ledger.Now() + int64(time.Until(begin))
-	s.recorder.Begin(s.start)
-	s.sample(begin)
+	s.recorder = ledger.NewRecorder(s.run, s.start)
+	s.collector = ledger.NewCollector(s.evidence, s.recorder)
 
 	driving, stop := context.WithCancel(ctx)
 	defer stop()
+	collecting := make(chan error, 1)
+	go func() { collecting <- s.collector.Run(driving) }()
+	s.sample(driving)
 	faulty := make(chan []injection, 1)
 	go func() { faulty <- s.breakAndHeal(driving, begin) }()
 	watching := make(chan struct{})
@@ -49,7 +52,7 @@ func (s *stage) drive(ctx context.Context) course {
 	c.load, err = load.Run(ctx, load.Plan{
 		Due:        pace,
 		Start:      begin,
-		Origin:     0,
+		Origin:     s.start,
 		Open:       s.open,
 		Message:    func(seq uint64) brokers.Message { return mix.Message(seq, s.run.ID(seq), queue) },
 		Record:     s.recorder,
@@ -71,7 +74,20 @@ func (s *stage) drive(ctx context.Context) course {
 	}
 	stop()
 	<-watching
+	if err := <-collecting; err != nil {
+		c.aborted = err.Error()
+	}
 	return c
+}
+
+// flush reads the evidence to its end, once its writers are gone.
+func (s *stage) flush() (err error) {
+	if s.collector == nil {
+		return nil
+	}
+	s.collected, err = s.collector.Flush()
+	s.collector.Close()
+	return err
 }
 
 func (s *stage) open(ctx context.Context) (brokers.Broker, error) {
@@ -101,7 +117,7 @@ func (s *stage) watch(ctx context.Context, begin time.Time) {
 				Phase:     s.phaseAt(now.Sub(begin)),
 				Offered:   float64(live.Due-last.Due) / took,
 				Completed: float64(live.Executed-last.Executed) / took,
-				Backlog:   int(live.Acknowledged - live.Executed),
+				Backlog:   int(max(0, live.OK-live.Executed)),
 				Faults:    s.inForce(),
 			})
 			last, at = live, now

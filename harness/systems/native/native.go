@@ -17,7 +17,6 @@ import (
 
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/leftovers"
-	"taskbench/harness/metrics"
 	"taskbench/harness/systems"
 	"taskbench/worker"
 )
@@ -58,7 +57,7 @@ func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
 			Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch, Acks: worker.AckPolicy(y.Acks),
 			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace,
 		},
-		Evidence: s.Evidence, Index: s.Index, Run: s.Run.String(),
+		Evidence: s.Evidence, Index: s.Index, Run: s.Run.Tag(),
 	}}
 	if err := p.Start(ctx); err != nil {
 		return nil, err
@@ -181,7 +180,7 @@ func (p *process) PIDs() []int {
 	if !p.up() {
 		return nil
 	}
-	return metrics.Tree(p.cmd.Process.Pid)
+	return tree(p.cmd.Process.Pid)
 }
 
 func (p *process) Kill(ctx context.Context, pids ...int) error {
@@ -191,9 +190,9 @@ func (p *process) Kill(ctx context.Context, pids ...int) error {
 		return fmt.Errorf("%s is down already", p.spec.Name)
 	}
 	if len(pids) > 0 {
-		return killChildren(ctx, metrics.Tree(p.cmd.Process.Pid), pids)
+		return killChildren(ctx, tree(p.cmd.Process.Pid), pids)
 	}
-	children := metrics.Tree(p.cmd.Process.Pid)[1:]
+	children := tree(p.cmd.Process.Pid)[1:]
 	p.signal(syscall.SIGKILL)
 	select {
 	case <-p.gone:
@@ -221,7 +220,7 @@ func awaitGone(ctx context.Context, pids []int) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !metrics.Running(pid) })
+		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !running(pid) })
 		if len(left) == 0 {
 			return nil
 		}

@@ -1,0 +1,119 @@
+package metrics
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"taskbench/harness/lab"
+)
+
+// SampleEvery is how often every node's resources are read.
+const SampleEvery = 250 * time.Millisecond
+
+// A Sample is what one node used at one moment.
+type Sample struct {
+	At float64 // seconds since the load began
+	lab.Stats
+}
+
+// A Sampler reads one node's resources until it is stopped.
+type Sampler struct {
+	Node string
+
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu      sync.Mutex
+	samples []Sample
+	carried float64 // CPU seconds of lives that ended
+}
+
+// Watch starts sampling. A node that is down yields no samples while it is; when its CPU seconds fall, a new life
+// has begun, and they are added to those of the lives before.
+func Watch(ctx context.Context, node string, begin time.Time, read func(context.Context) (lab.Stats, error)) *Sampler {
+	ctx, stop := context.WithCancel(ctx)
+	s := &Sampler{Node: node, stop: stop, done: make(chan struct{})}
+	go s.run(ctx, begin, read)
+	return s
+}
+
+func (s *Sampler) run(ctx context.Context, begin time.Time, read func(context.Context) (lab.Stats, error)) {
+	defer close(s.done)
+	tick := time.NewTicker(SampleEvery)
+	defer tick.Stop()
+	for {
+		now := time.Since(begin).Seconds()
+		if stats, err := read(ctx); err == nil {
+			s.add(Sample{At: now, Stats: stats})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Sampler) add(x Sample) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.CPUSeconds += s.carried
+	if n := len(s.samples); n > 0 {
+		if last := s.samples[n-1].CPUSeconds; x.CPUSeconds < last {
+			s.carried += last - x.CPUSeconds
+			x.CPUSeconds = last
+		}
+	}
+	s.samples = append(s.samples, x)
+}
+
+// Stop ends the sampling and returns once the last reading is over. A second call does nothing.
+func (s *Sampler) Stop() {
+	s.stop()
+	<-s.done
+}
+
+// Samples are those so far.
+func (s *Sampler) Samples() []Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Sample(nil), s.samples...)
+}
+
+// A Slope is a line's steepness with its 95 % interval, in units a second. With fewer than three points, or all at
+// one time, it is not known: all three are 0.
+type Slope struct{ PerSecond, Low, High float64 }
+
+// RSSSlope fits a line to the memory of the samples from `from` to `to` (seconds) by least squares; the interval
+// is Student's t times the slope's standard error, as in any textbook on linear regression. Samples of one process
+// are not independent, so the interval is narrower than the truth.
+func RSSSlope(samples []Sample, from, to float64) Slope {
+	var x, y []float64
+	for _, s := range samples {
+		if s.At >= from && s.At <= to {
+			x, y = append(x, s.At), append(y, float64(s.RSS))
+		}
+	}
+	if len(x) < 3 {
+		return Slope{}
+	}
+	alpha, beta := stat.LinearRegression(x, y, nil, false)
+	mean := stat.Mean(x, nil)
+	var residual, spread float64
+	for i := range x {
+		r := y[i] - alpha - beta*x[i]
+		residual += r * r
+		spread += (x[i] - mean) * (x[i] - mean)
+	}
+	if spread == 0 || math.IsNaN(beta) {
+		return Slope{}
+	}
+	freedom := float64(len(x) - 2)
+	margin := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(0.975) * math.Sqrt(residual/freedom/spread)
+	return Slope{PerSecond: beta, Low: beta - margin, High: beta + margin}
+}
