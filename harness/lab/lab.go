@@ -74,6 +74,7 @@ type Info struct {
 	Addr     string            // host:port; "" for a library broker
 	URL      string            // what Driver.Open takes, without the fault proxy
 	PID      int               // 0 where there is none of its own
+	Shared   bool              // it runs inside this process: Stats are those of this whole process
 	Settings map[string]string // every non-default setting
 }
 

@@ -32,7 +32,7 @@ var Known Registries
 
 // Pull downloads the image, unless its registry could not be reached earlier: then it fails at once with what
 // happened then. An image that the registry does not have is an error that says so.
-func (r *Registries) Pull(ctx context.Context, c client.ImageAPIClient, image string) error {
+func (r *Registries) Pull(ctx context.Context, c *client.Client, image string) error {
 	name := registry(image)
 	r.waiting.Lock()
 	if err := r.reason(name); err != nil {
@@ -40,10 +40,7 @@ func (r *Registries) Pull(ctx context.Context, c client.ImageAPIClient, image st
 		return err
 	}
 	resp, err := r.ask(ctx, c, image)
-	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsUnauthorized(err) && !errdefs.IsPermissionDenied(err) && ctx.Err() == nil {
-		err = fmt.Errorf("%s: %w: %w", name, ErrNoRegistry, err)
-		r.remember(name, err)
-	}
+	err = r.judge(ctx, name, err)
 	r.waiting.Unlock()
 	if err != nil {
 		return err
@@ -54,8 +51,32 @@ func (r *Registries) Pull(ctx context.Context, c client.ImageAPIClient, image st
 	return nil
 }
 
+// Has tells whether the image's registry has it, without downloading anything. The error is as that of Pull.
+func (r *Registries) Has(ctx context.Context, c *client.Client, image string) error {
+	name := registry(image)
+	r.waiting.Lock()
+	defer r.waiting.Unlock()
+	if err := r.reason(name); err != nil {
+		return err
+	}
+	asked, cancel := context.WithTimeout(ctx, RegistryPatience)
+	defer cancel()
+	_, err := c.DistributionInspect(asked, image, client.DistributionInspectOptions{})
+	return r.judge(ctx, name, err)
+}
+
+// judge remembers that a registry did not answer, unless it was ctx that ended the question.
+func (r *Registries) judge(ctx context.Context, name string, err error) error {
+	if err == nil || ctx.Err() != nil || errdefs.IsNotFound(err) || errdefs.IsUnauthorized(err) || errdefs.IsPermissionDenied(err) {
+		return err
+	}
+	err = fmt.Errorf("%s: %w: %w", name, ErrNoRegistry, err)
+	r.remember(name, err)
+	return err
+}
+
 // ask starts the pull and returns once the registry has answered.
-func (r *Registries) ask(ctx context.Context, c client.ImageAPIClient, image string) (client.ImagePullResponse, error) {
+func (r *Registries) ask(ctx context.Context, c *client.Client, image string) (client.ImagePullResponse, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(RegistryPatience, func() {
 		cancel(fmt.Errorf("no answer within %v", RegistryPatience))

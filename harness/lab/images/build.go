@@ -67,12 +67,15 @@ func ensure(ctx context.Context, c *client.Client, r recipe, baseID string, o Op
 	if err != nil || (i.Fresh && !o.Force) {
 		return i, err
 	}
-	began := time.Now()
+	began, old := time.Now(), i.ID
 	if err := build(ctx, c, r, want(), o); err != nil {
 		return i, fmt.Errorf("build image %s: %w", i.Tag, err)
 	}
 	i, err = look(ctx, c, r.image(), want)
 	i.Took = time.Since(began)
+	if old != "" && old != i.ID { // nameless now, and of no more use; where a container still runs from it, it stays
+		_, _ = c.ImageRemove(ctx, old, client.ImageRemoveOptions{PruneChildren: true})
+	}
 	return i, err
 }
 

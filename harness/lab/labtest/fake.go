@@ -193,3 +193,6 @@ func Main() {
 	fmt.Println("fake: stopped in good order")
 	os.Exit(0)
 }
+
+// Addr is where the server listens.
+func (f *Fake) Addr() string { return f.ln.Addr().String() }

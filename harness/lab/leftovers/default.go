@@ -96,32 +96,22 @@ func Scratch(path string) (release func() error, err error) {
 	return c.Release, nil
 }
 
-// Sweep is Register.Sweep of the default register; it returns what was removed, an item a line.
-func Sweep(ctx context.Context) ([]string, error) {
+// Sweep is Register.Sweep of the default register.
+func Sweep(ctx context.Context) (Report, error) {
 	r, err := Default()
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
-	report, err := r.Sweep(ctx)
-	return lines(report.Removed), err
+	return r.Sweep(ctx)
 }
 
-// Down is Register.Down of the default register; it returns what was removed, an item a line.
-func Down(ctx context.Context) ([]string, error) {
+// Down is Register.Down of the default register.
+func Down(ctx context.Context) (Report, error) {
 	r, err := Default()
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
-	report, err := r.Down(ctx)
-	return lines(report.Removed), err
-}
-
-func lines(items []Item) []string {
-	var list []string
-	for _, i := range items {
-		list = append(list, i.String())
-	}
-	return list
+	return r.Down(ctx)
 }
 
 // prune forgets this process's claims on what is gone.

@@ -99,24 +99,32 @@ func (l *life) kill() {
 	l.signal(family, syscall.SIGKILL)
 }
 
-// end waits until the leader and the given family are gone; what outlives the leader for longer than patience
-// is killed.
+// end waits until the leader and the given family are gone. What outlives the leader is asked to stop, and killed
+// when patience is out.
 func (l *life) end(ctx context.Context, family []proc.Process, patience time.Duration) error {
 	select {
 	case <-l.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	late := time.Now().Add(patience)
+	send := func(s syscall.Signal) {
+		for _, p := range family {
+			if proc.Alive(p.PID, p.Start) {
+				_ = syscall.Kill(p.PID, s)
+			}
+		}
+	}
+	send(syscall.SIGTERM)
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for _, p := range family {
 		for proc.Alive(p.PID, p.Start) {
-			if time.Now().After(late) {
-				_ = syscall.Kill(p.PID, syscall.SIGKILL)
-			}
 			select {
 			case <-tick.C:
+			case <-late.C:
+				send(syscall.SIGKILL)
 			case <-ctx.Done():
 				return fmt.Errorf("process %d is not gone: %w", p.PID, ctx.Err())
 			}

@@ -156,7 +156,8 @@ func (n *node) kill(ctx context.Context, l *life) error {
 	return l.end(ctx, family, 0)
 }
 
-// stop asks the leader alone, as an init system does: it is for the server to end its own children in order.
+// stop asks the leader first, as an init system does: it is for the server to end its own children in order. A
+// leader that is only a wrapper may go and leave the server behind, which is then asked too.
 func (n *node) stop(ctx context.Context, l *life) error {
 	family, err := l.family()
 	if err != nil {
@@ -165,14 +166,19 @@ func (n *node) stop(ctx context.Context, l *life) error {
 	if err := syscall.Kill(l.pid, syscall.SIGTERM); err != nil {
 		return err
 	}
-	graceful, cancel := context.WithTimeout(ctx, n.grace)
-	defer cancel()
-	select {
-	case <-l.done:
-		return l.end(ctx, family, 2*time.Second)
-	case <-graceful.Done():
+	late := time.NewTimer(n.grace)
+	defer late.Stop()
+	killed := func() error {
 		return errors.Join(fmt.Errorf("it did not stop within %v and was killed", n.grace), n.kill(context.WithoutCancel(ctx), l))
 	}
+	select {
+	case <-l.done:
+	case <-late.C:
+		return killed()
+	case <-ctx.Done():
+		return killed()
+	}
+	return l.end(ctx, family, n.grace)
 }
 
 func (n *node) Close(ctx context.Context) error {
