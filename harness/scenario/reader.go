@@ -12,7 +12,6 @@ import (
 type reader struct {
 	file     string
 	lines    map[string]int // by path
-	last     int            // line for what has none of its own
 	problems Problems
 }
 
