@@ -7,29 +7,33 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-
-	"taskbench/brokers/feed"
 )
 
-// How long an idle consumer waits before it looks again, if no wake-up comes: at first, and at most while tasks
-// are trickling in, and at most when there have been none for a while.
+// How long a consumer that found nothing waits before it looks again, if nobody wakes it: at first; at most, while
+// tasks are trickling in; at most, when there have been none for a while; and at most, then, if every queue is watched.
 const (
-	firstLook = 500 * time.Microsecond
-	busyLook  = 2 * time.Millisecond
-	idleLook  = 5 * time.Millisecond
-	trickle   = 250 * time.Millisecond
-	gulp      = 128 // messages in one claim
+	firstLook   = 500 * time.Microsecond
+	busyLook    = 2 * time.Millisecond
+	idleLook    = 5 * time.Millisecond
+	watchedLook = 25 * time.Millisecond
+	trickle     = 250 * time.Millisecond
+	gulp        = 128 // messages in one claim
 )
 
 // claim fills the buffer as slots become free, until the subscription is halted or the link fails.
 func (s *subscription) claim() {
 	defer close(s.idle)
+	watchers := s.watch()
+	longest := idleLook
+	if len(watchers) == len(s.queues) {
+		longest = watchedLook
+	}
 	turn, look, last := 0, firstLook, time.Now()
-	timer := time.NewTimer(idleLook)
+	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	for !s.halted() {
-		free := s.free()
-		if free <= 0 {
+		want := min(s.free(), gulp)
+		if want <= 0 {
 			select {
 			case <-s.room:
 			case <-s.stop:
@@ -37,26 +41,32 @@ func (s *subscription) claim() {
 			}
 			continue
 		}
-		n, err := s.claimUpTo(min(free, gulp), &turn)
+		select {
+		case <-s.knock: // whatever it was about, the claim will see
+		default:
+		}
+		n, err := s.claimUpTo(want, &turn)
 		if err != nil {
 			s.lose(fmt.Errorf("claim from redis: %w", err))
 			return
 		}
 		if n > 0 {
 			look, last = firstLook, time.Now()
-			continue
+		}
+		if n == want {
+			continue // there may be more
+		}
+		for _, w := range watchers {
+			signal(w)
 		}
 		timer.Reset(look)
 		select {
 		case <-timer.C:
-			look *= 2
-			if time.Since(last) < trickle {
+			if look *= 2; time.Since(last) < trickle {
 				look = min(look, busyLook)
-			} else {
-				look = min(look, idleLook)
 			}
+			look = min(look, longest)
 		case <-s.knock:
-			look = firstLook
 		case <-s.stop:
 		case <-s.lost:
 		}
@@ -89,30 +99,21 @@ func (s *subscription) claimUpTo(n int, turn *int) (int, error) {
 	cmd := s.claimCall(n, queues)
 	s.b.exec(context.Background(), cmd)
 	got, err := cmd.Slice()
-	if err != nil {
+	if err != nil || len(got) == 0 {
 		return 0, err
 	}
-	items := make([]feed.Item, 0, len(got)/2)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := 0; i+1 < len(got); i += 2 {
 		number, _ := got[i].(int64)
 		raw, _ := got[i+1].(string)
-		queue := queues[number-1]
-		*turn = (*turn + int(number)) % len(queues)
-		m, again := decode(queue, raw)
-		item := feed.Item{Tag: s.next, Message: m, Redelivered: again}
+		s.holds[s.next] = hold{queue: queues[number-1], raw: raw}
+		s.buffer = append(s.buffer, s.next)
 		s.next++
-		s.mu.Lock()
-		s.holds[item.Tag] = hold{queue: queue, priority: m.Priority, raw: raw}
-		s.mu.Unlock()
-		items = append(items, item)
+		*turn = (*turn + int(number)) % len(queues)
 	}
-	if len(items) > 0 {
-		s.mu.Lock()
-		s.buffer = append(s.buffer, items...)
-		s.mu.Unlock()
-		signal(s.filled)
-	}
-	return len(items), nil
+	signal(s.filled)
+	return len(got) / 2, nil
 }
 
 func (s *subscription) claimCall(n int, queues []string) *goredis.Cmd {
@@ -127,27 +128,4 @@ func (s *subscription) claimCall(n int, queues []string) *goredis.Cmd {
 		args = append(args, bookingTail(q))
 	}
 	return invoke(context.Background(), claimScript, keys, args...)
-}
-
-// listen turns wake-ups of publishers into knocks. It is a help only: without it the claimer looks by itself.
-func (s *subscription) listen() {
-	channels := make([]string, len(s.queues))
-	for i, q := range s.queues {
-		channels[i] = wakeChannel(s.b.db, q)
-	}
-	sub := s.b.rdb.Subscribe(context.Background(), channels...)
-	defer func() { _ = sub.Close() }() // nothing depends on it any more
-	for messages := sub.Channel(); ; {
-		select {
-		case _, open := <-messages:
-			if !open {
-				return
-			}
-			signal(s.knock)
-		case <-s.stop:
-			return
-		case <-s.lost:
-			return
-		}
-	}
 }

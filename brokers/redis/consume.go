@@ -114,7 +114,7 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 	st := settlement{sub: s, tag: s.name(tag)}
 	switch o {
 	case feed.Requeue:
-		st.to, st.how, st.raw = listOf(h.queue, h.priority), "LPUSH", marked(h.raw)
+		st.to, st.how, st.raw = h.list(), "LPUSH", marked(h.raw)
 	case feed.Reject:
 		st.to, st.how, st.raw = brokers.DeadLetterQueue(h.queue), "LPUSH", h.raw
 	}

@@ -51,7 +51,7 @@ var Driver = brokers.Driver{
 }
 
 var promises = []brokers.Promise{
-	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.FIFO, brokers.Priorities,
+	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO, brokers.Priorities,
 	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges,
 }
 

@@ -1,14 +1,11 @@
 package redis
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -57,86 +54,68 @@ func identity() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// envelope is what decode reads. The tolerant fields take what real publishers have been seen to write.
-type envelope struct {
-	Body            *string        `json:"body"`
-	ContentEncoding string         `json:"content-encoding"`
-	ContentType     string         `json:"content-type"`
-	Headers         map[string]any `json:"headers"`
-	Properties      struct {
-		BodyEncoding  string `json:"body_encoding"`
-		CorrelationID any    `json:"correlation_id"`
-		ReplyTo       any    `json:"reply_to"`
-		DeliveryMode  any    `json:"delivery_mode"`
-		Priority      any    `json:"priority"`
-		Expiration    any    `json:"expiration"`
-		DeliveryInfo  struct {
-			Redelivered bool `json:"redelivered"`
-		} `json:"delivery_info"`
-	} `json:"properties"`
-}
-
 var errNoEnvelope = errors.New("no envelope")
 
 // decode reads an element of a queue's list. One that is no envelope becomes a message whose body is the element
-// and that has no headers: it is for the worker to reject, and nothing here may stop at it.
+// and that has no headers: it is for the worker to reject, and nothing here may stop at it. Of an envelope, what is
+// missing or of another kind than usual is done without, as far as it can be.
 func decode(queue, raw string) (m brokers.Message, redelivered bool) {
-	m, redelivered, err := read(strings.NewReader(raw))
+	m, redelivered, err := unpack(raw)
 	if err != nil {
-		if m, redelivered, err = read(bytes.NewReader(finite([]byte(raw)))); err != nil {
-			return brokers.Message{Queue: queue, Body: []byte(raw)}, false
-		}
+		return brokers.Message{Queue: queue, Body: []byte(raw)}, false
 	}
 	m.Queue = queue
 	return m, redelivered
 }
 
-func read(r io.Reader) (m brokers.Message, redelivered bool, err error) {
-	var e envelope
-	d := json.NewDecoder(r)
-	d.UseNumber()
-	if err := d.Decode(&e); err != nil {
+func unpack(raw string) (m brokers.Message, redelivered bool, err error) {
+	v, err := parseJSON(raw)
+	if err != nil {
 		return m, false, err
 	}
-	if _, err := d.Token(); err != io.EOF {
+	e, _ := v.(map[string]any)
+	body, hasBody := e["body"].(string)
+	headers, hasHeaders := e["headers"].(map[string]any)
+	if !hasBody && !hasHeaders {
 		return m, false, errNoEnvelope
 	}
-	if e.Body == nil && e.Headers == nil {
-		return m, false, errNoEnvelope
-	}
-	p := &e.Properties
+	p, _ := e["properties"].(map[string]any)
 	m = brokers.Message{
-		ContentType: e.ContentType, ContentEncoding: e.ContentEncoding,
-		CorrelationID: text(p.CorrelationID), ReplyTo: text(p.ReplyTo),
-		Priority:   uint8(min(max(number(p.Priority), 0), 255)),
-		Expiration: time.Duration(number(p.Expiration)) * time.Millisecond,
-		Transient:  number(p.DeliveryMode) == 1,
+		Headers: headers, ContentType: text(e["content-type"]), ContentEncoding: text(e["content-encoding"]),
+		CorrelationID: text(p["correlation_id"]), ReplyTo: text(p["reply_to"]),
+		Priority:   uint8(min(max(number(p["priority"]), 0), 255)),
+		Expiration: time.Duration(number(p["expiration"])) * time.Millisecond,
+		Transient:  number(p["delivery_mode"]) == 1,
 	}
-	if e.Body != nil {
-		m.Body = []byte(*e.Body)
+	if p["body_encoding"] == "base64" {
+		m.Body, err = base64.StdEncoding.DecodeString(body)
+	} else {
+		m.Body = []byte(body)
 	}
-	if p.BodyEncoding == "base64" {
-		if m.Body, err = base64.StdEncoding.AppendDecode(nil, m.Body); err != nil {
-			return m, false, err
-		}
+	info, _ := p["delivery_info"].(map[string]any)
+	if redelivered = info["redelivered"] == true; redelivered {
+		delete(headers, "redelivered") // the transport's mark, not the publisher's
 	}
-	if redelivered = p.DeliveryInfo.Redelivered; redelivered {
-		delete(e.Headers, "redelivered") // the transport's mark, not the publisher's
-	}
-	if e.Headers != nil {
-		m.Headers = plain(e.Headers).(map[string]any)
-	}
-	return m, redelivered, nil
+	return m, redelivered, err
 }
 
 func text(v any) string {
-	if v == nil {
+	switch v := v.(type) {
+	case nil:
 		return ""
+	case string:
+		return v
 	}
 	return fmt.Sprint(v)
 }
 
 func number(v any) int64 {
-	n, _ := strconv.ParseInt(strings.TrimSpace(text(v)), 10, 64) // what is no number counts as none
-	return n
+	switch v := v.(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64) // what is no number counts as none
+		return n
+	}
+	return 0
 }

@@ -82,7 +82,7 @@ func (s *subscription) giveBack(tags []uint64, seen bool) {
 			if seen {
 				raw = marked(raw)
 			}
-			keys := []string{unackedKey, indexKey, s.held, listOf(h.queue, h.priority)}
+			keys := []string{unackedKey, indexKey, s.held, h.list()}
 			cmds = append(cmds, invoke(ctx, moveScript, keys, s.name(tag), "RPUSH", raw))
 		}
 		s.checkSpent()

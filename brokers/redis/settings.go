@@ -69,7 +69,7 @@ func configure(rawURL string, v brokers.Variant) (*goredis.Options, settings, er
 	o.DialerRetries = 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
 	o.Protocol = 2
-	o.PoolSize = 16
+	o.PoolSize = 128 // dialled as needed; each watched queue blocks one
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return o, s, nil

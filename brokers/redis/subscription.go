@@ -32,7 +32,7 @@ type subscription struct {
 	mu     sync.Mutex
 	limit  int
 	next   uint64
-	buffer []feed.Item
+	buffer []uint64 // claimed and not yet taken
 	holds  map[uint64]hold
 	ended  bool
 	err    error
@@ -40,9 +40,13 @@ type subscription struct {
 
 // A hold is what is needed to give a message back.
 type hold struct {
-	queue    string
-	priority uint8
-	raw      string
+	queue string
+	raw   string
+}
+
+func (h hold) list() string {
+	m, _ := decode(h.queue, h.raw)
+	return listOf(h.queue, m.Priority)
 }
 
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
@@ -71,13 +75,21 @@ func (s *subscription) start() {
 // name is the field of a booking: unlike a publisher's delivery tag it needs no parsing and never repeats.
 func (s *subscription) name(tag uint64) string { return s.id + ":" + strconv.FormatUint(tag, 10) }
 
-// Take implements feed.Source.
+// Take implements feed.Source. The decoding is done here and not by the claimer, which meanwhile claims more.
 func (s *subscription) Take(buf []feed.Item) []feed.Item {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	buf = append(buf, s.buffer...)
-	clear(s.buffer)
+	first := len(buf)
+	raws := make([]hold, 0, len(s.buffer))
+	for _, tag := range s.buffer {
+		buf = append(buf, feed.Item{Tag: tag})
+		raws = append(raws, s.holds[tag])
+	}
 	s.buffer = s.buffer[:0]
+	s.mu.Unlock()
+	for i, h := range raws {
+		item := &buf[first+i]
+		item.Message, item.Redelivered = decode(h.queue, h.raw)
+	}
 	return buf
 }
 
@@ -98,9 +110,7 @@ func (s *subscription) End(unseen []uint64) {
 	s.halt()
 	<-s.idle
 	s.mu.Lock()
-	for _, item := range s.buffer {
-		unseen = append(unseen, item.Tag)
-	}
+	unseen = append(unseen, s.buffer...)
 	s.buffer = nil
 	s.mu.Unlock()
 	s.giveBack(unseen, false)

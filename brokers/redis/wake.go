@@ -1,0 +1,88 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	mostWatched = 4 // queues, because each takes a connection
+	watchFor    = 2 * time.Second
+)
+
+// watch has the server tell when the urgent list of a queue is not empty: moving its head element to its own head
+// changes nothing, blocks while there is none, and never holds a message in between. What it returns arms the
+// watching of each queue, once.
+func (s *subscription) watch() []chan struct{} {
+	arms := make([]chan struct{}, 0, mostWatched)
+	for _, q := range s.queues[:min(len(s.queues), mostWatched)] {
+		arm := make(chan struct{}, 1)
+		arms = append(arms, arm)
+		go s.watchOne(q, arm)
+	}
+	return arms
+}
+
+func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
+	ctx := context.Background()
+	for {
+		select {
+		case <-arm:
+		case <-s.stop:
+			return
+		case <-s.lost:
+			return
+		}
+		err := error(goredis.Nil)
+		for err == goredis.Nil && !s.halted() {
+			err = s.b.rdb.BLMove(ctx, queue, queue, "LEFT", "LEFT", watchFor).Err()
+		}
+		var refused goredis.Error
+		switch {
+		case err == nil:
+			signal(s.knock)
+		case errors.As(err, &refused):
+			return // out of memory, say: there is still the looking
+		case !s.halted():
+			s.lose(fmt.Errorf("watch queue %s: %w", queue, err))
+			return
+		}
+	}
+}
+
+// listen turns the wake-ups of publishers into knocks. Without them the claimer looks by itself; but the end of this
+// connection, on which nothing is asked, is how the end of the link is seen at once while no slot is free.
+func (s *subscription) listen() {
+	channels := make([]string, len(s.queues))
+	for i, q := range s.queues {
+		channels[i] = wakeChannel(s.b.db, q)
+	}
+	ctx := context.Background()
+	sub := s.b.rdb.Subscribe(ctx, channels...)
+	defer func() { _ = sub.Close() }() // it has failed, or nobody needs it any more
+	go func() {
+		select {
+		case <-s.spent:
+		case <-s.lost:
+		}
+		_ = sub.Close() // makes Receive return
+	}()
+	for {
+		got, err := sub.Receive(ctx)
+		if err != nil {
+			select {
+			case <-s.spent:
+			default:
+				s.lose(fmt.Errorf("listen to redis: %w", err))
+			}
+			return
+		}
+		if _, ok := got.(*goredis.Message); ok {
+			signal(s.knock)
+		}
+	}
+}
