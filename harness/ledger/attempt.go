@@ -85,3 +85,5 @@ func earliest(t *int64, at int64) {
 		*t = at
 	}
 }
+
+func (a *attempt) running() bool { return a.Started != 0 && a.Finished == 0 }

@@ -25,6 +25,7 @@ type Collector struct {
 	tails  map[string]*tail
 	order  []*tail
 	bad    []error
+	closed bool
 	listed time.Time // the directory's own time when it was last read
 	events []Event
 	sum    Collected
@@ -72,6 +73,10 @@ func (c *Collector) Poll() error {
 func (c *Collector) Flush() (Collected, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.flush()
+}
+
+func (c *Collector) flush() (Collected, error) {
 	c.listed = time.Time{}
 	err := c.poll()
 	c.sum.Torn, c.sum.Lost = 0, 0
@@ -87,24 +92,34 @@ func (c *Collector) Flush() (Collected, error) {
 func (c *Collector) Collected() Collected {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sum.Lost = 0
+	if !c.closed {
+		c.sum.Lost = 0
+	}
 	for _, t := range c.order {
 		c.sum.Lost += int(t.head.lost.Load())
 	}
 	return c.sum
 }
 
-// Close gives the files up. The Collector must not be used after it.
-func (c *Collector) Close() {
+// Close flushes and gives the files up; Collected stays callable. A second call does nothing and returns nil.
+func (c *Collector) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	_, err := c.flush()
 	for _, t := range c.order {
 		t.close()
 	}
-	c.order = nil
+	c.order, c.closed = nil, true
+	return err
 }
 
 func (c *Collector) poll() error {
+	if c.closed {
+		return errors.New("collect evidence: the collector is closed")
+	}
 	if err := c.list(); err != nil {
 		return err
 	}

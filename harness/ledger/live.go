@@ -16,27 +16,47 @@ type live struct {
 	due                                   atomic.Int64
 	published                             [4]atomic.Int64 // by PublishOutcome
 	received, started, finished, executed atomic.Int64
-	open, duplicates                      atomic.Int64
+	duplicates, start, last               atomic.Int64
 }
 
-// Live is what a Recorder has counted so far. Attempts that a killed worker left behind stay open.
+// happened moves the time of the last event.
+func (l *live) happened(at int64) {
+	for was := l.last.Load(); at > was && !l.last.CompareAndSwap(was, at); was = l.last.Load() {
+	}
+}
+
+// Live is what a Recorder has counted so far.
 type Live struct {
-	Due                 int64
-	OK, Failed, Unknown int64 // publishes
-	Received, Started   int64 // attempts
-	Finished, Open      int64 // attempts that ended, however; that started and did not
-	Executed            int64 // distinct tasks run to their end
-	Duplicates          int64 // completed attempts beyond the first of their task
+	Due                            int64
+	Acknowledged, Refused, Unknown int64 // publishes
+	Received, Started, Finished    int64 // attempts
+	Executed                       int64 // distinct tasks run to their end
+	Duplicates                     int64 // completed attempts beyond the first of their task
+	LastEvent                      int64 // reading of Now: when the latest event happened, at first the run's start
 }
 
 // Live is a snapshot; it takes no lock.
 func (r *Recorder) Live() Live {
 	l := &r.live
 	return Live{
-		Due: l.due.Load(), OK: l.published[PublishOK].Load(), Failed: l.published[PublishFailed].Load(),
+		Due: l.due.Load(), Acknowledged: l.published[PublishOK].Load(), Refused: l.published[PublishFailed].Load(),
 		Unknown: l.published[PublishUnknown].Load(), Received: l.received.Load(), Started: l.started.Load(),
-		Finished: l.finished.Load(), Open: l.open.Load(), Executed: l.executed.Load(), Duplicates: l.duplicates.Load(),
+		Finished: l.finished.Load(), Executed: l.executed.Load(), Duplicates: l.duplicates.Load(), LastEvent: l.last.Load(),
 	}
+}
+
+// Open is the number of attempts that have started and not finished, in processes for which alive is true. What a
+// killed worker left behind stays open in a process that is gone.
+func (r *Recorder) Open(alive func(pid uint32) bool) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for pid, running := range r.open {
+		if running > 0 && alive(pid) {
+			n += running
+		}
+	}
+	return n
 }
 
 // Completions is the number of tasks first completed in each BinWidth since the run's start.
@@ -68,7 +88,14 @@ func (r *Recorder) count(e *Event, was, is *attempt, rec *record) {
 	add(&l.received, was.Received != 0, is.Received != 0)
 	add(&l.started, was.Started != 0, is.Started != 0)
 	add(&l.finished, was.Finished != 0, is.Finished != 0)
-	add(&l.open, was.Started != 0 && was.Finished == 0, is.Started != 0 && is.Finished == 0)
+	if was.running() {
+		if r.open[was.PID]--; r.open[was.PID] == 0 {
+			delete(r.open, was.PID)
+		}
+	}
+	if is.running() {
+		r.open[is.PID]++
+	}
 	if was.Completed() || !is.Completed() {
 		return
 	}

@@ -12,38 +12,50 @@ const (
 	keepAliens = 1000
 )
 
-// A Recorder keeps the history of a run while it goes on. All times it is given are readings of Now; it keeps them
-// relative to the run's start, in steps of 16 ns, for at most 52 days.
+// A Recorder keeps the history of a run while it goes on, with times in steps of 16 ns, for at most 52 days.
 //
-// Due, PublishStart and PublishEnd may be called from many goroutines at once, but not for the same task. A task's
-// sequence number is below 2^32, numbers are given out from 0 without gaps, and Due comes before the task is
-// published: evidence of a task that was not due is held against the system under test.
+// Due, PublishStart and PublishEnd take nanoseconds since the run's start; evidence comes with readings of Now.
+// The three may be called from many goroutines at once, but not for the same task. A task's sequence number is
+// below 2^32, numbers are given out from 0 without gaps, and Due comes before the task is published: evidence of a
+// task that was not due is held against the system under test.
 type Recorder struct {
 	run    Run
-	start  int64
 	length atomic.Uint64 // one more than the highest sequence number that was due
 	live   live
 	chunks [maxTasks / chunkTasks]atomic.Pointer[records]
 
 	mu      sync.Mutex // of everything below, and of the worker's side of the records
+	start   int64
 	more    map[uint64][]attempt
 	strays  map[uint64][]attempt
 	aliens  []Event
 	nAliens int
 	bins    []uint32
+	open    map[uint32]int // attempts that are running, by process
 }
 
-// NewRecorder begins the history of a run that started at start.
+// NewRecorder begins the history of a run that starts at start, a reading of Now.
 func NewRecorder(run Run, start int64) *Recorder {
-	return &Recorder{run: run, start: start, more: map[uint64][]attempt{}, strays: map[uint64][]attempt{}}
+	r := &Recorder{run: run, more: map[uint64][]attempt{}, strays: map[uint64][]attempt{}, open: map[uint32]int{}}
+	r.Begin(start)
+	return r
+}
+
+// Begin moves the run's start. It comes before the first Due; evidence that came before it keeps the old times.
+func (r *Recorder) Begin(start int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start = start
+	r.live.last.Store(start)
+	r.live.start.Store(start)
 }
 
 // Due says when a task is due. It panics for a sequence number of 2^32 or more.
-func (r *Recorder) Due(seq uint64, due int64) {
+func (r *Recorder) Due(seq uint64, at int64) {
 	if seq >= maxTasks {
 		panic(fmt.Sprintf("ledger: sequence number %d: a run has at most %d tasks", seq, uint64(maxTasks)))
 	}
-	r.record(seq).due.set(due - r.start)
+	r.record(seq).due.set(at)
 	for n := r.length.Load(); n <= seq && !r.length.CompareAndSwap(n, seq+1); n = r.length.Load() {
 	}
 	r.live.due.Add(1)
@@ -51,7 +63,7 @@ func (r *Recorder) Due(seq uint64, due int64) {
 
 // PublishStart says that the publisher is about to hand the task to the broker.
 func (r *Recorder) PublishStart(seq uint64, at int64) {
-	r.record(seq).pubStart.set(r.since(at))
+	r.record(seq).pubStart.set(happened(at))
 }
 
 // PublishEnd says how the publish went. When a task is published again, the last outcome counts.
@@ -60,13 +72,15 @@ func (r *Recorder) PublishEnd(seq uint64, at int64, outcome PublishOutcome) {
 	if rec.publish != Unpublished {
 		r.live.published[rec.publish&3].Add(-1)
 	}
-	rec.pubEnd.set(r.since(at))
+	rec.pubEnd.set(happened(at))
 	rec.publish = outcome
 	r.live.published[outcome&3].Add(1)
+	r.live.happened(r.live.start.Load() + at)
 }
 
-// since makes a time relative to the start. 0 means never, so that what is earlier than the first tick is at it.
-func (r *Recorder) since(at int64) int64 { return max((at-r.start)/tick, 1) * tick }
+// happened is a time since the start as it is kept. 0 means never, so that what is earlier than the first tick is
+// at it.
+func happened(at int64) int64 { return max(at/tick, 1) * tick }
 
 func (r *Recorder) record(seq uint64) *record {
 	slot := &r.chunks[seq/chunkTasks]
@@ -83,9 +97,13 @@ func (r *Recorder) record(seq uint64) *record {
 func (r *Recorder) Apply(events ...Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	last := int64(0)
 	for _, e := range events {
+		last = max(last, e.At)
+		e.At = happened(e.At - r.start)
 		r.apply(&e)
 	}
+	r.live.happened(last)
 }
 
 func (r *Recorder) apply(e *Event) {
@@ -97,7 +115,6 @@ func (r *Recorder) apply(e *Event) {
 		r.stray(e)
 		return
 	}
-	e.At = r.since(e.At)
 	rec := r.record(e.Task)
 	var first attempt
 	known := rec.attempt(&first)
@@ -150,7 +167,6 @@ func (r *Recorder) stray(e *Event) {
 		r.alien(e)
 		return
 	}
-	e.At = r.since(e.At)
 	a, list := further(list, nil, e)
 	a.take(e)
 	r.strays[e.Task] = list
@@ -159,7 +175,6 @@ func (r *Recorder) stray(e *Event) {
 // alien keeps the first of the events about messages that are not of this run.
 func (r *Recorder) alien(e *Event) {
 	if r.nAliens++; len(r.aliens) < keepAliens {
-		e.At = r.since(e.At)
 		r.aliens = append(r.aliens, *e)
 	}
 }

@@ -1,0 +1,256 @@
+package ledger
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"unsafe"
+)
+
+const ms = 1_000_000 // a multiple of tick
+
+func TestRecordIsSixtyFourBytes(t *testing.T) {
+	if n := unsafe.Sizeof(record{}); n != 64 {
+		t.Errorf("a record has %d bytes", n)
+	}
+	if n := unsafe.Sizeof(slot{}); n != 32 {
+		t.Errorf("a slot has %d bytes", n)
+	}
+}
+
+// story is a run that started at 1 s: an ordinary task, one that a killed child began and another finished, one
+// retried, and one that was run twice under one attempt id.
+const storyStart = 1000 * ms
+
+func at(t int64) int64 { return storyStart + t*ms }
+
+var story = []Event{
+	{Task: 0, Attempt: 10, At: at(5), PID: 1, Node: 1, Kind: Received},
+	{Task: 0, Attempt: 10, At: at(6), PID: 2, Node: 1, Kind: Started},
+	{Task: 0, Attempt: 10, At: at(7), PID: 2, Node: 1, Kind: Finished, Outcome: OK},
+	{Task: 0, Attempt: 10, At: at(8), PID: 1, Node: 1, Kind: Stored},
+	{Task: 0, Attempt: 10, At: at(9), PID: 1, Node: 1, Kind: Acked},
+
+	{Task: 1, Attempt: 11, At: at(5), PID: 1, Node: 1, Kind: Received},
+	{Task: 1, Attempt: 11, At: at(6), PID: 3, Node: 1, Kind: Started},
+	{Task: 1, Attempt: 11, At: at(20), PID: 3, Node: 1, Kind: Finished, Outcome: Killed},
+	{Task: 1, Attempt: 11, At: at(21), PID: 1, Node: 1, Kind: Returned},
+	{Task: 1, Attempt: 12, At: at(22), PID: 4, Node: 2, Kind: Received},
+	{Task: 1, Attempt: 12, At: at(23), PID: 4, Node: 2, Kind: Started},
+	{Task: 1, Attempt: 12, At: at(24), PID: 4, Node: 2, Kind: Finished, Outcome: Failed},
+
+	{Task: 2, Attempt: 13, At: at(30), PID: 4, Node: 2, Kind: Started},
+	{Task: 2, Attempt: 13, At: at(31), PID: 4, Node: 2, Kind: Finished, Outcome: Retried},
+	{Task: 2, Attempt: 14, At: at(40), PID: 4, Node: 2, Kind: Started},
+	{Task: 2, Attempt: 14, At: at(41), PID: 4, Node: 2, Kind: Finished, Outcome: OK},
+
+	{Task: 3, Attempt: 15, At: at(50), PID: 1, Node: 1, Kind: Received},
+	{Task: 3, Attempt: 15, At: at(51), PID: 2, Node: 1, Kind: Started},
+	{Task: 3, Attempt: 15, At: at(52), PID: 3, Node: 1, Kind: Started},
+	{Task: 3, Attempt: 15, At: at(53), PID: 2, Node: 1, Kind: Finished, Outcome: OK},
+	{Task: 3, Attempt: 15, At: at(54), PID: 3, Node: 1, Kind: Finished, Outcome: OK},
+}
+
+func newStory() *Recorder {
+	r := NewRecorder(NewRun(rand.NewPCG(1, 1)), storyStart)
+	for seq := range uint64(5) {
+		r.Due(seq, int64(seq)*ms)
+		r.PublishStart(seq, int64(seq)*ms+ms)
+		r.PublishEnd(seq, int64(seq)*ms+2*ms, PublishOK)
+	}
+	return r
+}
+
+func TestHistoryOfAStory(t *testing.T) {
+	r := newStory()
+	r.Apply(story...)
+	h := r.Freeze(Meta{Broker: "b"})
+	want := []Task{
+		{Seq: 0, Due: 0, PublishStart: ms, PublishEnd: 2 * ms, Publish: PublishOK, Attempts: []Attempt{
+			{ID: 10, Received: 5 * ms, Started: 6 * ms, Finished: 7 * ms, Stored: 8 * ms, Acked: 9 * ms, Node: 1, PID: 2, Outcome: OK}}},
+		{Seq: 1, Due: ms, PublishStart: 2 * ms, PublishEnd: 3 * ms, Publish: PublishOK, Attempts: []Attempt{
+			{ID: 11, Received: 5 * ms, Started: 6 * ms, Finished: 20 * ms, Node: 1, PID: 3, Outcome: Killed, Returned: true},
+			{ID: 12, Received: 22 * ms, Started: 23 * ms, Finished: 24 * ms, Node: 2, PID: 4, Outcome: Failed}}},
+		{Seq: 2, Due: 2 * ms, PublishStart: 3 * ms, PublishEnd: 4 * ms, Publish: PublishOK, Attempts: []Attempt{
+			{ID: 13, Started: 30 * ms, Finished: 31 * ms, Node: 2, PID: 4, Outcome: Retried},
+			{ID: 14, Started: 40 * ms, Finished: 41 * ms, Node: 2, PID: 4, Outcome: OK}}},
+		{Seq: 3, Due: 3 * ms, PublishStart: 4 * ms, PublishEnd: 5 * ms, Publish: PublishOK, Attempts: []Attempt{
+			{ID: 15, Received: 50 * ms, Started: 51 * ms, Finished: 53 * ms, Node: 1, PID: 2, Outcome: OK},
+			{ID: 15, Started: 52 * ms, Finished: 54 * ms, Node: 1, PID: 3, Outcome: OK}}},
+		{Seq: 4, Due: 4 * ms, PublishStart: 5 * ms, PublishEnd: 6 * ms, Publish: PublishOK},
+	}
+	if got := tasks(h); !reflect.DeepEqual(got, want) {
+		t.Errorf("history:\n got %+v\nwant %+v", got, want)
+	}
+	for i := range want {
+		if got := h.Task(i); len(got.Attempts) != len(want[i].Attempts) || got.Seq != want[i].Seq {
+			t.Errorf("Task(%d) = %+v", i, got)
+		}
+	}
+	tally := Tally{Due: 5, OK: 5, Executed: 4, Duplicates: 1}
+	if m := h.Meta(); *m.Tally != tally || m.Broker != "b" || m.Run != r.run.Tag() || m.Schema != Schema {
+		t.Errorf("meta %+v with tally %+v, want %+v", m, *m.Tally, tally)
+	}
+}
+
+// tasks are all tasks of a history, to keep.
+func tasks(h History) []Task {
+	var out []Task
+	for t := range h.All() {
+		t.Attempts = slices.Clone(t.Attempts)
+		if len(t.Attempts) == 0 {
+			t.Attempts = nil
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func TestOrderAndRepetitionOfEventsDoNotMatter(t *testing.T) {
+	type verdict struct {
+		Attempts, Executed int
+		Outcomes           [6]int
+	}
+	sum := func(h History) (out []verdict) {
+		for task := range h.All() {
+			v := verdict{Attempts: len(task.Attempts), Executed: task.Executed()}
+			for _, a := range task.Attempts {
+				v.Outcomes[a.Outcome]++
+			}
+			out = append(out, v)
+		}
+		return out
+	}
+	r := newStory()
+	r.Apply(story...)
+	want, live := sum(r.Freeze(Meta{})), r.Live()
+	for seed := range uint64(500) {
+		r := newStory()
+		r.Apply(shuffled(story, seed)...)
+		r.Apply(shuffled(story, seed+1000)...)
+		if got := r.Live(); got != live {
+			t.Errorf("seed %d: live %+v, want %+v", seed, got, live)
+		}
+		if n := r.Open(func(uint32) bool { return true }); n != 0 {
+			t.Errorf("seed %d: %d attempts open", seed, n)
+		}
+		if got := sum(r.Freeze(Meta{})); !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d:\n got %+v\nwant %+v", seed, got, want)
+		}
+	}
+}
+
+func TestTheChildsOwnWordCountsForMore(t *testing.T) {
+	start := Event{Attempt: 1, At: at(1), PID: 7, Kind: Started}
+	ended := Event{Attempt: 1, At: at(2), PID: 7, Kind: Finished, Outcome: OK}
+	tests := []struct {
+		name   string
+		events []Event
+		want   []Outcome
+	}{
+		{"killed after it had finished", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: Killed}}, []Outcome{OK}},
+		{"given up after it had finished", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: TimedOut}}, []Outcome{OK}},
+		{"given up, then killed", []Event{start, {Attempt: 1, At: at(2), PID: 7, Kind: Finished, Outcome: TimedOut}, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: Killed}}, []Outcome{TimedOut}},
+		{"killed, named by the parent's process", []Event{start, {Attempt: 1, At: at(3), PID: 1, Kind: Finished, Outcome: Killed}}, []Outcome{Killed}},
+		{"finished twice by its own word", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: OK}}, []Outcome{OK, OK}},
+		{"started twice in one process", []Event{start, {Attempt: 1, At: at(5), PID: 7, Kind: Started}, ended}, []Outcome{OK, None}},
+	}
+	for _, tt := range tests {
+		for seed := range uint64(20) {
+			r := newStory()
+			r.Apply(shuffled(tt.events, seed)...)
+			var got []Outcome
+			for _, a := range r.Freeze(Meta{}).Task(0).Attempts {
+				got = append(got, a.Outcome)
+			}
+			slices.SortFunc(got, func(a, b Outcome) int { return int(b) - int(a) })
+			slices.Reverse(tt.want)
+			slices.SortFunc(tt.want, func(a, b Outcome) int { return int(b) - int(a) })
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s, order %d: outcomes %v, want %v", tt.name, seed, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestEvidenceOfTasksThatWereNeverDue(t *testing.T) {
+	r := newStory()
+	stray := Event{Task: 1 << 40, Attempt: 9, At: at(1), PID: 2, Kind: Finished, Outcome: OK}
+	r.Apply(stray, stray, Event{Task: 99, Attempt: 8, At: at(2), PID: 2, Kind: Received})
+	for i := range keepAliens + 5 {
+		r.Apply(Event{Task: Foreign, Attempt: uint64(i), At: at(3), Kind: Malformed})
+	}
+	h := r.Freeze(Meta{})
+	got := tasks(h)
+	if len(got) != 7 || got[5].Seq != 99 || got[6].Seq != 1<<40 || got[6].Executed() != 1 || h.Len() != 5 {
+		t.Errorf("%d tasks of %d due, the last %+v", len(got), h.Len(), got[5:])
+	}
+	if kept, all := h.Foreign(); len(kept) != keepAliens || all != keepAliens+5 {
+		t.Errorf("%d of %d foreign events kept", len(kept), all)
+	}
+}
+
+func TestEvidenceBeforeDueIsNotLost(t *testing.T) {
+	r := NewRecorder(Run{}, storyStart)
+	r.Apply(Event{Task: 0, Attempt: 1, At: at(5), PID: 1, Kind: Finished, Outcome: OK})
+	r.Due(0, 0)
+	h := r.Freeze(Meta{})
+	if got := tasks(h); len(got) != 1 || got[0].Executed() != 1 {
+		t.Errorf("history %+v", got)
+	}
+	if h.Meta().Tally.Executed != 0 {
+		t.Error("the books agree on a task that ran before it was due")
+	}
+}
+
+func TestLiveCountersAndOpenAttempts(t *testing.T) {
+	r := newStory()
+	r.PublishEnd(4, 9*ms, PublishUnknown) // published again
+	r.Due(5, 0)
+	r.PublishEnd(5, 10*ms, PublishFailed)
+	r.Apply(Event{Task: 0, Attempt: 1, At: at(300), PID: 8, Kind: Started}, Event{Task: 1, Attempt: 2, At: at(301), PID: 9, Kind: Started},
+		Event{Task: 2, Attempt: 3, At: at(302), PID: 9, Kind: Received}, Event{Task: 3, Attempt: 4, At: at(600), PID: 9, Kind: Finished, Outcome: OK})
+	want := Live{Due: 6, Acknowledged: 4, Refused: 1, Unknown: 1, Received: 1, Started: 2, Finished: 1, Executed: 1, LastEvent: at(600)}
+	if got := r.Live(); got != want {
+		t.Errorf("live %+v, want %+v", got, want)
+	}
+	if n := r.Open(func(pid uint32) bool { return pid == 9 }); n != 1 {
+		t.Errorf("%d open attempts in process 9, want 1", n)
+	}
+	if got := r.Completions(); !slices.Equal(got, []uint32{0, 0, 1}) {
+		t.Errorf("completions %v, want one in the third bin", got)
+	}
+}
+
+func TestPublishersAndCollectorAtOnce(t *testing.T) {
+	const publishers, each = 4, chunkTasks / 2
+	r := NewRecorder(Run{}, 0)
+	var wg sync.WaitGroup
+	published := make(chan uint64, publishers*each)
+	for p := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				seq := uint64(i*publishers + p)
+				r.Due(seq, int64(seq))
+				r.PublishStart(seq, int64(seq)+tick)
+				published <- seq // it is under way, and may run before its confirm is seen
+				r.PublishEnd(seq, int64(seq)+2*tick, PublishOK)
+			}
+		})
+	}
+	go func() { wg.Wait(); close(published) }()
+	for seq := range published {
+		r.Apply(Event{Task: seq, Attempt: seq, At: int64(seq) + 3*tick, PID: 1, Kind: Finished, Outcome: OK})
+	}
+	h := r.Freeze(Meta{})
+	for task := range h.All() {
+		if task.Publish != PublishOK || task.Executed() != 1 || task.Attempts[0].ID != task.Seq {
+			t.Fatalf("task %+v", task)
+		}
+	}
+	if want := (Tally{Due: publishers * each, OK: publishers * each, Executed: publishers * each}); *h.Meta().Tally != want {
+		t.Errorf("tally %+v, want %+v", *h.Meta().Tally, want)
+	}
+}
