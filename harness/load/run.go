@@ -30,6 +30,11 @@ func Run(ctx context.Context, p Plan) (Report, error) {
 		}
 		l.conn = &conn{broker: c}
 	}
+	wake, err := newAlarm(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer wake.close()
 	if p.Watch != nil {
 		p.Watch(g.progress)
 	}
@@ -40,7 +45,7 @@ func Run(ctx context.Context, p Plan) (Report, error) {
 	}
 	// A publish under way gives up on ctx by itself; those that wait for one must not begin.
 	defer context.AfterFunc(ctx, func() { g.queue.close(true) })()
-	g.pace(ctx)
+	g.pace(ctx, wake)
 	g.queue.close(ctx.Err() != nil)
 	publishers.Wait()
 	return g.report(), context.Cause(ctx)
@@ -56,10 +61,13 @@ type generator struct {
 	opened                              atomic.Int64
 }
 
+// quantum is the least that the pacer waits: tasks due closer together than this are handed over together.
+// It bounds both the schedule error that batching adds and the number of wake-ups a second. The pacer never spins:
+// at low rates the generator must leave the processor to what it measures.
+const quantum = 100 * time.Microsecond
+
 // pace hands tasks to the publishers as they fall due, all that are due by now at a time.
-func (g *generator) pace(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+func (g *generator) pace(ctx context.Context, wake *alarm) {
 	var batch []job
 	now := time.Since(g.Start)
 	flush := func() {
@@ -82,7 +90,7 @@ func (g *generator) pace(ctx context.Context) {
 		if due > now {
 			flush()
 			if now = time.Since(g.Start); due > now {
-				if !pause(ctx, timer, g.Start.Add(due)) {
+				if !wake.wait(ctx, g.Start.Add(due)) {
 					return
 				}
 				now = time.Since(g.Start)

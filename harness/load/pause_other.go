@@ -1,9 +1,0 @@
-//go:build !linux
-
-package load
-
-import "time"
-
-const fine = 0
-
-func nap(d time.Duration) { time.Sleep(d) }
