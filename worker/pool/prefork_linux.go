@@ -125,8 +125,11 @@ func (p *prefork) take(ctx context.Context) *process {
 	return nil
 }
 
-// runIn gives the job to a child and follows it to its end, or the child's.
+// runIn gives the job to a child and follows it to its end, or the child's. The child may have its next job before
+// whoever wanted to know of the start has come to terms with it.
 func (p *prefork) runIn(c *process, j *Job) Result {
+	var telling sync.WaitGroup
+	defer telling.Wait()
 	c.count++
 	_, err := c.jobs.Write(j.frame)
 	for err == nil {
@@ -136,7 +139,7 @@ func (p *prefork) runIn(c *process, j *Job) Result {
 		}
 		switch payload[0] {
 		case frameStarted:
-			j.Started()
+			telling.Go(j.Started)
 			continue
 		case frameDone:
 			r, leaving, bad := decodeDone(payload)
