@@ -35,7 +35,7 @@ func serve(t testing.TB) (*Server, string) {
 	return s, "memory://" + s.Addr()
 }
 
-func connect(t testing.TB, url string) brokers.Broker {
+func openAt(t testing.TB, url string) brokers.Broker {
 	t.Helper()
 	b, err := Driver.Open(t.Context(), url, Driver.Variants[0])
 	if err != nil {
@@ -107,10 +107,10 @@ func BenchmarkWholeInProcess(b *testing.B) {
 
 func BenchmarkPublishLoopback(b *testing.B) {
 	_, url := serve(b)
-	benchPublish(b, connect(b, url), 64)
+	benchPublish(b, openAt(b, url), 64)
 }
 
 func BenchmarkWholeLoopback(b *testing.B) {
 	_, url := serve(b)
-	benchWhole(b, connect(b, url), connect(b, url), 64, 64)
+	benchWhole(b, openAt(b, url), openAt(b, url), 64, 64)
 }

@@ -31,12 +31,11 @@ type reply struct {
 	err     error
 }
 
-// dial connects and greets. Its errors are Definite: nothing was asked of the server yet.
-func dial(ctx context.Context, addr string) (*link, error) {
+// connect dials and greets. Its errors are Definite: nothing was asked of the server yet.
+func connect(ctx context.Context, dial Dial) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := dial(ctx)
 	if err != nil {
 		return nil, brokers.Refusef("connect to memory broker: %w", err)
 	}
@@ -53,7 +52,7 @@ func dial(ctx context.Context, addr string) (*link, error) {
 	go l.ping()
 	if _, err := l.call(ctx, kindHello, []byte(greeting)); err != nil {
 		l.die(err)
-		return nil, brokers.Refusef("greet memory broker at %s: %w", addr, err)
+		return nil, brokers.Refusef("greet memory broker: %w", err)
 	}
 	return l, nil
 }

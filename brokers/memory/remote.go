@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 
 // A remote broker reaches a Server. It keeps one link, and dials again when that is lost.
 type remote struct {
-	addr   string
+	dial   Dial
 	turn   chan struct{} // held by whoever may dial; of size one
 	link   atomic.Pointer[link]
 	closed atomic.Bool
@@ -27,7 +28,17 @@ func openRemote(ctx context.Context, rawURL string, _ brokers.Variant) (brokers.
 	if err != nil || u.Scheme != "memory" || u.Port() == "" {
 		return nil, brokers.Refusef("open memory broker: %q is not of the form memory://host:port", rawURL)
 	}
-	r := &remote{addr: u.Host, turn: make(chan struct{}, 1)}
+	var d net.Dialer
+	return Connect(ctx, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", u.Host) })
+}
+
+// A Dial makes a connection to a Server.
+type Dial func(ctx context.Context) (net.Conn, error)
+
+// Connect opens a broker whose connections are made by dial, at once and again whenever one was lost: for networks
+// other than TCP, and for tests. Its errors are Definite.
+func Connect(ctx context.Context, dial Dial) (brokers.Broker, error) {
+	r := &remote{dial: dial, turn: make(chan struct{}, 1)}
 	if _, err := r.live(ctx); err != nil {
 		return nil, err
 	}
@@ -54,7 +65,7 @@ func (r *remote) live(ctx context.Context) (*link, error) {
 	if l := r.usable(); l != nil {
 		return l, nil
 	}
-	l, err := dial(ctx, r.addr)
+	l, err := connect(ctx, r.dial)
 	if err != nil {
 		return nil, err
 	}

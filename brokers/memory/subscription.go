@@ -66,11 +66,22 @@ func (s *subscription) take(buf []taken, limit int) []taken {
 		it.queue.held++
 		buf = append(buf, taken{it.seq, it.queue.name, it.envelope, it.redelivered})
 	}
+	if len(s.held) >= s.prefetch {
+		s.passOn()
+	}
 	return buf
 }
 
-// pop takes one message from the queues in turn. What others are to have is theirs: a queue that still holds
-// messages wakes another of its subscriptions.
+// passOn wakes others for what this subscription was woken for and cannot take.
+func (s *subscription) passOn() {
+	for _, q := range s.queues {
+		if q.ready > 0 {
+			q.wakeOne()
+		}
+	}
+}
+
+// pop takes one message from the queues in turn.
 func (s *subscription) pop() *item {
 	for range s.queues {
 		q := s.queues[s.turn]
@@ -78,9 +89,6 @@ func (s *subscription) pop() *item {
 			s.turn = 0
 		}
 		if it := q.pop(); it != nil {
-			if q.ready > 0 && len(q.subscriptions) > 1 {
-				q.wakeOne()
-			}
 			return it
 		}
 	}
@@ -139,10 +147,8 @@ func (s *subscription) leave() {
 	s.ended, s.waiting = true, false
 	for _, q := range s.queues {
 		q.subscriptions = slices.DeleteFunc(q.subscriptions, func(other *subscription) bool { return other == s })
-		if q.ready > 0 {
-			q.wakeOne() // a wake-up that was meant for this one must not be lost
-		}
 	}
+	s.passOn()
 }
 
 // close ends the subscription and gives back all that it holds.

@@ -1,0 +1,116 @@
+package all
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// drives tells whether the package in a folder declares a variable named Driver.
+func drives(t *testing.T, dir string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			if g, ok := decl.(*ast.GenDecl); ok && g.Tok == token.VAR && declares(g, "Driver") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func declares(g *ast.GenDecl, name string) bool {
+	for _, spec := range g.Specs {
+		for _, id := range spec.(*ast.ValueSpec).Names {
+			if id.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestEveryFolderWithADriverIsListed(t *testing.T) {
+	listed := make(map[string]bool)
+	for _, d := range Drivers() {
+		if listed[d.Name] {
+			t.Errorf("broker %s is listed twice", d.Name)
+		}
+		listed[d.Name] = true
+	}
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, e := range entries {
+		if !e.IsDir() || !drives(t, filepath.Join("..", e.Name())) {
+			continue
+		}
+		found++
+		if !listed[e.Name()] {
+			t.Errorf("brokers/%s has a Driver that is not in Drivers, or has another name than its folder", e.Name())
+		}
+	}
+	if found != len(listed) {
+		t.Errorf("%d brokers are listed, and %d folders have a Driver", len(listed), found)
+	}
+}
+
+func TestEveryDriverIsWhole(t *testing.T) {
+	for _, d := range Drivers() {
+		if len(d.Variants) == 0 || d.Open == nil || d.Server.URL == nil || d.Server.Ready == nil || d.Server.Product == "" {
+			t.Errorf("driver %s lacks variants, Open, or a part of its server's description", d.Name)
+		}
+		names := make(map[string]bool)
+		for _, v := range d.Variants {
+			if v.Name == "" || v.Doc == "" || v.Durability == "" || names[v.Name] {
+				t.Errorf("variant %s:%s lacks a description, or a name of its own", d.Name, v.Name)
+			}
+			names[v.Name] = true
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	for _, d := range Drivers() {
+		for _, v := range d.Variants {
+			if gotD, gotV, err := Find(d.Name + ":" + v.Name); err != nil || gotD.Name != d.Name || gotV.Name != v.Name {
+				t.Errorf("Find(%s:%s) = %s:%s, %v", d.Name, v.Name, gotD.Name, gotV.Name, err)
+			}
+		}
+		if _, v, err := Find(d.Name); err != nil || v.Name != d.Variants[0].Name {
+			t.Errorf("Find(%s) gives variant %s, %v; want the first", d.Name, v.Name, err)
+		}
+	}
+}
+
+func TestFindSuggests(t *testing.T) {
+	for name, want := range map[string]string{
+		"memry":          `there is no broker "memry": did you mean memory?`,
+		"memory:defualt": `broker memory has no variant "defualt": did you mean default?`,
+		"memory:xyz":     `broker memory has no variant "xyz": there is default`,
+	} {
+		if _, _, err := Find(name); err == nil || err.Error() != want {
+			t.Errorf("Find(%s): %v, want %s", name, err, want)
+		}
+	}
+	if _, _, err := Find("kafka"); err == nil || !strings.Contains(err.Error(), "there is ") || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("Find(kafka): %v, want the list of what there is", err)
+	}
+}

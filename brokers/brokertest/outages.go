@@ -1,0 +1,188 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// noticed is how long a lost link may go unnoticed.
+const noticed = 10 * time.Second
+
+// outages is about servers and links that fail.
+var outages = []Clause{
+	{
+		Name:  "open-refused-is-definite",
+		Why:   "who cannot connect must know it at once, and that nothing was done",
+		Hooks: []Hook{Server},
+		Check: func(ctx context.Context, e *Env) error {
+			u, err := url.Parse(e.Subject.URL)
+			if err != nil {
+				return err
+			}
+			if u.Host, err = deadAddress(); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			b, err := e.Subject.Driver.Open(ctx, u.String(), e.Subject.Variant)
+			if err == nil {
+				return errors.Join(errors.New("open succeeds where nobody listens"), b.Close())
+			}
+			if !brokers.Definite(err) || ctx.Err() != nil {
+				return fmt.Errorf("open where nobody listens gives %w, want a Definite error before the deadline", err)
+			}
+			return nil
+		},
+	},
+	{
+		Name:  "survives-kill",
+		Why:   "a confirmed task must outlive a crash of the broker's process",
+		Needs: []brokers.Promise{brokers.Confirms, brokers.SurvivesKill},
+		Hooks: []Hook{Restart},
+		Limit: 3 * time.Minute,
+		Check: func(ctx context.Context, e *Env) error {
+			const n = 50
+			q := e.Queue("q")
+			if err := publish(ctx, e.Broker, q, n); err != nil {
+				return err
+			}
+			if err := e.Subject.Restart(ctx); err != nil {
+				return fmt.Errorf("restart: %w", err)
+			}
+			_, c, err := consumeElsewhere(ctx, e, q, n)
+			if err != nil {
+				return fmt.Errorf("consume after the restart: %w", err)
+			}
+			ds, err := takeAck(ctx, c, n)
+			if err != nil {
+				return fmt.Errorf("after the restart: %w", err)
+			}
+			return each(ds, q, n)
+		},
+	},
+	{
+		Name:  "lost-link-ends-consumer",
+		Why:   "a worker that does not know that its link is gone never takes a task again",
+		Hooks: []Hook{Break},
+		Check: func(ctx context.Context, e *Env) error {
+			return endsWhen(ctx, e, e.Subject.Break)
+		},
+	},
+	{
+		Name:  "silent-link-ends-consumer",
+		Why:   "a link can die without a word, and a worker must notice that too",
+		Hooks: []Hook{Silence},
+		Check: func(ctx context.Context, e *Env) error {
+			restore := func() {}
+			defer func() { restore() }()
+			return endsWhen(ctx, e, func(ctx context.Context) (err error) {
+				restore, err = e.Subject.Silence(ctx)
+				return err
+			})
+		},
+	},
+	{
+		Name:  "unacked-returns-on-lost-link",
+		Why:   "what a worker held when its link broke must be done by another",
+		Needs: []brokers.Promise{brokers.Redelivers},
+		Hooks: []Hook{Break},
+		Limit: 2 * time.Minute,
+		Check: func(ctx context.Context, e *Env) error {
+			const n = 3
+			q := e.Queue("q")
+			if err := publish(ctx, e.Broker, q, n); err != nil {
+				return err
+			}
+			_, c, err := consumeElsewhere(ctx, e, q, n)
+			if err != nil {
+				return err
+			}
+			if _, err := take(ctx, c, n); err != nil {
+				return err
+			}
+			if err := e.Subject.Break(ctx); err != nil {
+				return fmt.Errorf("break links: %w", err)
+			}
+			if _, c, err = consumeElsewhere(ctx, e, q, n); err != nil {
+				return fmt.Errorf("consume after the break: %w", err)
+			}
+			var ds []brokers.Delivery
+			for range n {
+				d, err := nextWithin(ctx, c, time.Minute)
+				if err != nil {
+					return fmt.Errorf("after its holder's link broke: %w", err)
+				}
+				if err := d.Ack(ctx); err != nil {
+					return err
+				}
+				ds = append(ds, d)
+			}
+			return each(ds, q, n)
+		},
+	},
+	{
+		Name:  "unacked-returns-on-timeout",
+		Why:   "a process that is killed says nothing, and what it held must be done by another",
+		Needs: []brokers.Promise{brokers.Timeout},
+		Hooks: []Hook{Vanish},
+		Limit: 2 * time.Minute,
+		Check: func(ctx context.Context, e *Env) error {
+			q := e.Queue("q")
+			if err := publish(ctx, e.Broker, q, 1); err != nil {
+				return err
+			}
+			if err := e.Subject.Vanish(ctx, q); err != nil {
+				return fmt.Errorf("take a message and vanish: %w", err)
+			}
+			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			if err != nil {
+				return err
+			}
+			d, err := nextWithin(ctx, c, time.Minute)
+			if err != nil {
+				return fmt.Errorf("after its holder vanished: %w", err)
+			}
+			return errors.Join(each([]brokers.Delivery{d}, q, 1), d.Ack(ctx))
+		},
+	},
+}
+
+// endsWhen hurts a consumer's link and waits for the consumer to end with an error.
+func endsWhen(ctx context.Context, e *Env, hurt func(context.Context) error) error {
+	q := e.Queue("q")
+	c, err := e.Broker.Consume(ctx, []string{q}, 1)
+	if err != nil {
+		return err
+	}
+	if err := publish(ctx, e.Broker, q, 1); err != nil {
+		return err
+	}
+	if _, err := takeAck(ctx, c, 1); err != nil { // now it is known to work
+		return err
+	}
+	if err := hurt(ctx); err != nil {
+		return fmt.Errorf("hurt links: %w", err)
+	}
+	if _, err := closes(ctx, c, noticed); err != nil {
+		return err
+	}
+	if c.Err() == nil {
+		return errors.New("deliveries are closed without Err saying why")
+	}
+	return nil
+}
+
+// deadAddress returns a loopback address where nobody listens.
+func deadAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
