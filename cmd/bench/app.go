@@ -13,6 +13,7 @@ import (
 
 	"taskbench/harness"
 	"taskbench/harness/lab/leftovers"
+	"taskbench/harness/scenario"
 )
 
 // An app is one invocation of the command. What it calls of the harness is held in fields, so that a test can
@@ -24,16 +25,17 @@ type app struct {
 
 	plan  func(context.Context, harness.Request) (harness.Plan, error)
 	run   func(context.Context, harness.Plan, harness.Watcher) (harness.Result, error)
-	sweep func(context.Context) ([]string, error)
+	sweep func(context.Context) (leftovers.Report, error)
 	now   func() time.Time
 	seed  func() uint64
+	leave func(code int) // ends the process at once
 }
 
 func newApp(args []string, stdout, stderr io.Writer) *app {
 	return &app{
 		args: args, stdout: stdout, stderr: stderr,
 		plan: harness.NewPlan, run: harness.Run, sweep: leftovers.Sweep,
-		now: time.Now, seed: randomSeed,
+		now: time.Now, seed: randomSeed, leave: os.Exit,
 	}
 }
 
@@ -45,7 +47,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 func (a *app) execute(ctx context.Context) int {
 	// Everything that is written passes here, so that no message can leak a password by quoting a URL.
 	a.stdout, a.stderr = hideSecrets(a.stdout), hideSecrets(a.stderr)
-	ctx, stop := interruptible(ctx, a.stderr, os.Exit)
+	ctx, stop := interruptible(ctx, a.stderr, a.leave)
 	defer stop()
 
 	root := a.root()
@@ -98,7 +100,7 @@ func flatten(err error) []error {
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || !isJoin(err, joined.Unwrap()) {
-		return []error{err}
+		return mistakesIn(err)
 	}
 	var all []error
 	for _, e := range joined.Unwrap() {
@@ -110,4 +112,17 @@ func flatten(err error) []error {
 // isJoin tells errors.Join from fmt.Errorf with several %w, whose text is more than its parts.
 func isJoin(err error, parts []error) bool {
 	return err.Error() == errors.Join(parts...).Error()
+}
+
+// mistakesIn takes the mistakes of a scenario apart.
+func mistakesIn(err error) []error {
+	var problems scenario.Problems
+	if !errors.As(err, &problems) {
+		return []error{err}
+	}
+	var all []error
+	for _, p := range problems {
+		all = append(all, errors.New(p.String()))
+	}
+	return all
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,8 +42,8 @@ func (v *value[T]) Set(text string) error {
 	return nil
 }
 
-// flag adds a flag to the command. The default shown is the text, which is not parsed.
-func flag[T any](a *app, c *cobra.Command, to *T, name, kind, text, doc string, parse func(string) (T, error)) {
+// valueFlag adds a flag to the command. The default shown is the text, which is not parsed.
+func valueFlag[T any](a *app, c *cobra.Command, to *T, name, kind, text, doc string, parse func(string) (T, error)) {
 	c.Flags().Var(&value[T]{app: a, name: name, kind: kind, to: to, text: text, parse: func(s string, _ T, _ bool) (T, error) { return parse(s) }}, name, doc)
 }
 
@@ -64,6 +66,13 @@ func listFlag(a *app, c *cobra.Command, to *[]string, name, kind, doc string) {
 	}}, name, doc)
 }
 
+// repeatFlag adds a flag that is given several times, each time with one text.
+func repeatFlag(a *app, c *cobra.Command, to *[]string, name, kind, doc string) {
+	c.Flags().Var(&value[[]string]{app: a, name: name, kind: kind, to: to, parse: func(s string, have []string, _ bool) ([]string, error) {
+		return append(have, s), nil
+	}}, name, doc)
+}
+
 // mapFlag adds a flag that takes NAME=VALUE, several times.
 func mapFlag(a *app, c *cobra.Command, to *map[string]string, name, kind, doc string) {
 	c.Flags().Var(&value[map[string]string]{app: a, name: name, kind: kind, to: to, parse: func(s string, have map[string]string, _ bool) (map[string]string, error) {
@@ -82,7 +91,7 @@ func mapFlag(a *app, c *cobra.Command, to *map[string]string, name, kind, doc st
 // mistake notes down what is wrong with the command line.
 func (a *app) mistake(err error) {
 	if err != nil {
-		a.mistakes = append(a.mistakes, err)
+		a.mistakes = append(a.mistakes, flatten(err)...)
 	}
 }
 
@@ -159,10 +168,40 @@ func atLeast(least int) func(string) (int, error) {
 	}
 }
 
+// anyText is a parser that takes whatever is there.
+func anyText(s string) (string, error) {
+	if s == "" {
+		return "", errors.New("it is empty")
+	}
+	return s, nil
+}
+
 func parseSeed(s string) (uint64, error) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("want a whole number from 0 to 18446744073709551615")
 	}
 	return n, nil
+}
+
+// positive lets a parser take no value that is not above zero.
+func positive[T int64 | float64 | time.Duration](parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		v, err := parse(s)
+		if err == nil && v <= 0 {
+			err = errors.New("must be above 0")
+		}
+		return v, err
+	}
+}
+
+// notNegative lets a parser take no value below zero.
+func notNegative[T int64 | float64 | time.Duration](parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		v, err := parse(s)
+		if err == nil && v < 0 {
+			err = errors.New("must not be negative")
+		}
+		return v, err
+	}
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"taskbench/brokers/all"
+	"taskbench/harness/lab/labs"
+)
+
+// preferred are the brokers of a run that names none: those that Celery's users run.
+var preferred = []string{"rabbitmq", "redis"}
+
+// hello is the first that is seen of a run: what follows may ask a container engine that is slow to answer.
+func (a *app) hello(w where, what string) {
+	if !w.quiet {
+		_, _ = fmt.Fprintf(a.stderr, "%s: looking at what this machine offers\n", what)
+	}
+}
+
+// chooseBrokers replaces "all" and nothing by names.
+func (a *app) chooseBrokers(ctx context.Context, w where) []string {
+	switch {
+	case slices.Equal(w.brokers, []string{"all"}):
+		var names []string
+		for _, d := range all.Drivers() {
+			names = append(names, d.Name)
+		}
+		return names
+	case len(w.brokers) > 0:
+		return w.brokers
+	case len(a.mistakes) > 0:
+		return preferred // nothing will be started: whatever else is wrong is to be found all the same
+	}
+	var servers, embedded []string
+	for _, d := range all.Drivers() {
+		l, _, err := labs.Pick(ctx, w.lab, d, labs.Options{Images: w.images, URLs: w.urls})
+		switch {
+		case err != nil:
+		case l.Name() == labs.Embedded:
+			embedded = append(embedded, d.Name)
+		case slices.Contains(preferred, d.Name) || w.urls[d.Name] != "":
+			servers = append(servers, d.Name)
+		}
+	}
+	switch {
+	case len(servers) > 0:
+		return servers
+	case len(embedded) > 0:
+		return embedded
+	}
+	return preferred // the plan says what the machine lacks for them
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/moby/moby/client"
+	"github.com/spf13/cobra"
+
+	"taskbench/brokers"
+	"taskbench/brokers/all"
+	"taskbench/harness/lab/engine"
+	"taskbench/harness/lab/images"
+	"taskbench/harness/lab/labs"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var s server
+	var at string
+	c := &cobra.Command{
+		Use:   "doctor [BROKER[:VARIANT]]",
+		Short: "Say what this machine offers; with a broker, hold it to its contract",
+		Long: `doctor without an argument says what this machine has, and in which lab each broker would run and why.
+
+With a broker it starts one, or takes the server at --url, applies every clause of the broker contract that the
+variant's promises call for, and prints how each went. Its queues are the doctor's own; a server at --url is not
+restarted.
+
+Exit codes:
+  0  every clause that applies holds
+  1  one does not
+  2  bad usage or input
+  4  the broker could not be started or reached`,
+		Example:           "  bench doctor\n  bench doctor redis:aof-always\n  bench doctor rabbitmq --url amqp://127.0.0.1:5672/",
+		ValidArgsFunction: a.completeBroker,
+		RunE: func(c *cobra.Command, args []string) error {
+			a.want(c, args, 0, 1)
+			var d brokers.Driver
+			var v brokers.Variant
+			if len(args) == 1 {
+				var err error
+				d, v, err = all.Find(args[0])
+				a.mistake(err)
+			} else if at != "" {
+				a.mistake(fmt.Errorf("--url needs a broker: bench doctor BROKER --url %s", at))
+			}
+			if err := a.mistaken(); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return a.machine(c.Context(), s.lab)
+			}
+			return a.examine(c.Context(), s, at, d, v)
+		},
+	}
+	s.flags(a, c)
+	valueFlag(a, c, &at, "url", "URL", "", "examine the server that answers there", anyText)
+	return c
+}
+
+// machine says what there is to run brokers with, and what each would get.
+func (a *app) machine(ctx context.Context, lab string) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "cores\t%d\n", runtime.NumCPU())
+	_, _ = fmt.Fprintf(w, "container engine\t%s\n", engineLine(ctx))
+	_, _ = fmt.Fprintf(w, "images built here\t%s\n", imagesLine(ctx))
+	for _, d := range all.Drivers() {
+		if len(d.Server.Binaries) > 0 {
+			_, _ = fmt.Fprintf(w, "%s on PATH\t%s\n", d.Server.Product, onPath(d.Server.Binaries))
+		}
+	}
+	_, _ = fmt.Fprintf(w, "\nBROKER\tLAB\tWHY\n")
+	for _, d := range all.Drivers() {
+		l, why, err := labs.Pick(ctx, lab, d, labs.Options{})
+		if err != nil {
+			_, _ = fmt.Fprintf(w, "%s\t-\t%s\n", d.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", d.Name, l.Name(), why)
+	}
+	return w.Flush()
+}
+
+func engineLine(ctx context.Context) string {
+	c, err := engine.Connect(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = c.Close() }()
+	v, err := c.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return fmt.Sprintf("answers at %s, but not what it is: %v", engine.Host(), err)
+	}
+	return fmt.Sprintf("%s at %s", v.Version, engine.Host())
+}
+
+func imagesLine(ctx context.Context) string {
+	all, err := images.List(ctx)
+	if err != nil {
+		return "none"
+	}
+	var built []string
+	for _, i := range all {
+		if i.ID != "" {
+			built = append(built, i.Tag)
+		}
+	}
+	if len(built) == 0 {
+		return "none; `make images` builds them"
+	}
+	return strings.Join(built, ", ")
+}
+
+// onPath tells where the binaries of a server are; each may go by several names, separated by "|".
+func onPath(binaries []string) string {
+	var found []string
+	for _, names := range binaries {
+		path := ""
+		for name := range strings.SplitSeq(names, "|") {
+			if p, err := exec.LookPath(name); err == nil {
+				path = p
+				break
+			}
+		}
+		if path == "" {
+			return "no " + strings.ReplaceAll(names, "|", " or ")
+		}
+		found = append(found, path)
+	}
+	return strings.Join(found, ", ")
+}

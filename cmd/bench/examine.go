@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
+	"taskbench/harness"
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/labs"
+)
+
+// examine holds one broker to its contract and prints how each clause went.
+func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver, v brokers.Variant) (err error) {
+	o := s.options(d)
+	where := s.lab
+	if at != "" {
+		o.URLs, where = map[string]string{d.Name: at}, labs.External
+	}
+	l, why, err := labs.Pick(ctx, where, d, o)
+	if err != nil {
+		return harness.EnvironmentError{Err: err}
+	}
+	scratch, err := os.MkdirTemp("", "taskbench-doctor-")
+	if err != nil {
+		return harness.EnvironmentError{Err: fmt.Errorf("make a directory for the server's log: %w", err)}
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	a.sweepUp(ctx)
+	node, err := l.Start(ctx, lab.Request{Driver: d, Variant: v, Name: "doctor", LogPath: filepath.Join(scratch, "log")})
+	if err != nil {
+		return harness.EnvironmentError{Err: err}
+	}
+	defer func() { err = errors.Join(err, node.Close(context.WithoutCancel(ctx))) }()
+	info := node.Info()
+	_, _ = fmt.Fprintf(a.stderr, "%s:%s, %s %s in lab %s (%s)\n", d.Name, v.Name, info.Product, info.Version, l.Name(), why)
+
+	subject := brokertest.Subject{Driver: d, Variant: v, URL: info.URL}
+	if node.Can(lab.Kill) == "" && node.Can(lab.Start) == "" {
+		subject.Restart = func(ctx context.Context) error {
+			return errors.Join(node.Do(ctx, lab.Kill), node.Do(ctx, lab.Start))
+		}
+	}
+	if !d.Server.Library {
+		through, relay, err := brokertest.Through(subject)
+		if err != nil {
+			return harness.EnvironmentError{Err: err}
+		}
+		defer func() { _ = relay.Close() }()
+		subject = through
+	}
+	return a.judgeClauses(ctx, subject)
+}
+
+func (a *app) judgeClauses(ctx context.Context, s brokertest.Subject) error {
+	held, broken, unfit := 0, 0, 0
+	brokertest.Run(ctx, s, func(r brokertest.ClauseResult) {
+		switch {
+		case r.Unfit != "":
+			unfit++
+			_, _ = fmt.Fprintf(a.stdout, "  -     %-32s %s\n", r.Clause.Name, r.Unfit)
+		case r.Err != nil:
+			broken++
+			_, _ = fmt.Fprintf(a.stdout, "  FAIL  %-32s %v\n        %s\n", r.Clause.Name, r.Err, r.Clause.Why)
+		default:
+			held++
+			_, _ = fmt.Fprintf(a.stdout, "  ok    %-32s %.2f s\n", r.Clause.Name, r.Elapsed.Seconds())
+		}
+	})
+	line := fmt.Sprintf("%s:%s: %d of %s hold, %d do not apply", s.Driver.Name, s.Variant.Name, held, count(held+broken, "clause"), unfit)
+	_, _ = fmt.Fprintln(a.stdout, line)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case broken > 0:
+		return verdict{code: exitFailed, text: line}
+	case held == 0:
+		return verdict{code: exitUndecided, text: "no clause applied", explain: true}
+	}
+	return nil
+}

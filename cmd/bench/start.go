@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"taskbench/cmd/bench/display"
+	"taskbench/harness"
+	"taskbench/harness/lab/labs"
+	"taskbench/harness/systems/native"
+)
+
+// where are the flags that say on what a run happens and what becomes of its result.
+type where struct {
+	brokers []string
+	pools   []string
+	lab     string
+	images  map[string]string
+	urls    map[string]string
+	repeat  int
+	seed    uint64
+	out     string
+	force   bool
+	json    bool
+	quiet   bool
+}
+
+func (w *where) flags(a *app, c *cobra.Command) {
+	w.lab, w.repeat, w.seed = labs.Auto, 1, a.seed()
+	listFlag(a, c, &w.brokers, "brokers", "BROKER[:VARIANT],...", "brokers to run on, or all (default: what this machine offers)")
+	listFlag(a, c, &w.pools, "pools", "POOL,...", "concurrency models of the workers: "+strings.Join(native.System.Pools, ", "))
+	valueFlag(a, c, &w.lab, "lab", "LAB", w.lab, "where brokers run: "+strings.Join(labs.Names(), ", "), oneOf(labs.Names()...))
+	mapFlag(a, c, &w.images, "image", "BROKER=IMAGE", "container image of a broker instead of the usual one (repeatable)")
+	mapFlag(a, c, &w.urls, "url", "BROKER=URL", "use a server that runs already (repeatable; its queues are written to)")
+	valueFlag(a, c, &w.repeat, "repeat", "N", "1", "how often each cell is run", atLeast(1))
+	valueFlag(a, c, &w.seed, "seed", "N", "random", "decides everything that is left to chance", parseSeed)
+	valueFlag(a, c, &w.out, "out", "DIR", "runs/TIME-NAME", "result directory", anyText)
+	c.Flags().BoolVar(&w.force, "force", false, "write into a result directory that is not empty")
+	c.Flags().BoolVar(&w.json, "json", false, "print result.json on stdout instead of the table")
+	c.Flags().BoolVar(&w.quiet, "quiet", false, "say nothing but results and what went wrong")
+	a.complete(c, "brokers", brokerNames)
+	a.complete(c, "pools", func() []string { return native.System.Pools })
+	a.complete(c, "lab", labs.Names)
+}
+
+// directory decides where the result goes, and refuses to mix it with what is there already.
+func (w *where) directory(a *app, name string) (string, error) {
+	dir := w.out
+	if dir == "" {
+		dir = filepath.Join("runs", a.now().UTC().Format("20060102T150405Z")+"-"+name)
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0:
+		return dir, nil
+	case err != nil:
+		return "", fmt.Errorf("--out %s: %w", dir, err)
+	case !w.force:
+		return "", fmt.Errorf("--out %s: it is not empty: name another directory, or add --force to overwrite what is there", dir)
+	}
+	return dir, nil
+}
+
+// request fills in what the flags say of a run.
+func (w *where) request(a *app, name string) harness.Request {
+	dir, err := w.directory(a, name)
+	a.mistake(err)
+	return harness.Request{
+		Name: name, Brokers: w.brokers, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
+		Images: w.images, URLs: w.urls, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),
+	}
+}
+
+// carryOut plans the run, says what will happen, lets it happen, and writes what came of it.
+func (a *app) carryOut(ctx context.Context, w where, r harness.Request) error {
+	p, err := a.plan(ctx, r)
+	var input harness.InputError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &input):
+		return a.mistaken(flatten(err)...)
+	case a.mistaken() != nil:
+		return a.mistaken()
+	case err != nil:
+		return err
+	}
+	a.sweepUp(ctx)
+	if !w.quiet {
+		a.announce(p)
+	}
+	shown := a.progress(w.quiet)
+	result, failed := a.run(ctx, p, shown.Watch)
+	shown.Close()
+	return a.finish(ctx, w, p, result, failed)
+}
+
+// sweepUp removes what runs that were killed left behind, and says so.
+func (a *app) sweepUp(ctx context.Context) {
+	report, err := a.sweep(ctx)
+	for _, what := range report.Removed {
+		_, _ = fmt.Fprintf(a.stderr, "removed what an earlier run left behind: %s\n", what)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(a.stderr, "bench: could not remove all leftovers of earlier runs: %v\n", err)
+	}
+}
+
+// announce says what is going to be run.
+func (a *app) announce(p harness.Plan) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s in about %s, seed %d, into %s\n", p.Name, count(len(p.Cells), "cell"), display.Rough(p.Length()), p.Seed, p.Dir)
+	seen := map[string]bool{}
+	for _, c := range p.Cells {
+		name := c.Driver.Name + ":" + c.Variant.Name
+		if !seen[name] {
+			seen[name] = true
+			fmt.Fprintf(&b, "  %-22s %-9s %s\n", name, c.Lab.Name(), c.Why)
+		}
+	}
+	for _, c := range p.Cells {
+		if c.Unfit != "" {
+			fmt.Fprintf(&b, "  %s will not be run: %s\n", c.Name(), c.Unfit)
+		}
+	}
+	_, _ = fmt.Fprint(a.stderr, b.String())
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
