@@ -23,11 +23,7 @@ func (a *app) hello(w where, what string) {
 func (a *app) chooseBrokers(ctx context.Context, w where) []string {
 	switch {
 	case slices.Equal(w.brokers, []string{"all"}):
-		var names []string
-		for _, d := range all.Drivers() {
-			names = append(names, d.Name)
-		}
-		return names
+		return driverNames()
 	case len(w.brokers) > 0:
 		return w.brokers
 	case len(a.mistakes) > 0:

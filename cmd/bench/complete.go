@@ -31,6 +31,14 @@ func extend(typed string, names []string) []string {
 	return all
 }
 
+func driverNames() []string {
+	var names []string
+	for _, d := range all.Drivers() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
 // brokerNames are the brokers, and each of their variants.
 func brokerNames() []string {
 	var names []string

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,6 +73,16 @@ func (w *where) directory(a *app, name string) (string, error) {
 func (w *where) request(a *app, name string) harness.Request {
 	dir, err := w.directory(a, name)
 	a.mistake(err)
+	for _, keys := range []struct {
+		flag string
+		of   map[string]string
+	}{{"--image", w.images}, {"--url", w.urls}} {
+		for _, name := range slices.Sorted(maps.Keys(keys.of)) {
+			if names := driverNames(); !slices.Contains(names, name) {
+				a.mistake(fmt.Errorf("%s %s=...: %w", keys.flag, name, unknown("broker", name, names)))
+			}
+		}
+	}
 	return harness.Request{
 		Name: name, Brokers: w.brokers, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
 		Images: w.images, URLs: w.urls, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),

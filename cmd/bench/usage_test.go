@@ -23,6 +23,7 @@ func TestMistakes(t *testing.T) {
 		"compare-all": {"compare", "--brokers", "rediss,memory:aof,memory", "--pools", "preforc,thread", "--workload", "cpu,mixd", "--rate", "200",
 			"--duration", "10", "--warmup", "-1s", "--workers", "0", "--concurrency", "x", "--acks", "later", "--repeat", "0", "--seed", "-7",
 			"--lab", "dcoker", "--image", "redis", "--shape", "round", "--max-memory-per-child", "lots", "--bogus", "extra"},
+		"compare-keys":     {"compare", "--brokers", "memory", "--url", "rediss=redis://:hunter2@127.0.0.1", "--image", "reddis=x"},
 		"compare-lab":      {"compare", "--lab", "embeded"},
 		"run-no-scenario":  {"run"},
 		"run-scenario":     {"run", "brokerkill", "--brokers", "memory"},
