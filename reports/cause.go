@@ -1,0 +1,144 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"taskbench/brokers"
+	"taskbench/harness"
+	"taskbench/reports/units"
+)
+
+// lossOf says what a cell lost, and what is known of the reason.
+func lossOf(g group, named bool) string {
+	c := g.worst()
+	who := "it"
+	if named {
+		who = g.Label
+	}
+	s := fmt.Sprintf("%s lost %s of %s acknowledged tasks", who, units.Count(c.Counts.Lost), units.Count(c.Counts.Acknowledged))
+	if len(g.Cells) > 1 {
+		s += fmt.Sprintf(" in the worst of %d repeats", len(g.Cells))
+	}
+	return s + cause(c)
+}
+
+// cause connects a loss to what was done to the cell. It claims a reason only where the declared durability or
+// the ack policy says that such a fault loses tasks.
+func cause(c harness.Cell) string {
+	hit := mishaps(c.Faults)
+	if len(hit) == 0 {
+		return ", and no fault was injected"
+	}
+	for _, f := range c.Faults {
+		broker := f.Node == "broker" || strings.HasPrefix(f.Node, "broker")
+		switch {
+		case broker && (f.Fault == "kill" || f.Fault == "stop") && c.Durability == string(brokers.Memory):
+			return ": its durability class is memory, and " + list(hit)
+		case !broker && c.Acks == "early" && (strings.HasPrefix(f.Fault, "kill") || f.Fault == "stop"):
+			return ": its workers acknowledge early, and " + list(hit)
+		}
+	}
+	return " after " + list(hit)
+}
+
+// mishaps says what the faults did, each once.
+func mishaps(faults []harness.FaultResult) []string {
+	var said []string
+	for i, f := range faults {
+		node := f.Node
+		if node == "" {
+			node = "system"
+		}
+		// A numbered node has a name; a role takes an article.
+		if !strings.ContainsAny(node, "0123456789") {
+			node = "the " + node
+		}
+		var what string
+		switch f.Fault {
+		case "kill":
+			what = node + " was killed"
+		case "stop":
+			what = node + " was stopped"
+		case "pause":
+			what = node + " was paused"
+		case "disconnect":
+			what = "the connections to " + node + " were cut"
+		case "latency":
+			what = "the network to " + node + " was slowed"
+		case "kill-child":
+			what = "a pool child of " + node + " was killed"
+		default:
+			what = f.Fault + " was done to " + node
+		}
+		if i == 0 {
+			what += " " + units.Seconds(f.At) + " into the load"
+		}
+		if len(said) < 3 {
+			said = append(said, what)
+		}
+	}
+	if rest := len(faults) - len(said); rest > 0 {
+		said = append(said, units.Plural(rest, "more fault")+" followed")
+	}
+	return said
+}
+
+// why says why a cell failed that lost nothing.
+func why(c harness.Cell) string {
+	for _, e := range c.Expectations {
+		if !e.Held {
+			return fmt.Sprintf(": it was expected that %s, %s", e.Expect, got(e))
+		}
+	}
+	if len(c.Findings) > 0 {
+		return ": " + strings.TrimSuffix(c.Findings[0].Text, ".")
+	}
+	if len(c.Warnings) > 0 {
+		return because(c.Warnings)
+	}
+	return ", and the result does not say why"
+}
+
+// got says what an expectation that was not met met with.
+func got(e harness.Expectation) string {
+	switch {
+	case e.Value != nil:
+		return "and the value was " + value(e.Value)
+	case e.Why != "":
+		return "but " + strings.TrimSuffix(e.Why, ".")
+	default:
+		return "and it was not so"
+	}
+}
+
+// value spells an expectation's value, which has no unit of its own.
+func value(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return units.None
+	case float64:
+		return units.Number(x)
+	case int:
+		return units.Count(x)
+	case int64:
+		return units.Count(x)
+	default:
+		return fmt.Sprint(x)
+	}
+}
+
+// reason is the first thing that a cell says about itself.
+func reason(c harness.Cell) string {
+	if len(c.Warnings) == 0 {
+		return "no reason was recorded"
+	}
+	return strings.TrimSuffix(c.Warnings[0], ".")
+}
+
+func because(warnings []string) string {
+	if len(warnings) == 0 {
+		return ""
+	}
+	return ": " + strings.TrimSuffix(warnings[0], ".")
+}

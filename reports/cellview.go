@@ -1,0 +1,144 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"taskbench/harness"
+	"taskbench/reports/units"
+)
+
+// A cellView is all there is to know of one cell.
+type cellView struct {
+	harness.Cell
+	ID, Label string
+	Open      bool
+	Brief     string
+	Facts     []pair
+	Numbers   []pair
+	Recovered []pair
+	Configs   []pair
+	Stages    []stageView
+	Shown     []harness.Finding // the first findings
+	More      int               // findings that are not shown
+}
+
+type stageView struct {
+	Name string
+	harness.Latency
+}
+
+// PhaseEnd is the percentiles of a phase from due to finish.
+func (c cellView) PhaseEnd(p harness.PhaseResult) harness.Latency { return p.Latency[endToEnd] }
+
+// cellViews lists every cell; the first one that failed stands open.
+func cellViews(gs []group) []cellView {
+	var vs []cellView
+	open := false
+	for _, g := range gs {
+		for _, c := range g.Cells {
+			v := cellView{Cell: c, ID: fmt.Sprintf("cell-%d", len(vs)+1), Label: g.Label, Brief: brief(c)}
+			if len(g.Cells) > 1 {
+				v.Label += fmt.Sprintf(" · repeat %d", c.Repeat)
+			}
+			if !open && c.Outcome != harness.Pass && c.Outcome != harness.Unfit {
+				v.Open, open = true, true
+			}
+			v.Facts = said([]pair{
+				{"Server", c.Server}, {"Image", c.Image}, {"Durability", c.Durability}, {"Lab", c.Lab}, {"System", c.System}, {"Pool", c.Pool},
+				{"Workers", fmt.Sprintf("%d × concurrency %d", c.Workers, c.Concurrency)}, {"Acks", c.Acks}, {"Guarantee seen", c.Guarantee},
+			})
+			v.Numbers = numbers(c.Counts)
+			v.Recovered = recovery(c.Recovery)
+			for _, k := range slices.Sorted(maps.Keys(c.Settings)) {
+				v.Configs = append(v.Configs, pair{k, c.Settings[k]})
+			}
+			for _, s := range stagesOf(c) {
+				v.Stages = append(v.Stages, stageView{stageTitle(s), c.Latency[s]})
+			}
+			v.Shown = c.Findings[:min(20, len(c.Findings))]
+			v.More = len(c.Findings) - len(v.Shown)
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// brief is the line that a folded cell shows.
+func brief(c harness.Cell) string {
+	if !measured(c) {
+		return reason(c)
+	}
+	s := fmt.Sprintf("%s executed, %s lost, %s duplicated", units.Count(c.Counts.Executed), units.Count(c.Counts.Lost), units.Count(c.Counts.Duplicated))
+	if l := c.Latency[endToEnd]; l.Count > 0 {
+		s += ", p99 " + units.Seconds(l.P99)
+	}
+	return s
+}
+
+// numbers is the accounting: the first six always, the others where they are not zero.
+func numbers(n harness.Counts) []pair {
+	ps := []pair{{"attempted", units.Count(n.Attempted)}, {"acknowledged", units.Count(n.Acknowledged)}, {"executed", units.Count(n.Executed)},
+		{"lost", units.Count(n.Lost)}, {"duplicated", units.Count(n.Duplicated)}, {"publish unknown", units.Count(n.Unknown)}}
+	for _, rest := range []struct {
+		name string
+		n    int
+	}{
+		{"publish refused", n.Refused}, {"recovered", n.Recovered}, {"unexpected", n.Unexpected}, {"orphaned", n.Orphaned}, {"stuck", n.Stuck},
+		{"retried", n.Retried}, {"concurrent", n.Concurrent}, {"failed", n.Failed}, {"malformed", n.Malformed},
+	} {
+		if rest.n != 0 {
+			ps = append(ps, pair{rest.name, units.Count(rest.n)})
+		}
+	}
+	return ps
+}
+
+// recovery is empty where nothing of it was seen.
+func recovery(r harness.Recovery) []pair {
+	steps := []struct {
+		name string
+		at   *float64
+	}{
+		{"broker reachable", r.BrokerReachable}, {"first publish", r.FirstPublish}, {"first completion", r.FirstCompletion},
+		{"90 % of the rate before", r.To90Percent}, {"backlog drained", r.BacklogDrained},
+	}
+	var ps []pair
+	any := false
+	for _, s := range steps {
+		v := "not seen"
+		if s.at != nil {
+			v, any = units.Seconds(*s.at), true
+		}
+		ps = append(ps, pair{s.name, v})
+	}
+	if !any {
+		return nil
+	}
+	return ps
+}
+
+// Slope is a node's growth with its 95 % interval, an hour, as memory leaks are thought of.
+func (c cellView) Slope(r harness.Resource) string {
+	if r.RSSSlope == 0 && r.RSSSlopeLow == 0 && r.RSSSlopeHigh == 0 {
+		return units.None
+	}
+	return fmt.Sprintf("%s/s (%s to %s)", units.Bytes(r.RSSSlope), units.Bytes(r.RSSSlopeLow), units.Bytes(r.RSSSlopeHigh))
+}
+
+// Effect is how long after it was begun a fault was seen to hold, and Heal when it was seen to be gone.
+func (c cellView) Effect(f harness.FaultResult) string {
+	if f.InEffect < f.At || f.InEffect == 0 {
+		return "not seen"
+	}
+	return "+" + units.Seconds(f.InEffect-f.At)
+}
+
+// Heal is when a fault was seen to be gone.
+func (c cellView) Heal(f harness.FaultResult) string {
+	if f.Healed <= 0 {
+		return "never"
+	}
+	return units.Seconds(f.Healed)
+}
