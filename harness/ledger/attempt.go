@@ -86,4 +86,9 @@ func earliest(t *int64, at int64) {
 	}
 }
 
-func (a *attempt) running() bool { return a.Started != 0 && a.Finished == 0 }
+// isOpen is true as long as a process has the attempt: it was received, and neither finished, given back, kept
+// aside, nor acknowledged unrun.
+func (a *attempt) isOpen() bool {
+	known := a.Received != 0 || a.Started != 0
+	return known && !a.Returned && !a.Malformed && a.Finished == 0 && (a.Acked == 0 || a.Started != 0)
+}

@@ -20,13 +20,13 @@ func busy(n int) *Frozen {
 	ids := uint64(0)
 	for seq := range uint64(n) {
 		due := int64(seq) * 200_000
-		r.Due(seq, due)
+		r.Due(seq, storyStart+due)
 		if seq%97 == 96 {
 			continue
 		}
 		sent := due + rng.Int64N(ms)
-		r.PublishStart(seq, sent)
-		r.PublishEnd(seq, sent+rng.Int64N(ms), PublishOutcome(1+rng.IntN(3)))
+		r.PublishStart(seq, storyStart+sent)
+		r.PublishEnd(seq, storyStart+sent+rng.Int64N(ms), PublishOutcome(1+rng.IntN(3)))
 		for range 1 + rng.IntN(40)/38 {
 			ids++
 			got := storyStart + sent + rng.Int64N(20*ms)

@@ -16,7 +16,7 @@ type live struct {
 	due                                   atomic.Int64
 	published                             [4]atomic.Int64 // by PublishOutcome
 	received, started, finished, executed atomic.Int64
-	duplicates, start, last               atomic.Int64
+	duplicates, last                      atomic.Int64
 }
 
 // happened moves the time of the last event.
@@ -32,7 +32,7 @@ type Live struct {
 	Received, Started, Finished    int64 // attempts
 	Executed                       int64 // distinct tasks run to their end
 	Duplicates                     int64 // completed attempts beyond the first of their task
-	LastEvent                      int64 // reading of Now: when the latest event happened, at first the run's start
+	LastEvent                      int64 // reading of Now: the latest publish end or evidence, at first the run's start
 }
 
 // Live is a snapshot; it takes no lock.
@@ -45,15 +45,15 @@ func (r *Recorder) Live() Live {
 	}
 }
 
-// Open is the number of attempts that have started and not finished, in processes for which alive is true. What a
-// killed worker left behind stays open in a process that is gone.
+// Open is the number of attempts that processes have in hand: received, and neither finished, given back, kept aside
+// nor acknowledged unrun. Only attempts of processes that alive accepts count: a killed worker's stay open for ever.
 func (r *Recorder) Open(alive func(pid uint32) bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
-	for pid, running := range r.open {
-		if running > 0 && alive(pid) {
-			n += running
+	for pid, held := range r.open {
+		if alive(pid) {
+			n += held
 		}
 	}
 	return n
@@ -88,12 +88,12 @@ func (r *Recorder) count(e *Event, was, is *attempt, rec *record) {
 	add(&l.received, was.Received != 0, is.Received != 0)
 	add(&l.started, was.Started != 0, is.Started != 0)
 	add(&l.finished, was.Finished != 0, is.Finished != 0)
-	if was.running() {
+	if was.isOpen() {
 		if r.open[was.PID]--; r.open[was.PID] == 0 {
 			delete(r.open, was.PID)
 		}
 	}
-	if is.running() {
+	if is.isOpen() {
 		r.open[is.PID]++
 	}
 	if was.Completed() || !is.Completed() {

@@ -12,42 +12,33 @@ const (
 	keepAliens = 1000
 )
 
-// A Recorder keeps the history of a run while it goes on, with times in steps of 16 ns, for at most 52 days.
+// A Recorder keeps the history of a run while it goes on. All times that it is given are readings of Now; it keeps
+// them relative to the run's start, in steps of 16 ns, for at most 52 days.
 //
-// Due, PublishStart and PublishEnd take nanoseconds since the run's start; evidence comes with readings of Now.
-// The three may be called from many goroutines at once, but not for the same task. A task's sequence number is
-// below 2^32, numbers are given out from 0 without gaps, and Due comes before the task is published: evidence of a
-// task that was not due is held against the system under test.
+// Due, PublishStart and PublishEnd may be called from many goroutines at once, but not for the same task. A task's
+// sequence number is below 2^32, numbers are given out from 0 without gaps, and Due comes before the task is
+// published: evidence of a task that was not due is held against the system under test.
 type Recorder struct {
 	run    Run
+	start  int64
 	length atomic.Uint64 // one more than the highest sequence number that was due
 	live   live
 	chunks [maxTasks / chunkTasks]atomic.Pointer[records]
 
 	mu      sync.Mutex // of everything below, and of the worker's side of the records
-	start   int64
 	more    map[uint64][]attempt
 	strays  map[uint64][]attempt
 	aliens  []Event
 	nAliens int
 	bins    []uint32
-	open    map[uint32]int // attempts that are running, by process
+	open    map[uint32]int // attempts in hand, by process
 }
 
-// NewRecorder begins the history of a run that starts at start, a reading of Now.
+// NewRecorder begins the history of a run that starts at start.
 func NewRecorder(run Run, start int64) *Recorder {
-	r := &Recorder{run: run, more: map[uint64][]attempt{}, strays: map[uint64][]attempt{}, open: map[uint32]int{}}
-	r.Begin(start)
-	return r
-}
-
-// Begin moves the run's start. It comes before the first Due; evidence that came before it keeps the old times.
-func (r *Recorder) Begin(start int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.start = start
+	r := &Recorder{run: run, start: start, more: map[uint64][]attempt{}, strays: map[uint64][]attempt{}, open: map[uint32]int{}}
 	r.live.last.Store(start)
-	r.live.start.Store(start)
+	return r
 }
 
 // Due says when a task is due. It panics for a sequence number of 2^32 or more.
@@ -55,7 +46,7 @@ func (r *Recorder) Due(seq uint64, at int64) {
 	if seq >= maxTasks {
 		panic(fmt.Sprintf("ledger: sequence number %d: a run has at most %d tasks", seq, uint64(maxTasks)))
 	}
-	r.record(seq).due.set(at)
+	r.record(seq).due.set(at - r.start)
 	for n := r.length.Load(); n <= seq && !r.length.CompareAndSwap(n, seq+1); n = r.length.Load() {
 	}
 	r.live.due.Add(1)
@@ -63,7 +54,7 @@ func (r *Recorder) Due(seq uint64, at int64) {
 
 // PublishStart says that the publisher is about to hand the task to the broker.
 func (r *Recorder) PublishStart(seq uint64, at int64) {
-	r.record(seq).pubStart.set(happened(at))
+	r.record(seq).pubStart.set(r.since(at))
 }
 
 // PublishEnd says how the publish went. When a task is published again, the last outcome counts.
@@ -72,15 +63,14 @@ func (r *Recorder) PublishEnd(seq uint64, at int64, outcome PublishOutcome) {
 	if rec.publish != Unpublished {
 		r.live.published[rec.publish&3].Add(-1)
 	}
-	rec.pubEnd.set(happened(at))
+	rec.pubEnd.set(r.since(at))
 	rec.publish = outcome
 	r.live.published[outcome&3].Add(1)
-	r.live.happened(r.live.start.Load() + at)
+	r.live.happened(at)
 }
 
-// happened is a time since the start as it is kept. 0 means never, so that what is earlier than the first tick is
-// at it.
-func happened(at int64) int64 { return max(at/tick, 1) * tick }
+// since makes a time relative to the start. 0 means never, so that what is earlier than the first tick is at it.
+func (r *Recorder) since(at int64) int64 { return max((at-r.start)/tick, 1) * tick }
 
 func (r *Recorder) record(seq uint64) *record {
 	slot := &r.chunks[seq/chunkTasks]
@@ -97,10 +87,10 @@ func (r *Recorder) record(seq uint64) *record {
 func (r *Recorder) Apply(events ...Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := int64(0)
+	var last int64
 	for _, e := range events {
 		last = max(last, e.At)
-		e.At = happened(e.At - r.start)
+		e.At = r.since(e.At)
 		r.apply(&e)
 	}
 	r.live.happened(last)

@@ -56,9 +56,9 @@ var story = []Event{
 func newStory() *Recorder {
 	r := NewRecorder(NewRun(rand.NewPCG(1, 1)), storyStart)
 	for seq := range uint64(5) {
-		r.Due(seq, int64(seq)*ms)
-		r.PublishStart(seq, int64(seq)*ms+ms)
-		r.PublishEnd(seq, int64(seq)*ms+2*ms, PublishOK)
+		r.Due(seq, at(int64(seq)))
+		r.PublishStart(seq, at(int64(seq)+1))
+		r.PublishEnd(seq, at(int64(seq)+2), PublishOK)
 	}
 	return r
 }
@@ -134,7 +134,7 @@ func TestOrderAndRepetitionOfEventsDoNotMatter(t *testing.T) {
 			t.Errorf("seed %d: live %+v, want %+v", seed, got, live)
 		}
 		if n := r.Open(func(uint32) bool { return true }); n != 0 {
-			t.Errorf("seed %d: %d attempts open", seed, n)
+			t.Errorf("seed %d: %d attempts in hand", seed, n)
 		}
 		if got := sum(r.Freeze(Meta{})); !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d:\n got %+v\nwant %+v", seed, got, want)
@@ -195,7 +195,7 @@ func TestEvidenceOfTasksThatWereNeverDue(t *testing.T) {
 func TestEvidenceBeforeDueIsNotLost(t *testing.T) {
 	r := NewRecorder(Run{}, storyStart)
 	r.Apply(Event{Task: 0, Attempt: 1, At: at(5), PID: 1, Kind: Finished, Outcome: OK})
-	r.Due(0, 0)
+	r.Due(0, storyStart)
 	h := r.Freeze(Meta{})
 	if got := tasks(h); len(got) != 1 || got[0].Executed() != 1 {
 		t.Errorf("history %+v", got)
@@ -205,19 +205,19 @@ func TestEvidenceBeforeDueIsNotLost(t *testing.T) {
 	}
 }
 
-func TestLiveCountersAndOpenAttempts(t *testing.T) {
+func TestLiveCounters(t *testing.T) {
 	r := newStory()
-	r.PublishEnd(4, 9*ms, PublishUnknown) // published again
-	r.Due(5, 0)
-	r.PublishEnd(5, 10*ms, PublishFailed)
+	r.PublishEnd(4, at(9), PublishUnknown) // published again
+	r.Due(5, at(3))
+	r.PublishEnd(5, at(10), PublishFailed)
 	r.Apply(Event{Task: 0, Attempt: 1, At: at(300), PID: 8, Kind: Started}, Event{Task: 1, Attempt: 2, At: at(301), PID: 9, Kind: Started},
 		Event{Task: 2, Attempt: 3, At: at(302), PID: 9, Kind: Received}, Event{Task: 3, Attempt: 4, At: at(600), PID: 9, Kind: Finished, Outcome: OK})
 	want := Live{Due: 6, Acknowledged: 4, Refused: 1, Unknown: 1, Received: 1, Started: 2, Finished: 1, Executed: 1, LastEvent: at(600)}
 	if got := r.Live(); got != want {
 		t.Errorf("live %+v, want %+v", got, want)
 	}
-	if n := r.Open(func(pid uint32) bool { return pid == 9 }); n != 1 {
-		t.Errorf("%d open attempts in process 9, want 1", n)
+	if n := r.Open(func(pid uint32) bool { return pid == 9 }); n != 2 {
+		t.Errorf("%d attempts in the hands of process 9, want 2", n)
 	}
 	if got := r.Completions(); !slices.Equal(got, []uint32{0, 0, 1}) {
 		t.Errorf("completions %v, want one in the third bin", got)
@@ -252,5 +252,36 @@ func TestPublishersAndCollectorAtOnce(t *testing.T) {
 	}
 	if want := (Tally{Due: publishers * each, OK: publishers * each, Executed: publishers * each}); *h.Meta().Tally != want {
 		t.Errorf("tally %+v, want %+v", *h.Meta().Tally, want)
+	}
+}
+
+func TestOpenAttemptsAreThoseInHand(t *testing.T) {
+	r := newStory()
+	const parent, child, dead = 10, 11, 12
+	apply := func(task, attempt uint64, pid uint32, kind Kind, o Outcome) {
+		r.Apply(Event{Task: task, Attempt: attempt, PID: pid, At: at(int64(kind)), Kind: kind, Outcome: o})
+	}
+	apply(0, 1, parent, Received, None) // prefetched: open
+	apply(1, 2, parent, Received, None) // running in a child: open
+	apply(1, 2, child, Started, None)
+	apply(2, 3, parent, Received, None) // done
+	apply(2, 3, child, Started, None)
+	apply(2, 3, child, Finished, OK)
+	apply(3, 4, parent, Received, None) // given back
+	apply(3, 4, parent, Returned, None)
+	apply(4, 5, dead, Received, None) // died with its worker; in another's hands now
+	apply(4, 6, parent, Received, None)
+	apply(0, 7, parent, Received, None) // acknowledged unrun
+	apply(0, 7, parent, Acked, None)
+	apply(1, 8, parent, Received, None) // acknowledged early and running: open
+	apply(1, 8, parent, Acked, None)
+	apply(1, 8, parent, Started, None)
+	apply(2, 9, parent, Received, None) // kept aside
+	apply(2, 9, parent, Malformed, None)
+	if got := r.Open(func(pid uint32) bool { return pid != dead }); got != 4 {
+		t.Errorf("%d open, want 4", got)
+	}
+	if got := r.Open(func(pid uint32) bool { return pid == child }); got != 1 {
+		t.Errorf("%d open in the child, want 1", got)
 	}
 }
