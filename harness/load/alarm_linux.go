@@ -10,13 +10,18 @@ import (
 )
 
 // An alarm wakes the pacer. The runtime's own timers are late by up to a millisecond in a process that is
-// otherwise idle, since that is the resolution in which it waits; sleeping in a system call instead keeps its
-// monitor busy. A timer that is a file descriptor wakes the same wait, late by some 60 microseconds.
+// otherwise idle, since that is the resolution in which it waits. A timer that is a file descriptor wakes the same
+// wait, late by some 60 microseconds. At high rates, when the process is not idle, its turn comes late too: then
+// the pacer sleeps in a system call, which keeps a processor of the runtime and its monitor awake, as the load
+// does anyway.
 type alarm struct {
 	fd   int
 	file *os.File
 	stop func() bool
 }
+
+// brief is the longest wait that is slept in a system call: the waits of some 2,000 tasks a second and more.
+const brief = 500 * time.Microsecond
 
 func newAlarm(ctx context.Context) (*alarm, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
@@ -38,7 +43,13 @@ func (a *alarm) wait(ctx context.Context, until time.Time) bool {
 		if left <= 0 {
 			return true
 		}
-		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(max(left, quantum)))}
+		if left = max(left, quantum); left < brief {
+			// An interrupted nap is not resumed: the loop looks at the clock.
+			nap := unix.NsecToTimespec(int64(left))
+			_ = unix.Nanosleep(&nap, nil)
+			continue
+		}
+		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(left))}
 		if err := unix.TimerfdSettime(a.fd, 0, &spec, nil); err != nil {
 			panic("load: a timer of its own that the kernel refuses to set: " + err.Error())
 		}
