@@ -1,0 +1,89 @@
+// Command selfbench measures taskbench itself, so that what it says of others can be trusted: how well the load
+// generator keeps its times, what the ledger and the checks cost, and how near a worker with all bookkeeping on comes
+// to a client that does nothing but publish, consume and acknowledge. `make bench-self` runs it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"text/tabwriter"
+
+	"taskbench/harness/systems/native"
+)
+
+// A line is one figure and what it should be.
+type line struct {
+	what, got, goal string
+	met             bool
+}
+
+// A section is one part of the measurement.
+type section struct {
+	name string
+	run  func(context.Context, settings) ([]line, error)
+}
+
+type settings struct {
+	brokers  []string
+	messages int
+	tasks    int
+}
+
+var sections = []section{
+	{"generator", generator},
+	{"end-to-end", endToEnd},
+	{"ledger", evidence},
+	{"judge", judge},
+}
+
+func main() {
+	native.Main() // this process may be a worker under measurement
+	names := make([]string, len(sections))
+	for i, s := range sections {
+		names[i] = s.name
+	}
+	only := flag.String("only", strings.Join(names, ","), "sections to run")
+	brokers := flag.String("brokers", "rabbitmq:quorum,rabbitmq:classic,redis:memory,redis:aof-always,memory", "brokers of the section end-to-end")
+	messages := flag.Int("messages", 40_000, "messages in each end-to-end measurement")
+	tasks := flag.Int("tasks", 10_000_000, "tasks that are judged")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	s := settings{brokers: strings.Split(*brokers, ","), messages: *messages, tasks: *tasks}
+	failed := false
+	for _, sec := range sections {
+		if !strings.Contains(","+*only+",", ","+sec.name+",") {
+			continue
+		}
+		lines, err := sec.run(ctx, s)
+		show(sec.name, lines)
+		if err != nil {
+			failed = true
+			fmt.Fprintf(os.Stderr, "selfbench: %s: %v\n", sec.name, err)
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+func show(name string, lines []line) {
+	fmt.Printf("\n%s\n", strings.ToUpper(name))
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, l := range lines {
+		mark := ""
+		if l.goal != "" {
+			mark = "missed"
+			if l.met {
+				mark = "met"
+			}
+		}
+		_, _ = fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", l.what, l.got, l.goal, mark)
+	}
+	_ = w.Flush()
+}
