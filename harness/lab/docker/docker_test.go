@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"taskbench/brokers"
 	"taskbench/harness/lab"
@@ -139,95 +138,6 @@ func TestContractOnRedis(t *testing.T) {
 			return err
 		},
 		Logs: "Ready to accept connections",
-	})
-}
-
-func rabbit() brokers.Driver {
-	return brokers.Driver{
-		Name:     "rabbitmq",
-		Variants: []brokers.Variant{{Name: "plain"}},
-		Server: brokers.ServerSpec{
-			Product: "rabbitmq", Images: []string{"taskbench/rabbitmq:1"}, Port: 5672, Data: "/var/lib/rabbitmq",
-			Command: func(brokers.Launch) brokers.Command {
-				return brokers.Command{
-					Args:  []string{"rabbitmq-server"},
-					Env:   []string{"RABBITMQ_NODENAME=bench@localhost", "RABBITMQ_LOGS=-", "RABBITMQ_CONFIG_FILE=/var/lib/rabbitmq/bench.conf"},
-					Files: map[string]string{"bench.conf": "loopback_users = none\n"},
-				}
-			},
-			URL: func(addr string) string { return "amqp://guest:guest@" + addr + "/" },
-			Ready: func(ctx context.Context, url string) (string, error) {
-				c, err := dialRabbit(ctx, url)
-				if err != nil {
-					return "", err
-				}
-				defer func() { _ = c.Close() }()
-				v, _ := c.Properties["version"].(string)
-				return v, nil
-			},
-		},
-	}
-}
-
-func dialRabbit(ctx context.Context, url string) (*amqp.Connection, error) {
-	return amqp.DialConfig(url, amqp.Config{Dial: func(network, addr string) (net.Conn, error) {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, network, addr)
-		if deadline, ok := ctx.Deadline(); ok && err == nil {
-			err = c.SetDeadline(deadline)
-		}
-		return c, err
-	}})
-}
-
-func TestContractOnRabbitMQ(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a slow server five times; the contract on Redis is held in short mode too")
-	}
-	needEngine(t, "rabbitmq")
-	d := rabbit()
-	labtest.Run(t, labtest.Subject{
-		Lab: newLab(t, Options{}), Driver: d, Variant: d.Variants[0], Version: "3.",
-		Put: func(ctx context.Context, url, text string) error {
-			c, err := dialRabbit(ctx, url)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = c.Close() }()
-			ch, err := c.Channel()
-			if err != nil {
-				return err
-			}
-			if err := ch.Confirm(false); err != nil {
-				return err
-			}
-			if _, err := ch.QueueDeclare("q", true, false, false, false, nil); err != nil {
-				return err
-			}
-			m := amqp.Publishing{Body: []byte(text), DeliveryMode: amqp.Persistent}
-			confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", "q", false, false, m)
-			if err != nil {
-				return err
-			}
-			if ok, err := confirm.WaitContext(ctx); err != nil || !ok {
-				return fmt.Errorf("confirmed %v: %w", ok, err)
-			}
-			return nil
-		},
-		Get: func(ctx context.Context, url string) (string, error) {
-			c, err := dialRabbit(ctx, url)
-			if err != nil {
-				return "", err
-			}
-			defer func() { _ = c.Close() }()
-			ch, err := c.Channel()
-			if err != nil {
-				return "", err
-			}
-			m, _, err := ch.Get("q", true)
-			return string(m.Body), err
-		},
-		Logs: "Server startup complete",
 	})
 }
 

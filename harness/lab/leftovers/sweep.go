@@ -99,7 +99,7 @@ func (s *sweep) processes(ctx context.Context, records []record) {
 		s.done(Item{Kind: Process, Name: "list", Owner: s.owner}, err)
 		return
 	}
-	mine := ancestors(all)
+	mine := kin(all)
 	known := make(map[int]bool)
 	for _, rec := range records {
 		i := Item{Kind: Process, Name: rec.Thing.Name, Owner: rec.Owner}
@@ -138,8 +138,9 @@ func (s *sweep) processes(ctx context.Context, records []record) {
 	}
 }
 
-// ancestors are this process and those that it comes from. They are never ended, whatever mark they carry.
-func ancestors(all []proc.Process) map[int]bool {
+// kin are this process, those that it comes from and those that come from it. They are never ended, whatever
+// mark they carry.
+func kin(all []proc.Process) map[int]bool {
 	parent := make(map[int]int, len(all))
 	for _, p := range all {
 		parent[p.PID] = p.PPID
@@ -147,6 +148,14 @@ func ancestors(all []proc.Process) map[int]bool {
 	chain := make(map[int]bool)
 	for pid := os.Getpid(); pid > 0 && !chain[pid]; pid = parent[pid] {
 		chain[pid] = true
+	}
+	for _, p := range all {
+		for pid := p.PPID; pid > 1; pid = parent[pid] {
+			if pid == os.Getpid() {
+				chain[p.PID] = true
+				break
+			}
+		}
 	}
 	return chain
 }

@@ -1,0 +1,124 @@
+package images
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"taskbench/harness/lab/engine"
+)
+
+func needEngine(t *testing.T) {
+	t.Helper()
+	c, err := engine.Connect(t.Context())
+	if errors.Is(err, engine.ErrAbsent) && os.Getenv("BENCH_LAB") != "docker" {
+		t.Skip("no container engine answers")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
+
+func TestEveryRecipeStandsOnTheBase(t *testing.T) {
+	rs, err := read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, r := range rs {
+		names = append(names, r.name)
+		text := string(r.text)
+		for _, want := range []string{"ARG BASE=" + Base + "\nFROM ${BASE}", "policy-rc.d", "--no-install-recommends", "EXPOSE "} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s.Dockerfile lacks %q", r.name, want)
+			}
+		}
+		if strings.Contains(text, "ENTRYPOINT") {
+			t.Errorf("%s.Dockerfile has an entrypoint; how a server starts is its driver's to say", r.name)
+		}
+	}
+	if got := strings.Join(names, " "); !strings.Contains(got, "rabbitmq redis") {
+		t.Errorf("recipes %q", got)
+	}
+}
+
+func TestUnknownNameIsNamed(t *testing.T) {
+	_, err := Build(t.Context(), Options{Only: []string{"redsi"}})
+	var unknown *UnknownError
+	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "rabbitmq, redis") {
+		t.Errorf("built: %v", err)
+	}
+}
+
+func TestContentFollowsRecipeAndBase(t *testing.T) {
+	a := recipe{"a", []byte("FROM x")}
+	if a.content("1") != a.content("1") || a.content("1") == a.content("2") || a.content("1") == (recipe{"a", []byte("FROM y")}).content("1") {
+		t.Error("the content hash does not tell what an image is made from")
+	}
+}
+
+func TestFollowFindsTheError(t *testing.T) {
+	var log strings.Builder
+	err := follow(strings.NewReader(`{"stream":"Step 1\n"}{"errorDetail":{"message":"apt-get failed"},"error":"apt-get failed"}`), &log)
+	if err == nil || !strings.Contains(err.Error(), "apt-get failed") || log.String() != "Step 1\n" {
+		t.Errorf("error %v, log %q", err, log.String())
+	}
+	if err := follow(strings.NewReader(`{"stream":"ok"}`), io.Discard); err != nil {
+		t.Error(err)
+	}
+	if err := follow(strings.NewReader(`{"stream":`), io.Discard); err == nil {
+		t.Error("an answer that was cut short was taken")
+	}
+}
+
+func TestBootstrapSaysWhatToInstall(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if err := bootstrap(t.Context(), nil, io.Discard); err == nil || !strings.Contains(err.Error(), "apt-get install mmdebstrap") {
+		t.Errorf("bootstrapped: %v", err)
+	}
+}
+
+func TestSecondBuildIsALookUp(t *testing.T) {
+	needEngine(t)
+	only := []string{"redis"}
+	if _, err := Build(t.Context(), Options{Only: only}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	built, err := Build(t.Context(), Options{Only: only})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a second build takes %v", time.Since(began))
+	if len(built) != 2 || built[0].Tag != Base || built[1].Tag != "taskbench/redis:1" {
+		t.Fatalf("built %+v", built)
+	}
+	for _, i := range built {
+		if i.Took != 0 || !i.Fresh || i.ID == "" || i.Size < 1<<20 || i.Created.IsZero() {
+			t.Errorf("image %+v", i)
+		}
+	}
+	listed, err := List(t.Context())
+	if err != nil || len(listed) < 3 {
+		t.Fatalf("listed %+v (%v)", listed, err)
+	}
+	for _, i := range listed {
+		if i.Name == "redis" && (!i.Fresh || i.ID != built[1].ID) {
+			t.Errorf("listed %+v, built %+v", i, built[1])
+		}
+	}
+}
+
+func TestNoEngine(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///no/such/socket")
+	if _, err := List(t.Context()); !errors.Is(err, engine.ErrAbsent) {
+		t.Errorf("listed: %v", err)
+	}
+	if _, err := Build(t.Context(), Options{}); !errors.Is(err, engine.ErrAbsent) {
+		t.Errorf("built: %v", err)
+	}
+}
