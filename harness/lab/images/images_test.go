@@ -55,9 +55,13 @@ func TestUnknownNameIsNamed(t *testing.T) {
 }
 
 func TestContentFollowsRecipeAndBase(t *testing.T) {
-	a := recipe{"a", []byte("FROM x")}
-	if a.content("1") != a.content("1") || a.content("1") == a.content("2") || a.content("1") == (recipe{"a", []byte("FROM y")}).content("1") {
-		t.Error("the content hash does not tell what an image is made from")
+	content := func(text, base string) string { return recipe{"a", []byte(text)}.content(base) }
+	first := content("FROM x", "1")
+	if again := content("FROM x", "1"); again != first {
+		t.Errorf("the same recipe has content %s and %s", first, again)
+	}
+	if content("FROM x", "2") == first || content("FROM y", "1") == first {
+		t.Error("the content does not tell what an image is made from")
 	}
 }
 

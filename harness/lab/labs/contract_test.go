@@ -1,0 +1,79 @@
+package labs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/brokers/all"
+	"taskbench/brokers/brokertest"
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/labs"
+)
+
+// Every variant of every broker keeps its contract on a real server: in the lab that BENCH_LAB names, auto when it
+// names none; brokers without a server are embedded. A broker that the lab ought to hold and cannot is a failure,
+// but with auto, where the embedded brokers must do on a machine that has nothing else.
+func TestBrokersKeepTheirContract(t *testing.T) {
+	for _, d := range all.Drivers() {
+		for _, v := range d.Variants {
+			t.Run(d.Name+":"+v.Name, func(t *testing.T) { keepsContract(t, d, v) })
+		}
+	}
+}
+
+func keepsContract(t *testing.T, d brokers.Driver, v brokers.Variant) {
+	where := os.Getenv("BENCH_LAB")
+	if where == "" || d.Server.Command == nil {
+		where = labs.Auto
+	}
+	l, why, err := labs.Pick(t.Context(), where, d, labs.Options{})
+	if err != nil {
+		if where == labs.Auto && d.Server.Embedded == nil && !d.Server.Library {
+			t.Skipf("this machine has no server for %s: %v", d.Name, err)
+		}
+		t.Fatal(err)
+	}
+	t.Logf("lab %s: %s", l.Name(), why)
+	node, err := l.Start(t.Context(), lab.Request{Driver: d, Variant: v, Name: "contract", LogPath: filepath.Join(t.TempDir(), "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := node.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	subject := brokertest.Subject{Driver: d, Variant: v, URL: node.Info().URL}
+	if !d.Server.Library {
+		subject.Restart = func(ctx context.Context) error {
+			return errors.Join(node.Do(ctx, lab.Kill), node.Do(ctx, lab.Start))
+		}
+		through, relay, err := brokertest.Through(subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = relay.Close() })
+		subject = through
+	}
+	held := 0
+	brokertest.Run(t.Context(), subject, func(r brokertest.ClauseResult) {
+		switch {
+		case r.Unfit != "":
+			t.Logf("%s does not apply: %s", r.Clause.Name, r.Unfit)
+		case r.Err != nil:
+			t.Errorf("%s: %v\n\twhich matters because: %s", r.Clause.Name, r.Err, r.Clause.Why)
+		default:
+			held++
+		}
+	})
+	if held < 30 {
+		t.Errorf("only %d clauses were applied", held)
+	}
+}
