@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"taskbench/brokers"
@@ -25,7 +26,9 @@ type course struct {
 // drive offers the load, breaks and heals by schedule, and drains to quiet.
 func (s *stage) drive(ctx context.Context) course {
 	var c course
-	mix, err := tasks.NewMix(s.cell.Scenario.Workload, s.plan.Seed, tasks.Env{Iterations: s.iterations, Slow: s.slow})
+	mix, err := tasks.NewMix(s.cell.Scenario.Workload, s.plan.Seed, tasks.Env{
+		Iterations: s.iterations, Slow: s.slow, Marks: filepath.Join(s.evidence, "marks"),
+	})
 	if err != nil {
 		return course{aborted: fmt.Sprintf("prepare the workload: %v", err)}
 	}
@@ -97,6 +100,12 @@ func (s *stage) open(ctx context.Context) (brokers.Broker, error) {
 // now is the time since the load began.
 func (s *stage) now() int64 { return ledger.Now() - s.start }
 
+// The purposes of chance in a cell; the faults take the numbers from firstFault on.
+const (
+	runTag uint64 = iota
+	firstFault
+)
+
 // random is a source of chance of its own for each purpose in each cell, all from the run's seed.
 func (s *stage) random(purpose uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(s.plan.Seed, uint64(s.index)<<16|purpose))
@@ -117,7 +126,7 @@ func (s *stage) watch(ctx context.Context, begin time.Time) {
 				Phase:     s.phaseAt(now.Sub(begin)),
 				Offered:   float64(live.Due-last.Due) / took,
 				Completed: float64(live.Executed-last.Executed) / took,
-				Backlog:   int(max(0, live.OK-live.Executed)),
+				Backlog:   int(max(0, live.Acknowledged-live.Executed)),
 				Faults:    s.inForce(),
 			})
 			last, at = live, now

@@ -58,7 +58,7 @@ func Known() scenario.Known {
 		Expect:  Vocabulary().Check,
 	}
 	for _, f := range faults.All() {
-		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker"}
+		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker", Default: f.For}
 		for name, p := range f.Params {
 			spec.Params = append(spec.Params, scenario.Param{Name: name, Doc: p.Doc})
 		}

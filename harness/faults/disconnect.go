@@ -22,7 +22,7 @@ var _ = register(Fault{
 			}
 			return throughProxy(ctx, t)
 		}
-		err = probe(ctx, t, t.viaProxy(), time.Second)
+		err = probe(ctx, t, t.Via, time.Second)
 		if err == nil {
 			if _, err := heal(ctx); err != nil {
 				return Effect{}, err
@@ -37,13 +37,10 @@ var _ = register(Fault{
 	},
 })
 
-// viaProxy is the broker's URL as workers and publishers know it.
-func (t Target) viaProxy() string { return t.Driver.Server.URL(t.Proxy.Addr()) }
-
 // throughProxy is the proof that clients reach the broker again on their own way.
 func throughProxy(ctx context.Context, t Target) (string, error) {
 	began := time.Now()
-	if err := probe(ctx, t, t.viaProxy(), 20*time.Second); err != nil {
+	if err := probe(ctx, t, t.Via, 20*time.Second); err != nil {
 		return "", fmt.Errorf("the broker does not answer through the proxy: %w", err)
 	}
 	return fmt.Sprintf("a client gets through again after %.3f s", time.Since(began).Seconds()), nil

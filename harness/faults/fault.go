@@ -19,6 +19,7 @@ import (
 type Target struct {
 	Broker  lab.Node
 	Proxy   *proxy.Proxy // nil for a library broker
+	Via     string       // the broker's URL through the proxy, as workers and publishers know it
 	Driver  brokers.Driver
 	Workers []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
@@ -43,6 +44,7 @@ type Fault struct {
 	Name, Doc string
 	Node      string           // broker or worker
 	Params    map[string]Param // besides "for"
+	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must
 	// Unfit says why the fault cannot be applied in the setting, or "".
 	Unfit func(Setting) string
 	// Inject returns once the fault is in full effect. On error nothing is left to heal.

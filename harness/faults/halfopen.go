@@ -23,7 +23,7 @@ var _ = register(Fault{
 			}
 			return throughProxy(ctx, t)
 		}
-		err = probe(ctx, t, t.viaProxy(), patience)
+		err = probe(ctx, t, t.Via, patience)
 		if err == nil {
 			if _, err := heal(ctx); err != nil {
 				return Effect{}, err

@@ -9,9 +9,9 @@ import (
 )
 
 var _ = register(Fault{
-	Name: "kill",
-	Node: "broker",
-	Doc:  "SIGKILLs the broker's server; after `for` it is started again with whatever data it had kept.",
+	Name:  "kill",
+	Node:  "broker",
+	Doc:   "SIGKILLs the broker's server; after `for` it is started again with whatever data it had kept.",
 	Unfit: func(s Setting) string { return s.server(lab.Kill) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
 		info := t.Broker.Info()

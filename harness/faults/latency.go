@@ -58,7 +58,7 @@ func injectLatency(ctx context.Context, t Target, a Args) (Effect, error) {
 // roundTrip is how long connecting and one protocol exchange take through the proxy.
 func roundTrip(ctx context.Context, t Target) (time.Duration, error) {
 	began := time.Now()
-	err := probe(ctx, t, t.viaProxy(), 20*time.Second)
+	err := probe(ctx, t, t.Via, 20*time.Second)
 	return time.Since(began), err
 }
 

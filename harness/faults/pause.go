@@ -9,9 +9,9 @@ import (
 )
 
 var _ = register(Fault{
-	Name: "pause",
-	Node: "broker",
-	Doc:  "Freezes every thread of the broker's server, so that connections stay open and nothing answers; thaws it after `for`.",
+	Name:  "pause",
+	Node:  "broker",
+	Doc:   "Freezes every thread of the broker's server, so that connections stay open and nothing answers; thaws it after `for`.",
 	Unfit: func(s Setting) string { return s.server(lab.Pause) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
 		info := t.Broker.Info()

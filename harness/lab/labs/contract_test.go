@@ -21,7 +21,10 @@ import (
 func TestBrokersKeepTheirContract(t *testing.T) {
 	for _, d := range all.Drivers() {
 		for _, v := range d.Variants {
-			t.Run(d.Name+":"+v.Name, func(t *testing.T) { keepsContract(t, d, v) })
+			t.Run(d.Name+":"+v.Name, func(t *testing.T) {
+				t.Parallel() // each has a server of its own, and mostly waits
+				keepsContract(t, d, v)
+			})
 		}
 	}
 }
