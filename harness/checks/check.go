@@ -1,25 +1,57 @@
 // Package checks judges histories. A check is a pure function from a history to a verdict: one file each,
 // with histories beside it that it must pass and histories that it must not.
+//
+// # Classes
+//
+// A task was attempted when its publisher began to hand it to the broker. An attempted task is acknowledged,
+// refused (provably not stored) or unknown, and nothing else. An acknowledged task is executed (run to its end at
+// least once, well or badly; a retry that it asked for is no end), kept aside (dead-lettered, by the worker's word),
+// stuck (still in the broker at the end of the drain) or missing; after a full drain missing is lost. Check
+// accounting sees to it that every task falls in exactly one class.
+//
+// # Doubt
+//
+// What rests on the absence of evidence (lost, orphaned, phantom-confirm, stall) is undecided when the drain did not
+// end, the run was cut short, or events could not be recorded: the count is then the count so far. What rests on
+// evidence that is there (duplicated, concurrent, ...) is found in any case, and then only passing is undecided.
 package checks
 
-import "taskbench/harness/ledger"
+import (
+	"fmt"
+
+	"taskbench/harness/ledger"
+)
 
 // A Check judges one property of a history.
 type Check struct {
 	Name, Doc string
 	Judge     func(ledger.History) Verdict
+
+	begin func(*scope) judge
 }
 
 // Outcome of a check. The zero value is Undecided: a check that says nothing has not passed.
 type Outcome int
 
-// The outcomes. Counted is for checks that count without condemning: whether a duplicate is a failure
-// is the scenario's to say.
+// The outcomes. Found means that there is something to tell; whether that is a failure is the scenario's to say.
 const (
 	Undecided Outcome = iota
 	Pass
 	Found
 )
+
+// String is "undecided", "pass" or "found".
+func (o Outcome) String() string {
+	switch o {
+	case Undecided:
+		return "undecided"
+	case Pass:
+		return "pass"
+	case Found:
+		return "found"
+	}
+	return fmt.Sprintf("outcome %d", int(o))
+}
 
 // A Verdict is what a check says. Nothing examined cannot pass.
 type Verdict struct {
@@ -32,7 +64,7 @@ type Verdict struct {
 
 // A Finding names one task and says what is wrong with it, in a sentence.
 type Finding struct {
-	Task uint64
+	Task uint64 // ledger.Foreign when it is about no single task
 	ID   string // the task's id on the wire
 	Text string
 }

@@ -1,0 +1,92 @@
+package checks
+
+import (
+	"fmt"
+
+	"taskbench/harness/ledger"
+)
+
+// A scope is what all checks of one pass know of the run.
+type scope struct {
+	ledger.Meta
+	due       int // tasks
+	run       ledger.Run
+	left      map[uint64]bool // known by name to be in the broker still
+	anonymous int             // messages in the broker whose names are not known
+	foreign   []ledger.Event
+	nForeign  int
+
+	blind     string // why absence of evidence proves nothing; "" when it does
+	undrained string // blind, or why a missing task may yet come; "" after a full drain
+}
+
+func newScope(h ledger.History) *scope {
+	s := &scope{Meta: h.Meta(), due: h.Len(), left: map[uint64]bool{}}
+	s.foreign, s.nForeign = h.Foreign()
+	s.run, _ = ledger.ParseRun(s.Run) // without it findings have no ids
+	for _, seq := range s.LeftIDs {
+		s.left[seq] = true
+	}
+	s.anonymous = max(0, s.Left-len(s.left))
+	switch {
+	case s.Aborted != "":
+		s.blind = "the run was cut short: " + s.Aborted
+	case s.Unrecorded > 0:
+		s.blind = fmt.Sprintf("%d events could not be recorded", s.Unrecorded)
+	}
+	switch left := max(s.Left, len(s.left)); {
+	case s.blind != "":
+		s.undrained = s.blind
+	case left > 0:
+		s.undrained = fmt.Sprintf("the drain did not end: %d messages were left in the broker", left)
+	case !s.Drained:
+		s.undrained = "the drain did not end"
+	}
+	return s
+}
+
+// A subject is one task with what several checks want to know of it.
+type subject struct {
+	*ledger.Task
+	stray     bool // was never due
+	left      bool // is still in the broker
+	aside     bool // was kept aside by a worker
+	started   bool
+	succeeded bool // some attempt ended well
+	completed int  // attempts that ran it to its end
+	retries   int  // attempts that asked for another
+}
+
+func (sc *scope) subject(t *ledger.Task) subject {
+	s := subject{Task: t, stray: t.Seq >= uint64(sc.due)}
+	s.left = len(sc.left) > 0 && sc.left[t.Seq]
+	for i := range t.Attempts {
+		a := &t.Attempts[i]
+		s.started = s.started || a.Started != 0
+		s.aside = s.aside || a.Malformed
+		switch a.Outcome {
+		case ledger.OK:
+			s.completed++
+			s.succeeded = true
+		case ledger.Failed, ledger.TimedOut:
+			s.completed++
+		case ledger.Retried:
+			s.retries++
+		}
+	}
+	return s
+}
+
+// How the publish went. A publish that began and whose end is not known is unknown.
+func (s *subject) attempted() bool    { return s.PublishStart != 0 || s.Publish != ledger.Unpublished }
+func (s *subject) acknowledged() bool { return s.Publish == ledger.PublishOK }
+func (s *subject) refused() bool      { return s.Publish == ledger.PublishFailed }
+func (s *subject) unknown() bool {
+	return s.Publish == ledger.PublishUnknown || s.PublishStart != 0 && s.Publish == ledger.Unpublished
+}
+
+// What became of it.
+func (s *subject) executed() bool  { return s.completed > 0 }
+func (s *subject) stuck() bool     { return !s.executed() && s.left }
+func (s *subject) keptAside() bool { return !s.executed() && !s.left && s.aside }
+func (s *subject) missing() bool   { return !s.executed() && !s.left && !s.aside }

@@ -1,0 +1,66 @@
+package checks
+
+import (
+	"testing"
+
+	"taskbench/harness/ledger"
+)
+
+// A run of a minute in which a task is published every 10 ms and finished 5 ms later, except between from and to
+// (ms): what is published then finishes at to.
+func pausing(from, to int64) *history {
+	var tasks []ledger.Task
+	for at := int64(10); at < 60_000; at += 10 {
+		done := at
+		if at >= from && at < to {
+			done = to
+		}
+		task := ledger.Task{Due: at * ms, PublishStart: at * ms, PublishEnd: (at + 1) * ms, Publish: ledger.PublishOK}
+		task.Attempts = []ledger.Attempt{ran(done+2, 2, ledger.OK)}
+		tasks = append(tasks, task)
+	}
+	return given(tasks...).with(func(m *ledger.Meta) { m.DrainEnded = 61_000 * ms })
+}
+
+func fault(from, to int64) func(*ledger.Meta) {
+	return func(m *ledger.Meta) { m.Faults = append(m.Faults, ledger.FaultSpan{At: from * ms, Healed: to * ms}) }
+}
+
+func (h *history) change(f func(i int, t *ledger.Task)) *history {
+	for i := range h.tasks {
+		f(i, &h.tasks[i])
+	}
+	return h
+}
+
+func TestStall(t *testing.T) {
+	long := pausing(20_000, 40_000).change(func(_ int, t *ledger.Task) { // each task takes 6 s
+		t.Attempts[0].Finished = t.Attempts[0].Started + 6000*ms
+	})
+	const nobody = ledger.Foreign
+	try(t, "stall", []trial{
+		{"never silent", pausing(0, 0), Pass, 0, nil},
+		{"silent for 14 s", pausing(20_000, 34_000), Pass, 0, nil},
+		{"silent for 16 s", pausing(20_000, 36_000), Found, 1, []uint64{nobody}},
+		{"the run's own bound", pausing(20_000, 23_000).with(func(m *ledger.Meta) { m.Settings = map[string]string{StallSetting: "2s"} }), Found, 1, nil},
+		{"a fault explains it", pausing(20_000, 50_000).with(fault(19_000, 45_000)), Pass, 0, nil},
+		{"a fault that was healed does not explain what follows", pausing(20_000, 50_000).with(fault(19_000, 30_000)), Found, 1, nil},
+		{"a fault that never healed explains all", pausing(20_000, 50_000).with(fault(19_000, 0)), Pass, 0, nil},
+		{"a fault in its midst makes two of it", pausing(5_000, 50_000).with(fault(25_000, 26_000)), Found, 2, nil},
+		{"tasks that long take that long", long, Pass, 0, nil},
+		{"nothing waited", pausing(20_000, 50_000).change(func(i int, t *ledger.Task) {
+			if at := t.PublishStart; at >= 20_000*ms && at < 50_000*ms {
+				*t = ledger.Task{Seq: t.Seq, Due: t.Due}
+			}
+		}), Pass, 0, nil},
+		{"only lost tasks would have waited", given(acked(good(5)), acked()).with(func(m *ledger.Meta) { m.DrainEnded = 60_000 * ms }), Pass, 0, nil},
+		{"stuck tasks wait until the end", given(acked(good(5)), acked()).with(left(1, 1)).with(func(m *ledger.Meta) { m.DrainEnded = 60_000 * ms }), Found, 1, nil},
+		{"in the hands of a dead worker", given(acked(hangs(5), good(50_000)), acked(good(5))), Pass, 0, nil},
+		{"waiting for its retry", given(acked(ran(5, 1, ledger.Retried), good(50_000)), acked(good(5))), Pass, 0, nil},
+		{"given back and not received for long", given(acked(returned(got(5)), good(50_000)), acked(good(5))), Found, 1, nil},
+		{"killed, and not received for long", given(acked(killed(5, 9), good(50_000)), acked(good(5))), Found, 1, nil},
+		{"held for long by a live worker", given(acked(ledger.Attempt{Received: 5 * ms, Started: 50_000 * ms, Finished: 50_001 * ms, Outcome: ledger.OK})), Found, 1, nil},
+		{"gaps in the evidence", pausing(20_000, 36_000).with(gaps), Undecided, 1, nil},
+		{"nothing acknowledged", given(unknown(good(5))), Undecided, 0, nil},
+	})
+}
