@@ -82,9 +82,9 @@ func judgeCell(dir string, cell harness.Cell) ([]string, error) {
 	var differences []string
 	was, is := reflect.ValueOf(cell.Counts), reflect.ValueOf(counts)
 	for i := range was.NumField() {
-		if before, now := was.Field(i).Int(), is.Field(i).Int(); before != now {
+		if before, now := was.Field(i).Interface(), is.Field(i).Interface(); before != now {
 			name := strings.ToLower(was.Type().Field(i).Name)
-			differences = append(differences, fmt.Sprintf("%s: %d, and was %d", name, now, before))
+			differences = append(differences, fmt.Sprintf("%s: %v, and was %v", name, now, before))
 		}
 	}
 	if guarantee != cell.Guarantee {
