@@ -180,6 +180,11 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 		return
 	}
 	w.counters.started.Add(1)
+	if r.PID != 0 { // the child may not have come to observe it; if it has, this says the same again
+		e := a.event(Finished)
+		e.Outcome, e.PID = outcome(r.Status), r.PID
+		w.observe(e)
+	}
 	switch r.Status {
 	case pool.OK:
 		w.counters.succeeded.Add(1)

@@ -81,7 +81,9 @@ func BenchmarkEndToEnd(b *testing.B) {
 			b.Run(pool+"/"+string(acks), func(b *testing.B) {
 				connect := loopback(b)
 				driver := memorybroker.Driver
-				driver.Open = func(ctx context.Context, _ string, _ brokers.Variant) (brokers.Broker, error) { return connect(ctx), nil }
+				driver.Open = func(ctx context.Context, _ string, _ brokers.Variant) (brokers.Broker, error) {
+					return connect(ctx), nil
+				}
 				o := &ledgerlike{all: make(chan struct{}), want: int64(b.N)}
 				c := Config{Pool: pool, Concurrency: 8, Prefetch: 64, Acks: acks}
 				if pool == "solo" {

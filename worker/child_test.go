@@ -59,7 +59,7 @@ func TestChildrenKilledAtRandom(t *testing.T) {
 			w.stop()
 
 			done, lost := map[string]int{}, map[string]int{}
-			acked, started := map[uint64]bool{}, map[uint64]bool{}
+			acked, started, ended := map[uint64]bool{}, map[uint64]bool{}, map[uint64]bool{}
 			var killed []note
 			for _, n := range readDiary(t, path) {
 				switch {
@@ -68,7 +68,10 @@ func TestChildrenKilledAtRandom(t *testing.T) {
 				case n.Kind == Acked:
 					acked[n.Attempt] = true
 				case n.Kind == Finished && n.Outcome == OK:
-					done[n.ID]++
+					if !ended[n.Attempt] { // of a child that died it may be noted twice
+						done[n.ID]++
+					}
+					ended[n.Attempt] = true
 				case n.Kind == Finished && n.Outcome == Killed:
 					killed = append(killed, n)
 				}
@@ -80,6 +83,9 @@ func TestChildrenKilledAtRandom(t *testing.T) {
 				}
 				if !started[n.Attempt] {
 					unstarted++
+				}
+				if ended[n.Attempt] {
+					t.Errorf("the attempt at task %s ended well and was killed", n.ID)
 				}
 				if acked[n.Attempt] {
 					lost[n.ID]++

@@ -7,7 +7,7 @@ type Event struct {
 	ID      string // the task's id; may be empty when the message could not be read
 	Attempt uint64
 	Outcome Outcome // for Finished
-	PID     int     // of the process that ran the attempt, when it is not this one: a lost child's
+	PID     int     // of the process that ran the attempt, when it is not this one: a lost child's; see Finished
 }
 
 // EventKind is the step; Outcome how it went.
@@ -16,8 +16,9 @@ type (
 	Outcome   uint8
 )
 
-// The steps of an attempt: Received, Started, Finished, Acked; with early acknowledgement Acked comes before
-// Finished. An attempt whose message expired, or whose task this worker had finished before under another
+// The steps of an attempt: Received, Started, Finished, Acked; with early acknowledgement Acked comes after Started,
+// and as a rule before Finished. Finished is observed in the process that ran the attempt; of a child that died it is
+// observed by the parent, and then it may come twice, with the same outcome. An attempt whose message expired, or whose task this worker had finished before under another
 // delivery, goes from Received to Acked. Returned is a message given back to the broker, unrun or after its
 // child was lost. Malformed stands for a message that could not be read, names no known task, or killed too many
 // children; it is kept aside in the dead letter queue.

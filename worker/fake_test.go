@@ -19,6 +19,9 @@ type fakeServer struct {
 	// effect stands and the caller is told that it failed.
 	fail func(step string, after bool) bool
 
+	// refuse makes a settling fail without effect, on a connection that goes on.
+	refuse func(step string) bool
+
 	mu        sync.Mutex
 	ready     []fakeItem
 	dead      []brokers.Message
@@ -280,6 +283,9 @@ func (d *fakeDelivery) settle(step string, effect func()) error {
 	if c.server.planted(step, false) {
 		c.drop()
 		return fmt.Errorf("%s: %w", step, errDropped)
+	}
+	if c.server.refuse != nil && c.server.refuse(step) {
+		return fmt.Errorf("%s: refused", step)
 	}
 	c.server.mu.Lock()
 	if d.settled {

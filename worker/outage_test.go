@@ -67,6 +67,25 @@ func TestConnectionDropsAtEveryStep(t *testing.T) {
 	}
 }
 
+// An acknowledgement may fail on a connection that lives. The message is then the broker's to hand out again, which it
+// does when the connection ends.
+func TestAcknowledgementThatFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		var acks atomic.Int32
+		s.refuse = func(step string) bool { return step == "ack" && acks.Add(1) == 3 }
+		for i := range 10 {
+			s.put(task("noop", fmt.Sprint(i)))
+		}
+		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Prefetch: 1}, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if st := w.Stats(); s.left() != 0 || st.Started != 10 || st.Deduplicated != 1 || st.Reconnects != 1 {
+			t.Errorf("%d left, %+v; want 0 left, 10 started, 1 deduplicated", s.left(), st)
+		}
+	})
+}
+
 func TestReconnectBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake()

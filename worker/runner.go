@@ -65,6 +65,9 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 		}
 	}
 	result := judge(ctx, t.Retries, err)
+	if j.Ended != nil {
+		j.Ended(result)
+	}
 	r.observer.Observe(Event{Kind: Finished, ID: t.ID, Attempt: j.Attempt, Outcome: outcome(result.Status)})
 	return result
 }

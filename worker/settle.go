@@ -112,11 +112,6 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 // killed settles an attempt that was cut off.
 func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
-	if r.PID != 0 { // otherwise it was observed where it happened
-		e := a.event(Finished)
-		e.Outcome, e.PID = Killed, r.PID
-		w.observe(e)
-	}
 	switch deaths := a.key.deaths + 1; {
 	case a.acked:
 		w.log.Error("task lost with its pool child: it was acknowledged early", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID)

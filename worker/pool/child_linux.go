@@ -91,9 +91,12 @@ func (c *child) serve(ctx context.Context) error {
 			return nil // the parent is gone, or wants this child gone
 		}
 		c.notes.taken.Store(n)
-		r := c.job(ctx, payload)
-		c.notes.after.Store(int64(r.After))
-		c.notes.ended.Store(n<<8 | uint64(r.Status))
+		ended := func(r Result) {
+			c.notes.after.Store(int64(r.After))
+			c.notes.ended.Store(n<<8 | uint64(r.Status))
+		}
+		r := c.job(ctx, payload, ended)
+		ended(r)
 		leaving := c.orders.MaxTasks > 0 && n >= uint64(c.orders.MaxTasks) ||
 			c.orders.MaxMemory > 0 && resident() > c.orders.MaxMemory
 		c.out = appendDone(c.out[:0], r, leaving)
@@ -103,7 +106,7 @@ func (c *child) serve(ctx context.Context) error {
 	}
 }
 
-func (c *child) job(ctx context.Context, payload []byte) Result {
+func (c *child) job(ctx context.Context, payload []byte, ended func(Result)) Result {
 	j, tellStart, err := decodeJob(payload)
 	if err == nil {
 		j.Task, err = message.Read(j.Task.Message, j.Task.Message.ContentType) // accepted by the parent
@@ -111,6 +114,7 @@ func (c *child) job(ctx context.Context, payload []byte) Result {
 	if err != nil {
 		return Result{Status: Malformed, Err: err}
 	}
+	j.Ended = ended
 	if tellStart {
 		j.Started = func() { _ = tell(c.jobs, frameStarted) } // a lost parent shows at the next read
 	}

@@ -24,6 +24,10 @@ type Job struct {
 	// meanwhile; elsewhere the task's function waits for it. Nil: nobody wants to know.
 	Started func()
 
+	// Ended is called by a Runner when it knows the result, before it tells anybody else: a child that dies
+	// after that has not been killed over the job. Nil: nobody wants to know.
+	Ended func(Result)
+
 	frame []byte // prefork: the encoded job, kept for its memory
 }
 
@@ -47,7 +51,7 @@ type Result struct {
 	Status Status
 	Err    error         // why, for Failed, Retry, TimedOut, Malformed
 	After  time.Duration // for Retry
-	PID    int           // for Killed: the child that ran the attempt
+	PID    int           // the child that ran the attempt, if it died before it could say how that ended
 }
 
 // A Runner carries out one attempt in this process: it reads the body, reports the start by Job.Started, calls

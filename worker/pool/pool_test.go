@@ -48,11 +48,17 @@ func perform(ctx context.Context, j *Job) Result {
 	case "wait":
 		<-ctx.Done()
 		return Result{Status: Failed, Err: context.Cause(ctx)}
+	case "burn":
+		for {
+			burnt++
+		}
 	case "crash":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	return Result{Status: OK}
 }
+
+var burnt int
 
 func job(t testing.TB, name string) *Job {
 	t.Helper()
@@ -236,6 +242,38 @@ func TestChildrenLeaveWithTheirPool(t *testing.T) {
 	}
 	if r := p.Run(t.Context(), job(t, "pid")); r.Status != Unstarted {
 		t.Errorf("run in a closed pool: %+v", r)
+	}
+}
+
+// A child watches its leash while its task burns CPU, so that it need not be killed.
+func TestBusyChildLeavesByItself(t *testing.T) {
+	p := open(t, "prefork", Settings{Size: 1})
+	j, started, ended := job(t, "burn"), make(chan bool), make(chan Result)
+	j.Started = func() { close(started) }
+	go func() { ended <- p.Run(t.Context(), j) }()
+	<-started
+	began := time.Now()
+	p.Close()
+	if took := time.Since(began); took > heed*3/4 {
+		t.Errorf("closing the pool took %v: the child had to be killed", took)
+	}
+	if r := <-ended; r.Status != Killed {
+		t.Errorf("%+v, want killed", r)
+	}
+}
+
+func TestCancelKillsWhoDoesNotHeed(t *testing.T) {
+	p := open(t, "prefork", Settings{Size: 1})
+	j, ended := job(t, "burn"), make(chan Result)
+	j.Started = func() { p.Cancel(errors.New("enough")) }
+	go func() { ended <- p.Run(t.Context(), j) }()
+	select {
+	case r := <-ended:
+		if r.Status != Killed {
+			t.Errorf("%+v, want killed", r)
+		}
+	case <-time.After(10 * heed):
+		t.Error("the task still runs")
 	}
 }
 

@@ -170,6 +170,7 @@ func (p *process) lost() Result {
 			Status: Status(ended),
 			Err:    errors.New("the pool child died before it could say more"),
 			After:  time.Duration(p.notes.after.Load()),
+			PID:    p.pid(),
 		}
 	}
 	return Result{Status: Killed, PID: p.pid()}
