@@ -1,0 +1,65 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+
+	"taskbench/brokers"
+)
+
+// Driver is RabbitMQ, with the queues that Celery declares.
+var Driver = brokers.Driver{
+	Name: "rabbitmq",
+	Variants: []brokers.Variant{
+		{
+			Name:       "classic",
+			Doc:        "Persistent messages in a durable classic queue, confirmed once written to its files.",
+			Durability: brokers.PageCache,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings:   map[string]string{},
+		},
+		{
+			Name:       "quorum",
+			Doc:        "A Raft log on one node, confirmed once the log is on the disk by fsync.",
+			Durability: brokers.Fsync,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings:   map[string]string{"x-queue-type": "quorum"},
+		},
+		{
+			Name:       "transient",
+			Doc:        "Messages of delivery mode 1 in a durable classic queue, which live in memory and die with the server.",
+			Durability: brokers.Memory,
+			Promises:   promises,
+			Settings:   map[string]string{"delivery_mode": "1"},
+		},
+	},
+	Open: open,
+	Server: brokers.ServerSpec{
+		Product:  "rabbitmq",
+		Images:   []string{"rabbitmq:4.1.4", "taskbench/rabbitmq:1"},
+		Port:     5672,
+		Data:     "/var/lib/rabbitmq",
+		Binaries: []string{"rabbitmq-server"},
+		Command:  command,
+		URL:      func(addr string) string { return "amqp://guest:guest@" + addr + "/" },
+		Ready:    ready,
+	},
+}
+
+var promises = []brokers.Promise{
+	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.FIFO,
+	brokers.DeadLetters, brokers.Counts, brokers.Purges,
+}
+
+func ready(ctx context.Context, url string) (string, error) {
+	c, err := dial(ctx, url)
+	if err != nil {
+		return "", brokers.Refusef("ask rabbitmq for its version: %w", err)
+	}
+	defer hangUp(c)
+	version, ok := c.Properties["version"].(string)
+	if !ok {
+		return "", fmt.Errorf("ask rabbitmq for its version: it tells none")
+	}
+	return version, nil
+}
