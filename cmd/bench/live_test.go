@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskbench/harness"
+)
+
+// A process is the command at work, as a user would start it.
+type process struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+
+	mu     sync.Mutex
+	stderr strings.Builder
+	said   chan struct{} // gets a value when stderr has grown
+	read   chan struct{} // closed when stderr has ended
+}
+
+// start runs the command with a state directory of its own.
+func start(t *testing.T, state string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(self, args...), said: make(chan struct{}, 1), read: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), asCommand+"=1", "TASKBENCH_STATE="+state)
+	p.cmd.Stdout = &p.stdout
+	pipe, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	go func() {
+		defer close(p.read)
+		for lines := bufio.NewScanner(pipe); lines.Scan(); {
+			p.mu.Lock()
+			p.stderr.WriteString(lines.Text() + "\n")
+			p.mu.Unlock()
+			select {
+			case p.said <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return p
+}
+
+func (p *process) talk() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// says waits until stderr holds the text, and returns when that was.
+func (p *process) says(t *testing.T, text string, patience time.Duration) {
+	t.Helper()
+	limit := time.After(patience)
+	for !strings.Contains(p.talk(), text) {
+		select {
+		case <-p.said:
+		case <-p.read:
+			if !strings.Contains(p.talk(), text) {
+				t.Fatalf("ended without saying %q:\n%s", text, p.talk())
+			}
+		case <-limit:
+			t.Fatalf("did not say %q within %v:\n%s", text, patience, p.talk())
+		}
+	}
+}
+
+// code waits for the end and returns the exit code, -1 for a death by signal.
+func (p *process) code(t *testing.T, patience time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.read:
+	case <-time.After(patience):
+		t.Fatalf("did not end within %v:\n%s", patience, p.talk())
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func resultIn(t *testing.T, dir string) harness.Result {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r harness.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// small is a comparison that a busy machine can carry.
+func small(dir, duration string) []string {
+	return []string{"compare", "--lab", "embedded", "--brokers", "memory", "--pools", "prefork", "--workload", "noop", "--workers", "1",
+		"--rate", "40/s", "--warmup", "500ms", "--duration", duration, "--seed", "7", "--out", dir}
+}
+
+func TestCompareForReal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "result")
+	p := start(t, t.TempDir(), small(dir, "2s")...)
+	p.says(t, "embedded", 10*time.Second)
+	code := p.code(t, time.Minute)
+	r := resultIn(t, dir)
+	// A machine that is too busy to offer the load makes the run void: that is an answer, too.
+	if code != outcomeCode(r.Outcome) || r.Outcome != harness.Pass && r.Outcome != harness.Void {
+		t.Errorf("exit code %d for outcome %s\n%s%s", code, r.Outcome, p.stdout.String(), p.talk())
+	}
+	n := r.Cells[0].Counts
+	if n.Attempted < 80 || n.Executed != n.Attempted || n.Lost != 0 || n.Unexpected != 0 {
+		t.Errorf("counts %+v", n)
+	}
+	if !strings.Contains(p.stdout.String(), "memory:default") || !strings.Contains(p.stdout.String(), "report.html") {
+		t.Errorf("stdout:\n%s", p.stdout.String())
+	}
+
+	t.Run("check", func(t *testing.T) {
+		code, stdout, stderr := command(t, nil, "check", dir)
+		if code != exitOK || !strings.Contains(stdout, "as it was judged") {
+			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+		forge(t, dir, func(r *harness.Result) { r.Cells[0].Counts.Duplicated += 3 })
+		code, stdout, _ = command(t, nil, "check", dir)
+		if code != exitFailed || !strings.Contains(stdout, "duplicated: 0, and was 3") {
+			t.Errorf("of a forged count: exit code %d\n%s", code, stdout)
+		}
+		forge(t, dir, func(r *harness.Result) { r.Cells[0].History = "gone.tbz" })
+		if code, stdout, _ = command(t, nil, "check", dir); code != exitUndecided {
+			t.Errorf("without a history: exit code %d\n%s", code, stdout)
+		}
+	})
+	t.Run("report", func(t *testing.T) {
+		if err := os.Remove(filepath.Join(dir, "report.html")); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := command(t, nil, "report", dir)
+		if _, err := os.Stat(filepath.Join(dir, "report.html")); err != nil || code != exitOK {
+			t.Errorf("exit code %d, %v\n%s", code, err, stderr)
+		}
+	})
+	t.Run("diff", func(t *testing.T) {
+		code, stdout, stderr := command(t, nil, "diff", dir, dir)
+		if code != exitOK || !strings.Contains(stdout, "p99") && r.Outcome == harness.Pass {
+			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+	})
+	t.Run("again", func(t *testing.T) {
+		again := filepath.Join(t.TempDir(), "again")
+		p := start(t, t.TempDir(), "run", filepath.Join(dir, "scenario.yaml"), "--out", again)
+		p.code(t, time.Minute)
+		if now := resultIn(t, again); now.Seed != 7 || len(now.Cells) != 1 || now.Cells[0].Pool != "prefork" || now.Cells[0].Counts.Attempted != n.Attempted {
+			t.Errorf("replayed as seed %d, %d cells\n%s", now.Seed, len(now.Cells), p.talk())
+		}
+	})
+}
+
+// forge changes a stored result.
+func forge(t *testing.T, dir string, change func(*harness.Result)) {
+	t.Helper()
+	r := resultIn(t, dir)
+	change(&r)
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "result.json"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ctrl-C in the middle of a run: the workers are gone, and what was found so far is written and marked.
+func TestCtrlC(t *testing.T) {
+	dir, state := filepath.Join(t.TempDir(), "result"), t.TempDir()
+	p := start(t, state, small(dir, "1m")...)
+	p.says(t, ": steady", 30*time.Second)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.code(t, 30*time.Second); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, p.talk())
+	}
+	r := resultIn(t, dir)
+	if !strings.Contains(strings.Join(r.Warnings, "\n"), "interrupted") || len(r.Cells) != 1 || r.Cells[0].Counts.Attempted == 0 {
+		t.Errorf("the partial result is not marked: warnings %q, %d cells", r.Warnings, len(r.Cells))
+	}
+	nothingLeft(t, state, dir)
+}
+
+// A bench that is killed cleans nothing up: the next one does.
+func TestKilled(t *testing.T) {
+	dir, state := filepath.Join(t.TempDir(), "result"), t.TempDir()
+	p := start(t, state, small(dir, "1m")...)
+	p.says(t, ": steady", 30*time.Second)
+	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	p.code(t, 30*time.Second)
+	down := start(t, state, "down")
+	if code := down.code(t, 30*time.Second); code != exitOK {
+		t.Errorf("bench down: exit code %d\n%s", code, down.talk())
+	}
+	nothingLeft(t, state, dir)
+}
+
+// nothingLeft looks for what a run may leave behind: processes with its state directory in their environment, and
+// evidence beside the result.
+func nothingLeft(t *testing.T, state, dir string) {
+	t.Helper()
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil || len(environs) == 0 {
+		t.Fatalf("look for processes: %v, %d found", err, len(environs))
+	}
+	for _, path := range environs {
+		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), "TASKBENCH_STATE="+state) {
+			t.Errorf("process %s is left", filepath.Base(filepath.Dir(path)))
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".evidence-*")); len(left) > 0 {
+		t.Errorf("evidence is left: %q", left)
+	}
+}
