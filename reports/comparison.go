@@ -113,19 +113,9 @@ func (c *class) fill() {
 			return 0
 		}
 	})
-	var ranks []int
-	for _, r := range c.Rows {
-		rank := 1
-		for _, other := range c.Rows {
-			mine, theirs := r.stat(tailLatency), other.stat(tailLatency)
-			if r.ranked() && other.ranked() && theirs.Differs(mine) && theirs.Median < mine.Median {
-				rank++
-			}
-		}
-		ranks = append(ranks, rank)
-	}
+	ranks := c.ranks()
 	for i := range c.Rows {
-		c.Rows[i].Rank = c.rank(i, ranks)
+		c.Rows[i].Rank = ranks[i]
 		c.Rows[i].Figures = nil
 		for _, m := range c.Columns {
 			c.Rows[i].Figures = append(c.Rows[i].Figures, c.figure(c.Rows[i], m))
@@ -133,29 +123,37 @@ func (c *class) fill() {
 	}
 }
 
-func (c *class) rank(i int, ranks []int) string {
-	if !c.Rows[i].ranked() {
-		return units.None
+// ranks spells the place of each of the sorted rows. A row shares the place of the one that leads it unless it was
+// shown to be slower than that; a shared place carries "~", and where all share one, there is no order to show.
+func (c *class) ranks() []string {
+	places, leader, taking := make([]int, len(c.Rows)), 0, 0
+	sharing := map[int]int{}
+	for i, r := range c.Rows {
+		if !r.ranked() {
+			continue
+		}
+		taking++
+		if i > 0 && !r.stat(tailLatency).Differs(c.Rows[leader].stat(tailLatency)) {
+			places[i] = places[leader]
+		} else {
+			places[i], leader = i+1, i
+		}
+		sharing[places[i]]++
 	}
-	shared, taking := 0, 0
-	for j := range c.Rows {
-		if c.Rows[j].ranked() {
-			taking++
-			if ranks[j] == ranks[i] {
-				shared++
-			}
+	spelt := make([]string, len(c.Rows))
+	for i, place := range places {
+		switch {
+		case place == 0 || taking == 1:
+			spelt[i] = units.None
+		case sharing[place] == taking:
+			spelt[i] = "~"
+		case sharing[place] > 1:
+			spelt[i] = fmt.Sprintf("~%d", place)
+		default:
+			spelt[i] = fmt.Sprint(place)
 		}
 	}
-	switch {
-	case taking == 1:
-		return units.None
-	case shared == taking:
-		return "~"
-	case shared > 1:
-		return fmt.Sprintf("~%d", ranks[i])
-	default:
-		return fmt.Sprint(ranks[i])
-	}
+	return spelt
 }
 
 func (c *class) figure(r row, m Metric) figure {
@@ -167,10 +165,10 @@ func (c *class) figure(r row, m Metric) figure {
 	f.Text = m.Spell(s.Median)
 	f.Bad = m.Name == lost.Name && s.High > 0
 	if s.N > 1 && m.Spell(s.Low) != m.Spell(s.High) {
-		f.Spread = m.Spell(s.Low) + " – " + m.Spell(s.High)
-		// "1.1 ms – 1.3 ms" is said as "1.1 – 1.3 ms".
+		f.Spread = m.Spell(s.Low) + "–" + m.Spell(s.High)
+		// "1.1 ms–1.3 ms" is said as "1.1–1.3 ms".
 		if low, unit, ok := strings.Cut(m.Spell(s.Low), " "); ok && strings.HasSuffix(m.Spell(s.High), " "+unit) && !strings.Contains(unit, " ") {
-			f.Spread = low + " – " + m.Spell(s.High)
+			f.Spread = low + "–" + m.Spell(s.High)
 		}
 	}
 	f.Mark = c.mark(r, m)

@@ -155,7 +155,7 @@ func markOf(g group, stage string) (chart.Mark, bool) {
 }
 
 func losses(gs []group) drawing {
-	const rows = 12 // a panel
+	rows := min(max(3, (len(gs)+2)/3), 12) // a panel: spread over the three that stand beside each other
 	d := drawing{File: "losses", Heading: "Lost and duplicated tasks", Caption: "The worst repeat of each cell."}
 	most, any := 0, false
 	for from := 0; from < len(gs); from += rows {
@@ -168,11 +168,11 @@ func losses(gs []group) drawing {
 			most = max(most, l, dup)
 			any = any || l+dup > 0
 		}
-		title := "All cells"
+		title := "Tasks by cell"
 		if len(gs) > rows {
 			title = fmt.Sprintf("Cells %d to %d of %d", from+1, min(from+rows, len(gs)), len(gs))
 		}
-		d.Panels = append(d.Panels, chart.Panel{Title: title, Unit: "tasks", Alt: "Lost and duplicated tasks. " + strings.Join(said, "; ") + ".", Body: body})
+		d.Panels = append(d.Panels, chart.Panel{Title: title, Unit: "tasks, worst repeat", Alt: "Lost and duplicated tasks. " + strings.Join(said, "; ") + ".", Body: body})
 	}
 	for i := range d.Panels {
 		body := d.Panels[i].Body.(chart.Bars)

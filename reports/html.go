@@ -48,14 +48,43 @@ type sheet struct {
 	Verdict      string
 	Style        template.CSS
 	Tiles        []pair
-	Classes      []class
-	Workloads    bool // several
+	Tables       []tableView
 	Conditions   []pair
 	Warnings     []warning
 	Held, Broken []expected
 	Charts       []chartView
 	Cells        []cellView
 	Provenance   []pair
+}
+
+// A tableView is the classes of one workload, in one table so that their columns stand below each other.
+type tableView struct {
+	Workload string
+	Columns  []Metric
+	Classes  []class
+}
+
+// Span is the number of the table's columns.
+func (t tableView) Span() int { return 3 + len(t.Columns) }
+
+// Name is the first line of a row's label and Rest the second.
+func (r row) Name() string { return r.broker() }
+
+// Rest is what the label says beside the broker.
+func (r row) Rest() string {
+	return strings.TrimPrefix(strings.TrimPrefix(r.Label, r.broker()), " · ")
+}
+
+func tablesOf(classes []class) []tableView {
+	var ts []tableView
+	for _, c := range classes {
+		if n := len(ts); n == 0 || ts[n-1].Workload != c.Workload {
+			ts = append(ts, tableView{Workload: c.Workload, Columns: c.Columns})
+		}
+		t := &ts[len(ts)-1]
+		t.Classes = append(t.Classes, c)
+	}
+	return ts
 }
 
 // An expected is one expectation of one group with how it went in each repeat.
@@ -87,10 +116,7 @@ func HTML(w io.Writer, r harness.Result) error {
 	gs := groupsOf(r)
 	p := sheet{
 		Result: r, Verdict: Verdict(r), Style: template.CSS(style), Tiles: tiles(r),
-		Classes: classesOf(gs), Conditions: conditions(r), Warnings: warningsOf(r), Provenance: provenance(r), Cells: cellViews(gs),
-	}
-	for _, c := range p.Classes {
-		p.Workloads = p.Workloads || c.Workload != p.Classes[0].Workload
+		Tables: tablesOf(classesOf(gs)), Conditions: conditions(r), Warnings: warningsOf(r), Provenance: provenance(r), Cells: cellViews(gs),
 	}
 	for _, e := range expectedOf(gs) {
 		if e.Held == e.Of {

@@ -10,7 +10,8 @@ import (
 
 // A Metric is one number of a cell that reports compare.
 type Metric struct {
-	Name    string // as a column is headed: "p99"
+	Name    string // as a narrow column is headed, and how a machine knows it: "dup"
+	Head    string // as a wide column is headed: "Duplicated"
 	Title   string // in full
 	Higher  bool   // better
 	Counted bool   // a count, of which not the speed but the correctness is judged
@@ -18,20 +19,20 @@ type Metric struct {
 	Of      func(harness.Cell) (float64, bool) // false: not measured
 }
 
-func count(name, title string, of func(harness.Counts) int) Metric {
-	return Metric{Name: name, Title: title, Counted: true, Spell: units.Number,
+func count(name, head, title string, of func(harness.Counts) int) Metric {
+	return Metric{Name: name, Head: head, Title: title, Counted: true, Spell: units.Number,
 		Of: func(c harness.Cell) (float64, bool) { return float64(of(c.Counts)), true }}
 }
 
 func percentile(name, title string, of func(harness.Latency) float64) Metric {
-	return Metric{Name: name, Title: title, Spell: units.Seconds, Of: func(c harness.Cell) (float64, bool) {
+	return Metric{Name: name, Head: name, Title: title, Spell: units.Seconds, Of: func(c harness.Cell) (float64, bool) {
 		l, ok := c.Latency[endToEnd]
 		return of(l), ok && l.Count > 0
 	}}
 }
 
-func seen(name, title string, of func(harness.Recovery) *float64) Metric {
-	return Metric{Name: name, Title: title, Spell: units.Seconds, Of: func(c harness.Cell) (float64, bool) {
+func seen(name, head, title string, of func(harness.Recovery) *float64) Metric {
+	return Metric{Name: name, Head: head, Title: title, Spell: units.Seconds, Of: func(c harness.Cell) (float64, bool) {
 		if p := of(c.Recovery); p != nil {
 			return *p, true
 		}
@@ -41,16 +42,16 @@ func seen(name, title string, of func(harness.Recovery) *float64) Metric {
 
 // The metrics that the reports use.
 var (
-	completedRate = Metric{Name: "completed/s", Title: "Tasks completed a second", Higher: true, Spell: units.Number,
+	completedRate = Metric{Name: "completed/s", Head: "Completed/s", Title: "Tasks completed a second", Higher: true, Spell: units.Number,
 		Of: func(c harness.Cell) (float64, bool) { return c.Throughput.Completed, true }}
 	medianLatency   = percentile("p50", "Median latency, due to finish", func(l harness.Latency) float64 { return l.P50 })
 	tailLatency     = percentile("p99", "99th percentile latency, due to finish", func(l harness.Latency) float64 { return l.P99 })
-	lost            = count("lost", "Acknowledged tasks that never ran to the end", func(c harness.Counts) int { return c.Lost })
-	duplicated      = count("dup", "Extra completed executions", func(c harness.Counts) int { return c.Duplicated })
-	recovered       = count("recov", "Tasks that ran although their publish had an unknown outcome", func(c harness.Counts) int { return c.Recovered })
-	firstCompletion = seen("1st done", "First completion after the fault began to be healed", func(r harness.Recovery) *float64 { return r.FirstCompletion })
-	backlogDrained  = seen("drained", "Backlog worked off after the fault began to be healed", func(r harness.Recovery) *float64 { return r.BacklogDrained })
-	memory          = Metric{Name: "RSS", Title: "Peak resident memory, all nodes together", Spell: units.Bytes,
+	lost            = count("lost", "Lost", "Acknowledged tasks that never ran to the end", func(c harness.Counts) int { return c.Lost })
+	duplicated      = count("dup", "Duplicated", "Extra completed executions", func(c harness.Counts) int { return c.Duplicated })
+	recovered       = count("recov", "Recovered", "Tasks that ran although their publish had an unknown outcome", func(c harness.Counts) int { return c.Recovered })
+	firstCompletion = seen("1st done", "First done", "First completion after the fault began to be healed", func(r harness.Recovery) *float64 { return r.FirstCompletion })
+	backlogDrained  = seen("drained", "Drained", "Backlog worked off after the fault began to be healed", func(r harness.Recovery) *float64 { return r.BacklogDrained })
+	memory          = Metric{Name: "RSS", Head: "RSS", Title: "Peak resident memory, all nodes together", Spell: units.Bytes,
 		Of: func(c harness.Cell) (float64, bool) {
 			var sum int64
 			for _, n := range c.Resources {

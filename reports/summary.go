@@ -80,7 +80,7 @@ func (c class) markdown(b *strings.Builder) {
 	b.WriteString("| | cell | outcome |")
 	rule := "|---|---|---|"
 	for _, m := range c.Columns {
-		b.WriteString(" " + m.Name + " |")
+		b.WriteString(" " + m.Head + " |")
 		rule += "--:|"
 	}
 	b.WriteString("\n" + rule + "\n")

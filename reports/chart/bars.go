@@ -21,7 +21,7 @@ type BarRow struct {
 	Values []int
 }
 
-const barHeight vg.Length = 12
+const barHeight vg.Length = 14
 
 func (b Bars) height() vg.Length {
 	h := vg.Length(4)
@@ -76,7 +76,7 @@ func (b Bars) Plot(c draw.Canvas, p *plot.Plot) {
 			} else {
 				c.StrokeLine2(draw.LineStyle{Color: muted.rgb, Width: 1}, c.Min.X+0.5, y+2, c.Min.X+0.5, y+barHeight-2)
 			}
-			c.FillText(number, vg.Point{X: end + 5, Y: y + 2.5}, units.Count(v)+" "+b.Names[kind])
+			c.FillText(number, vg.Point{X: end + 5, Y: y + 3.2}, units.Count(v)+" "+b.Names[kind])
 		}
 		y -= rowGap
 	}
@@ -84,7 +84,7 @@ func (b Bars) Plot(c draw.Canvas, p *plot.Plot) {
 
 // bar fills the first kind and outlines the others, so that they differ without colour.
 func (b Bars) bar(c draw.Canvas, kind int, left, right, middle vg.Length) {
-	box := []vg.Point{{X: left, Y: middle - 4}, {X: right, Y: middle - 4}, {X: right, Y: middle + 4}, {X: left, Y: middle + 4}}
+	box := []vg.Point{{X: left, Y: middle - 4.5}, {X: right, Y: middle - 4.5}, {X: right, Y: middle + 4.5}, {X: left, Y: middle + 4.5}}
 	col := b.color(kind)
 	if kind == 0 {
 		c.FillPolygon(col.rgb, box)

@@ -67,7 +67,7 @@ func TestSVGIsWellFormedAndTakesThePagesColours(t *testing.T) {
 				t.Errorf("%s: a colour outside a variable: #%.20s", p.Title, part)
 			}
 		}
-		for _, want := range []string{`role="img"`, `aria-label="` + p.Alt + `"`, "--chart-ink", `viewBox="0 0 480 `} {
+		for _, want := range []string{`role="img"`, `aria-label="` + p.Alt + `"`, "--chart-ink", `viewBox="0 0 420 `} {
 			if !strings.Contains(s, want) {
 				t.Errorf("%s: no %s in %.200s", p.Title, want, s)
 			}

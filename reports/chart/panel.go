@@ -31,7 +31,7 @@ type entry struct {
 
 // Sizes in points. An SVG is scaled to the width that the page gives it, so that these are near to CSS pixels.
 const (
-	width       vg.Length = 480
+	width       vg.Length = 420
 	pad         vg.Length = 6
 	titleSize   vg.Length = 13
 	textSize    vg.Length = 11
@@ -119,7 +119,7 @@ func plain(a *plot.Axis) {
 func bare(a *plot.Axis) {
 	a.LineStyle.Width = 0
 	a.Tick.LineStyle.Width = 0
-	a.Tick.Length = 2
+	a.Tick.Length = 5
 }
 
 // rules draws the light lines across the body at the vertical axis' labelled ticks.

@@ -59,20 +59,30 @@ func seriesLine(i int) draw.LineStyle {
 	return draw.LineStyle{Color: seriesRole(i).rgb, Width: 1.7, Dashes: dashes[i%MaxSeries]}
 }
 
+// glyphs are filled and of about the same size, so that none looks more important.
 var glyphs = [MaxSeries]draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}, draw.CrossGlyph{}, draw.PlusGlyph{},
+	draw.CircleGlyph{},
+	shape{{-0.9, -0.9}, {0.9, -0.9}, {0.9, 0.9}, {-0.9, 0.9}},
+	shape{{-1.15, -0.95}, {1.15, -0.95}, {0, 1.15}},
+	shape{{0, 1.3}, {1.3, 0}, {0, -1.3}, {-1.3, 0}},
+	shape{{-1.15, 0.95}, {1.15, 0.95}, {0, -1.15}},
+	shape{{-0.55, 1.1}, {0.55, 1.1}, {0.55, -1.1}, {-0.55, -1.1}},
 }
 
 func seriesGlyph(i int, radius vg.Length) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: seriesRole(i).rgb, Radius: radius, Shape: glyphs[i%MaxSeries]}
 }
 
-// A diamond is the glyph that the drawing library lacks.
-type diamond struct{}
+// A shape is a filled polygon around a point, in multiples of the radius.
+type shape [][2]vg.Length
 
-func (diamond) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
-	r := sty.Radius * 1.25
-	c.FillPolygon(sty.Color, []vg.Point{{X: at.X, Y: at.Y + r}, {X: at.X + r, Y: at.Y}, {X: at.X, Y: at.Y - r}, {X: at.X - r, Y: at.Y}})
+// DrawGlyph implements draw.GlyphDrawer.
+func (s shape) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
+	var corners []vg.Point
+	for _, p := range s {
+		corners = append(corners, vg.Point{X: at.X + p[0]*sty.Radius, Y: at.Y + p[1]*sty.Radius})
+	}
+	c.FillPolygon(sty.Color, corners)
 }
 
 var handler = text.Plain{Fonts: font.DefaultCache}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
@@ -16,6 +17,7 @@ import (
 var (
 	hexColor   = regexp.MustCompile(`#[0-9A-Fa-f]{6}\b`)
 	fontFamily = regexp.MustCompile(`font-family:[^;"]*;font-variant:[^;"]*;`)
+	textTag    = regexp.MustCompile(`(?s)<text [^>]*font-weight:(\w+);[^>]*font-size:([0-9.]+)px[^>]*>([^<]*)</text>`)
 	openTag    = regexp.MustCompile(`(?s)^.*?<svg[^>]*>`)
 )
 
@@ -34,9 +36,21 @@ func SVG(p Panel) (string, error) {
 	open := fmt.Sprintf(`<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s">`,
 		width.Points(), p.height().Points(), html.EscapeString(p.Alt))
 	s := openTag.ReplaceAllLiteralString(buf.String(), open)
+	s = textTag.ReplaceAllStringFunc(s, measure)
 	s = fontFamily.ReplaceAllLiteralString(s, "")
 	s = hexColor.ReplaceAllStringFunc(s, variable)
 	return strings.ReplaceAll(s, "\n", ""), nil
+}
+
+// measure writes into a text how wide the layout took it to be, so that a page in another font has nothing overlap.
+func measure(tag string) string {
+	m := textTag.FindStringSubmatch(tag)
+	size, err := strconv.ParseFloat(m[2], 64)
+	if err != nil || m[3] == "" {
+		return tag
+	}
+	wide := face(vg.Length(size), m[1] == "bold", ink).Width(html.UnescapeString(m[3]))
+	return fmt.Sprintf(`<text textLength="%.4g" lengthAdjust="spacingAndGlyphs"`, wide.Points()) + strings.TrimPrefix(tag, "<text")
 }
 
 // variable names the CSS variable for a colour. The SVG writer may be off by one a channel, hence the search.
