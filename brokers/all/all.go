@@ -8,13 +8,17 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
 	"taskbench/brokers/nearest"
+	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
+	"taskbench/brokers/sqlite"
 )
 
 // Drivers returns every broker, in the order in which they are shown. The slice is the caller's.
 func Drivers() []brokers.Driver {
 	return []brokers.Driver{
+		rabbitmq.Driver,
 		redis.Driver,
+		sqlite.Driver,
 		memory.Driver,
 	}
 }

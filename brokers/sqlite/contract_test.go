@@ -1,0 +1,55 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+
+	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
+)
+
+// TestContract runs the whole contract against each variant, with a child process that vanishes.
+func TestContract(t *testing.T) {
+	unfit := map[string]bool{}
+	for _, c := range brokertest.Clauses() {
+		for _, h := range c.Hooks {
+			unfit[c.Name] = unfit[c.Name] || h != brokertest.Vanish // there is no server and no link
+		}
+	}
+	for _, v := range Driver.Variants {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			url := Driver.Server.URL(t.TempDir())
+			if version, err := Driver.Server.Ready(t.Context(), url); err != nil || version == "" {
+				t.Fatalf("the library is not ready: version %q, %v", version, err)
+			}
+			s := brokertest.Subject{Driver: Driver, Variant: v, URL: url, Vanish: func(ctx context.Context, queue string) error {
+				return vanish(ctx, url, queue)
+			}}
+			brokertest.Run(t.Context(), s, func(r brokertest.ClauseResult) {
+				t.Run(r.Clause.Name, func(t *testing.T) {
+					if (r.Unfit != "") != unfit[r.Clause.Name] {
+						t.Errorf("applied: %v (%s), want %v", r.Unfit == "", r.Unfit, !unfit[r.Clause.Name])
+					}
+					if r.Err != nil {
+						t.Errorf("%v\nwhy it matters: %s", r.Err, r.Clause.Why)
+					}
+				})
+			})
+		})
+	}
+}
+
+func openAt(t testing.TB, url string, v brokers.Variant) *broker {
+	t.Helper()
+	b, err := Driver.Open(t.Context(), url, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b.(*broker)
+}

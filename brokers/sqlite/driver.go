@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"net/url"
+	"path"
+
+	"taskbench/brokers"
+)
+
+// file is the database's name in a lab's data directory.
+const file = "queue.db"
+
+var promises = []brokers.Promise{
+	brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
+	brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges,
+}
+
+var variants = []brokers.Variant{
+	{
+		Name:       "wal",
+		Doc:        "A message is a row whose commit the operating system has: it outlives processes, and not always a power cut.",
+		Durability: brokers.PageCache,
+		Promises:   promises,
+		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "NORMAL", "wal_autocheckpoint": checkpoint},
+	},
+	{
+		Name:       "wal-full",
+		Doc:        "A message is a row whose commit is on the disk before its publisher is told.",
+		Durability: brokers.Fsync,
+		Promises:   promises,
+		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "FULL", "wal_autocheckpoint": checkpoint},
+	},
+}
+
+// Driver is the SQLite broker.
+var Driver = brokers.Driver{
+	Name:     "sqlite",
+	Variants: variants,
+	Open:     open,
+	Server: brokers.ServerSpec{
+		Product: "sqlite",
+		Library: true,
+		URL: func(dir string) string {
+			u := url.URL{Scheme: "sqlite", Path: path.Join(dir, file)}
+			return u.String()
+		},
+		Ready: ready,
+	},
+}
+
+// locate returns the database's path.
+func locate(rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "sqlite" || u.Host != "" || !path.IsAbs(u.Path) {
+		return "", brokers.Refusef("open sqlite broker: %q is not of the form sqlite:///path/to/file.db", rawURL)
+	}
+	return u.Path, nil
+}
+
+func open(ctx context.Context, rawURL string, v brokers.Variant) (brokers.Broker, error) {
+	file, err := locate(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBroker(ctx, file, v)
+	if err != nil {
+		return nil, brokers.Refusef("open sqlite broker %s: %w", file, err)
+	}
+	return b, nil
+}
+
+// ready opens the database and returns the version of SQLite.
+func ready(ctx context.Context, rawURL string) (version string, err error) {
+	b, err := open(ctx, rawURL, variants[0])
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	err = b.(*broker).db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version)
+	return version, err
+}

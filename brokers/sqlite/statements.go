@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/brokers/feed"
+)
+
+// The statements of the writer. Each settles only what is still the consumer's own.
+const (
+	insertSQL  = `INSERT INTO message (queue, priority, envelope, expires) VALUES (?, ?, ?, ?)`
+	ackSQL     = `DELETE FROM message WHERE id = ? AND owner = ?`
+	requeueSQL = `UPDATE message SET owner = NULL WHERE id = ? AND owner = ?`
+	unseenSQL  = `UPDATE message SET owner = NULL, handed = handed - 1 WHERE id = ? AND owner = ?`
+	rejectSQL  = `UPDATE message SET owner = NULL, handed = 0, queue = ?3 WHERE id = ?1 AND owner = ?2`
+	claimSQL   = `UPDATE message SET owner = ?1, handed = handed + 1 WHERE id IN (
+	SELECT id FROM message WHERE queue = ?2 AND owner IS NULL AND (expires IS NULL OR expires > ?4)
+	ORDER BY priority DESC, id LIMIT ?3) RETURNING id, priority, handed, envelope`
+)
+
+type statements struct {
+	conn                                          *sql.Conn
+	insert, ack, requeue, unseen, reject, claimed *sql.Stmt
+}
+
+func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
+	s := &statements{conn: conn}
+	for stmt, text := range map[**sql.Stmt]string{
+		&s.insert: insertSQL, &s.ack: ackSQL, &s.requeue: requeueSQL, &s.unseen: unseenSQL, &s.reject: rejectSQL,
+		&s.claimed: claimSQL,
+	} {
+		var err error
+		if *stmt, err = conn.PrepareContext(ctx, text); err != nil {
+			return nil, fmt.Errorf("prepare %q: %w", text, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *statements) publish(queue string, priority uint8, envelope []byte, expires any) error {
+	_, err := s.insert.ExecContext(context.Background(), queue, int64(min(priority, 9)), envelope, expires)
+	return err
+}
+
+// settle reports whether the message was still the owner's.
+func (s *statements) settle(owner, id int64, queue string, o feed.Outcome) (bool, error) {
+	ctx := context.Background()
+	var r sql.Result
+	var err error
+	switch o {
+	case feed.Ack:
+		r, err = s.ack.ExecContext(ctx, id, owner)
+	case feed.Requeue:
+		r, err = s.requeue.ExecContext(ctx, id, owner)
+	case feed.Reject:
+		r, err = s.reject.ExecContext(ctx, id, owner, brokers.DeadLetterQueue(queue))
+	default:
+		r, err = s.unseen.ExecContext(ctx, id, owner)
+	}
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// A row is one claimed message.
+type row struct {
+	id       int64
+	queue    string
+	priority int
+	handed   int
+	envelope []byte
+}
+
+// claim takes at most limit messages of a queue for the owner, the most urgent and oldest first.
+func (s *statements) claim(owner int64, queue string, limit int) (claimed []row, err error) {
+	rows, err := s.claimed.QueryContext(context.Background(), owner, queue, limit, time.Now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r := row{queue: queue}
+		if err := rows.Scan(&r.id, &r.priority, &r.handed, &r.envelope); err != nil {
+			return nil, err
+		}
+		claimed = append(claimed, r)
+	}
+	// RETURNING promises no order.
+	slices.SortFunc(claimed, func(a, b row) int {
+		if a.priority != b.priority {
+			return b.priority - a.priority
+		}
+		return int(a.id - b.id)
+	})
+	return claimed, rows.Err()
+}
+
+func (s *statements) exec(query string, args ...any) (sql.Result, error) {
+	return s.conn.ExecContext(context.Background(), query, args...)
+}
