@@ -103,8 +103,10 @@ type Counts struct {
 	Stuck        int `json:"stuck"`
 	Retried      int `json:"retried"`
 	Concurrent   int `json:"concurrent"`
-	Failed       int `json:"failed"`    // ended in an error
-	Malformed    int `json:"malformed"` // messages kept aside
+	Failed       int `json:"failed"`      // ended in an error
+	Malformed    int `json:"malformed"`   // messages kept aside
+	Stalls       int `json:"stalls"`      // spans in which there was work and workers, and nothing finished
+	Redelivered  int `json:"redelivered"` // handed out again after an acknowledged completion
 }
 
 // Throughput in tasks a second. Drain is the rate at which a backlog was worked off, 0 when there was none.
@@ -170,6 +172,8 @@ type Expectation struct {
 	Held   bool   `json:"held"`
 	Value  any    `json:"value"`         // of the left side, where there is one
 	Why    string `json:"why,omitempty"` // when it did not hold or could not be evaluated
+	// Undecided is an expectation about something that was not seen; it has not held.
+	Undecided bool `json:"undecided,omitempty"`
 }
 
 // Finding is one task that a check has something to say about.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"taskbench/harness/lab/leftovers"
+	"taskbench/harness/scenario"
 	"taskbench/harness/tasks"
 )
 
@@ -94,14 +95,23 @@ func unfitCell(c CellPlan) Cell {
 
 // newCell is a cell that has not run, with what is known before.
 func newCell(c CellPlan) Cell {
-	y := c.Scenario.System
+	y, l := c.Scenario.System, c.Scenario.Load
 	return Cell{
 		Broker: c.Driver.Name, Variant: c.Variant.Name, Durability: string(c.Variant.Durability), Lab: c.Lab.Name(),
 		System: c.System.Name, Pool: y.Pool, Acks: y.Acks, Workers: y.Workers, Concurrency: y.Concurrency,
+		Prefetch: prefetch(y), Load: LoadAsked{Shape: l.Shape, Rate: l.Rate, For: l.For.Seconds(), Warmup: l.Warmup.Seconds()},
 		Workload: c.Scenario.Workload.Name, Repeat: c.Repeat, Outcome: Undecided, Warnings: []string{},
 		Settings: c.Variant.Settings, Latency: map[string]Latency{}, Phases: []PhaseResult{}, Faults: []FaultResult{},
 		Resources: []Resource{}, Expectations: []Expectation{},
 	}
+}
+
+// prefetch is how many unsettled messages a worker really holds at most.
+func prefetch(y scenario.System) int {
+	if y.Prefetch == 0 {
+		return 4 * y.Concurrency
+	}
+	return y.Prefetch
 }
 
 // A clock tells the watcher what time it is in the plan.
