@@ -27,8 +27,10 @@ func pass(h ledger.History, checks []Check) []Verdict {
 	for i, c := range checks {
 		judges[i] = c.begin(sc)
 	}
-	for t := range h.All() {
-		s := sc.subject(&t)
+	var task ledger.Task // one of each for the whole pass: they escape
+	var s subject
+	for task = range h.All() {
+		s = sc.subject(&task)
 		for i := range judges {
 			judges[i].see(&s)
 		}
