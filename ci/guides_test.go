@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -113,18 +114,15 @@ func buildWith(t *testing.T, root string, files []example) string {
 		t.Fatal(err)
 	}
 	bench := filepath.Join(dir, "bench")
-	packages := map[string]bool{"./cmd/bench": true}
+	withFiles := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
+	var packages []string
 	for _, f := range files {
 		if path.Ext(f.path) == ".go" {
-			packages["./"+path.Dir(f.path)] = true
+			packages = append(packages, "./"+path.Dir(f.path))
 		}
 	}
-	vet := []string{"vet", "-overlay", filepath.Join(dir, "overlay.json")}
-	for p := range packages {
-		vet = append(vet, p)
-	}
-	goTool(t, root, vet...)
-	goTool(t, root, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", bench, "./cmd/bench")
+	goTool(t, root, append(slices.Clone(withFiles), packages...)...)
+	goTool(t, root, append(withFiles, "-o", bench, "./cmd/bench")...)
 	return bench
 }
 
