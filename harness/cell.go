@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"taskbench/harness/lab"
+	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/ledger"
 	"taskbench/harness/metrics"
@@ -97,7 +99,8 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		if s.proxy, err = proxy.Listen(ctx, addr); err != nil {
 			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
 		}
-		s.url = throughProxy(s.url, addr, s.proxy.Addr())
+		// Not Server.URL of the proxy's address: a URL that was given may hold a user and a database.
+		s.url = strings.Replace(s.url, addr, s.proxy.Addr(), 1)
 	}
 	nodes := []string{"broker"}
 	for i := range c.Scenario.System.Workers {

@@ -48,7 +48,6 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 	counter := s.newCounter()
 	defer counter.close()
 	d := drained{ready: -1, unacked: -1, quiet: s.now()}
-	heard := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,15 +65,13 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 			continue // the broker may still be coming back; the limit bounds the waiting
 		}
 		d.ready, d.unacked = ready, unacked
-		if events := s.collector.Collected().Events; events != heard {
-			heard, d.quiet = events, s.now()
-		}
+		live := s.recorder.Live()
+		d.quiet = live.LastEvent - s.start
 		silence := time.Duration(s.now() - d.quiet)
 		if ready > 0 || unacked > 0 || s.openAttempts() > 0 {
 			continue
 		}
-		live := s.recorder.Live()
-		if enough(silence, live.OK > live.Executed, unacked >= 0) {
+		if enough(silence, live.Acknowledged > live.Executed, unacked >= 0) {
 			d.full, d.ended = true, s.now()
 			return d
 		}
@@ -89,7 +86,7 @@ func (s *stage) openAttempts() int {
 			alive[uint32(pid)] = true
 		}
 	}
-	return s.recorder.Held(func(pid uint32) bool { return alive[pid] })
+	return s.recorder.Open(func(pid uint32) bool { return alive[pid] })
 }
 
 // A counter asks the broker how much it holds, past the fault proxy, and opens its connection again when it broke.

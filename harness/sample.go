@@ -1,0 +1,33 @@
+package harness
+
+import (
+	"context"
+	"time"
+
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/proc"
+	"taskbench/harness/metrics"
+	"taskbench/harness/systems"
+)
+
+// sample starts reading what every node uses.
+func (s *stage) sample(ctx context.Context) {
+	begin := time.Now().Add(-time.Duration(s.now()))
+	if !s.cell.Driver.Server.Library {
+		s.samplers = append(s.samplers, metrics.Watch(ctx, "broker", begin, s.node.Stats))
+	}
+	for _, w := range s.workers {
+		s.samplers = append(s.samplers, metrics.Watch(ctx, w.Name(), begin, usageOf(w)))
+	}
+}
+
+// usageOf sums a worker's parent and children.
+func usageOf(w systems.Worker) func(context.Context) (lab.Stats, error) {
+	return func(context.Context) (lab.Stats, error) {
+		used, err := proc.Sum(w.PIDs())
+		if err != nil {
+			return lab.Stats{}, err
+		}
+		return lab.Stats{CPUSeconds: used.CPUSeconds, RSS: used.RSS, FDs: used.FDs, Conns: -1}, nil
+	}
+}
