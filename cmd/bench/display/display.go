@@ -72,7 +72,7 @@ func (d *Display) Watch(p harness.Progress) {
 		d.write(line(p) + "\n")
 		return
 	}
-	d.write(d.clear() + d.redraw())
+	d.write(d.up() + d.redraw())
 }
 
 // Close takes the block off the screen and leaves the cursor at the start of a line. A second call does nothing.
@@ -89,17 +89,20 @@ func (d *Display) Close() {
 // than the view of it.
 func (d *Display) write(s string) { _, _ = io.WriteString(d.out, s) }
 
-// clear returns what moves the cursor to the start of the block and erases from there on.
+// up returns what moves the cursor to the start of the block, which can then be written over without a flicker.
+func (d *Display) up() string { return strings.Repeat("\x1b[A", d.drawn) }
+
+// clear returns what erases the block.
 func (d *Display) clear() string {
 	if d.drawn == 0 {
 		return ""
 	}
-	up := strings.Repeat("\x1b[A", d.drawn)
+	up := d.up()
 	d.drawn = 0
 	return up + "\r\x1b[J"
 }
 
-// redraw returns the block, one line ended each, cut to the width so that none wraps.
+// redraw returns the block, each line cut to the width so that none wraps. There are always as many lines.
 func (d *Display) redraw() string {
 	if !d.o.Live || d.last.Cell == 0 {
 		return ""
@@ -119,7 +122,7 @@ func (d *Display) redraw() string {
 		if d.o.Color && i > 0 && len(d.last.Faults) > 0 {
 			l = "\x1b[33m" + l + "\x1b[0m"
 		}
-		b.WriteString(l + "\n")
+		b.WriteString(l + "\x1b[K\n")
 	}
 	return b.String()
 }

@@ -38,12 +38,16 @@ func (s *screen) Write(p []byte) (int, error) {
 			if !ended {
 				s.t.Fatalf("a row without an end: %q", text)
 			}
+			text = rest
+			row, cleared := strings.CutSuffix(row, "\x1b[K")
+			if s.row < len(s.rows) && !cleared && len(row) < len(s.rows[s.row]) {
+				s.t.Errorf("%q is written over %q, whose end stays", row, s.rows[s.row])
+			}
+			s.rows = append(s.rows[:s.row], append([]string{row}, s.rows[min(s.row+1, len(s.rows)):]...)...)
+			s.row++
 			if s.width > 0 && len([]rune(row)) >= s.width {
 				s.t.Errorf("row of %d columns on a screen of %d: %q", len([]rune(row)), s.width, row)
 			}
-			s.rows = append(s.rows[:s.row], row)
-			s.row++
-			text = rest
 		}
 	}
 	return len(p), nil

@@ -26,13 +26,19 @@ func block(p harness.Progress) []string {
 	first := fmt.Sprintf("[%d/%d] %s  %s  %s", p.Cell, p.Cells, p.Name, p.Phase, left(p))
 	second := strings.TrimPrefix(rates(p)+inForce(p), ", ")
 	if second == "" {
-		second = "no load yet"
+		second = doing[p.Phase]
 	}
 	return []string{first, "      " + second}
 }
 
 // driven are the phases in which rates mean something.
 var driven = map[string]bool{"warmup": true, "steady": true, "fault": true, "recovery": true, "drain": true}
+
+// doing is what happens in the other phases.
+var doing = map[string]string{
+	"provision": "starting the broker and the workers",
+	"judge":     "judging what became of every task",
+}
 
 func rates(p harness.Progress) string {
 	if !driven[p.Phase] {
