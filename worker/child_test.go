@@ -17,22 +17,25 @@ import (
 	"time"
 )
 
-// killing kills random children of a worker until stopped.
-func killing(w startedWorker, every time.Duration, seed uint64) (stop func() int) {
+// killing kills a random child each time that so many more tasks have succeeded, until stopped.
+func killing(w startedWorker, every, seed uint64) (stop func() int) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	quit, done := make(chan struct{}), make(chan int)
 	go func() {
-		kills := 0
-		tick := time.NewTicker(every)
+		kills, next := 0, every
+		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				if pids := w.Stats().Children; len(pids) > 0 {
-					if syscall.Kill(pids[random.IntN(len(pids))], syscall.SIGKILL) == nil {
-						kills++
-					}
+				st := w.Stats()
+				if st.Succeeded < next || len(st.Children) == 0 {
+					continue
 				}
+				if syscall.Kill(st.Children[random.IntN(len(st.Children))], syscall.SIGKILL) == nil {
+					kills++
+				}
+				next = st.Succeeded + every
 			case <-quit:
 				done <- kills
 				return
@@ -53,7 +56,7 @@ func TestChildrenKilledAtRandom(t *testing.T) {
 				s.put(task("wait", fmt.Sprintf("id-%d", i), 5))
 			}
 			w := begin(t, s, Config{Pool: "prefork", Concurrency: 4, Acks: acks, MaxAttempts: 1000}, openDiary(path))
-			stop := killing(w, 25*time.Millisecond, 7)
+			stop := killing(w, 15, 7)
 			eventually(t, "the queue is empty", func() bool { return s.left() == 0 })
 			kills := stop()
 			w.stop()

@@ -22,6 +22,7 @@ import (
 const diaryEnv = "TASKBENCH_TEST_DIARY"
 
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // children under the race detector would take a second to leave
 	Main(testRegistry(), func() Observer { return openDiary(os.Getenv(diaryEnv)) })
 	if os.Getenv(lonelyEnv) != "" {
 		os.Exit(lonelyWorker())
