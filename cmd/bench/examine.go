@@ -53,6 +53,7 @@ func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver
 		defer func() { _ = relay.Close() }()
 		subject = through
 	}
+	subject.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, d, v, subject.URL, queue) }
 	return a.judgeClauses(ctx, subject)
 }
 

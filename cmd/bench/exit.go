@@ -89,7 +89,7 @@ func interruptible(parent context.Context, stderr io.Writer, leave func(int)) (c
 				leave(exitInterrupted)
 				return
 			}
-			_, _ = fmt.Fprintln(stderr, "\nbench: interrupted; cleaning up and writing what was found (again: leave at once)")
+			_, _ = fmt.Fprintln(stderr, "\nbench: interrupted; cleaning up (again: leave at once)")
 			cancel()
 		}
 	}()

@@ -242,3 +242,16 @@ func nothingLeft(t *testing.T, state, dir string) {
 		t.Errorf("evidence is left: %q", left)
 	}
 }
+
+// The doctor finds nothing wrong with a broker that keeps its contract, and says which clauses it applied.
+func TestDoctor(t *testing.T) {
+	p := start(t, t.TempDir(), "doctor", "sqlite", "--lab", "embedded")
+	if code := p.code(t, 3*time.Minute); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, p.stdout.String(), p.talk())
+	}
+	for _, say := range []string{"  ok    delivers-once", "  ok    unacked-returns-on-timeout", "do not apply"} {
+		if !strings.Contains(p.stdout.String(), say) {
+			t.Errorf("does not say %q:\n%s", say, p.stdout.String())
+		}
+	}
+}

@@ -74,6 +74,9 @@ func TestHelp(t *testing.T) {
 			golden(t, "help/"+strings.Join(append([]string{"bench"}, path...), "-"), stdout)
 		})
 		for _, sub := range c.Commands() {
+			if sub.Hidden {
+				continue
+			}
 			walk(sub, append(append([]string{}, path...), sub.Name()))
 		}
 	}

@@ -82,11 +82,8 @@ end for the time of --grace. A second interrupt leaves at once.`,
 				return err
 			}
 			cfg.Broker, cfg.Variant, cfg.URL = d.Name, v.Name, at
-			log := slog.New(slog.NewTextHandler(a.stderr, nil)).With("node", cfg.Name)
-			w, err := worker.New(cfg, worker.Options{
-				Registry: tasks.Registry(), Driver: d, Log: log,
-				Ready: func() { log.Info("consuming", "broker", d.Name+":"+v.Name, "queues", cfg.Queues, "pool", cfg.Pool) },
-			})
+			log := slog.New(slog.NewTextHandler(a.stderr, nil))
+			w, err := worker.New(cfg, worker.Options{Registry: tasks.Registry(), Driver: d, Log: log})
 			if err != nil {
 				return inputError(err)
 			}
