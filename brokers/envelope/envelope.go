@@ -41,28 +41,46 @@ func Append(buf []byte, m brokers.Message) ([]byte, error) {
 	return append(buf, m.Body...), nil
 }
 
+var errMangled = errors.New("decode message: it is cut short or mangled")
+
 // Decode reads what Append wrote. The body shares memory with data.
 func Decode(data []byte) (brokers.Message, error) {
 	r := reader{data: data}
-	if v := r.byte(); v != version && !r.bad {
-		return brokers.Message{}, fmt.Errorf("decode message: version %d, and only %d is known", v, version)
+	m, err := r.front()
+	if err != nil {
+		return brokers.Message{}, err
 	}
-	flags := r.byte()
-	m := brokers.Message{
-		Transient:       flags&transient != 0,
-		Priority:        r.byte(),
-		Expiration:      time.Duration(r.varint()),
-		ContentType:     r.string(),
-		ContentEncoding: r.string(),
-		CorrelationID:   r.string(),
-		ReplyTo:         r.string(),
-	}
+	m.ContentType = r.string()
+	m.ContentEncoding = r.string()
+	m.CorrelationID = r.string()
+	m.ReplyTo = r.string()
 	if r.byte() != 0 {
 		m.Headers = r.mapping(0)
 	}
 	if r.bad {
-		return brokers.Message{}, errors.New("decode message: it is cut short or mangled")
+		return brokers.Message{}, errMangled
 	}
 	m.Body = r.data[r.at:]
+	return m, nil
+}
+
+// Peek reads only what a queue must know of an encoded message: Priority, Expiration and Transient.
+func Peek(data []byte) (brokers.Message, error) {
+	r := reader{data: data}
+	return r.front()
+}
+
+func (r *reader) front() (brokers.Message, error) {
+	if v := r.byte(); v != version && !r.bad {
+		return brokers.Message{}, fmt.Errorf("decode message: version %d, and only %d is known", v, version)
+	}
+	m := brokers.Message{
+		Transient:  r.byte()&transient != 0,
+		Priority:   r.byte(),
+		Expiration: time.Duration(r.varint()),
+	}
+	if r.bad {
+		return brokers.Message{}, errMangled
+	}
 	return m, nil
 }
