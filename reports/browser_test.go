@@ -131,13 +131,14 @@ Ink: texts.length ? getComputedStyle(texts[0]).fill : '',
 H1: document.querySelector('h1').innerText, Faint: faint};
 })()`
 
-func TestPageInABrowser(t *testing.T) {
-	ctx := browser(t)
-	var heard complaints
-	if err := heard.listen(ctx); err != nil {
-		t.Fatal(err)
+// open has the browser tell of everything that goes wrong from here on.
+func open(t *testing.T, ctx context.Context) *complaints {
+	t.Helper()
+	heard := &complaints{}
+	err := heard.listen(ctx)
+	if err == nil {
+		_, err = chromedp.Call(ctx, log.Enable, cdp.Empty{})
 	}
-	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
 	if err == nil {
 		_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	}
@@ -147,8 +148,14 @@ func TestPageInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return heard
+}
+
+func TestPageInABrowser(t *testing.T) {
+	ctx := browser(t)
+	heard := open(t, ctx)
 	keep := os.Getenv("TASKBENCH_KEEP") // a directory for screenshots, to look at
-	for _, name := range []string{"broker-kill", "many", "interrupted", "empty"} {
+	for _, name := range []string{"broker-kill", "many", "interrupted", "odd", "empty"} {
 		dir := t.TempDir()
 		if _, err := WriteAll(t.Context(), dir, fixtures()[name]); err != nil {
 			t.Fatal(err)
@@ -166,6 +173,33 @@ func TestPageInABrowser(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A page with one of everything that the test is there to find.
+const badPage = `<!doctype html><html><body><main id="provenance"><h1 style="color:#999">faint</h1>
+<div style="width:2000px">wide</div><img src="http://127.0.0.1:1/outside.png"/></main>
+<script>console.error("planted"); throw new Error("thrown")</script></body></html>`
+
+func TestTheBrowserTestSeesWhatItLooksFor(t *testing.T) {
+	ctx := browser(t)
+	heard := open(t, ctx)
+	path := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, []byte(badPage), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := look(t, ctx, path, 400, "light")
+	if got.Page < 2000 {
+		t.Errorf("a wide page is said to be %v wide", got.Page)
+	}
+	if len(got.Faint) != 1 || !strings.Contains(got.Faint[0], "faint") {
+		t.Errorf("faint texts: %q", got.Faint)
+	}
+	said := strings.Join(heard.take(), "\n")
+	for _, want := range []string{"planted", "exception", "request: http://127.0.0.1:1/outside.png"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s was not noticed: %s", want, said)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package reports
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"taskbench/harness"
 	"taskbench/reports/units"
@@ -31,6 +33,21 @@ type stageView struct {
 
 // PhaseEnd is the percentiles of a phase from due to finish.
 func (c cellView) PhaseEnd(p harness.PhaseResult) harness.Latency { return p.Latency[endToEnd] }
+
+// Files are what the cell left in the result directory: names, with a link where the name is of a file below it.
+func (c cellView) Files() []pair {
+	var ps []pair
+	for _, name := range append([]string{c.History}, c.Logs...) {
+		switch {
+		case name == "":
+		case filepath.IsLocal(name) && !strings.Contains(name, ":"):
+			ps = append(ps, pair{name, name})
+		default:
+			ps = append(ps, pair{name, ""})
+		}
+	}
+	return ps
+}
 
 // cellViews lists every cell; the first one that failed stands open.
 func cellViews(gs []group) []cellView {

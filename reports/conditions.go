@@ -12,6 +12,14 @@ import (
 // A pair is one line of a list of facts.
 type pair struct{ Name, Value string }
 
+// lower is the name for the middle of a sentence: Host is host, and CPU stays.
+func (p pair) lower() string {
+	if len(p.Name) > 1 && p.Name[1] >= 'a' {
+		return strings.ToLower(p.Name[:1]) + p.Name[1:]
+	}
+	return p.Name
+}
+
 // conditions are the circumstances that a comparison holds under. Where cells differ, all values are listed.
 func conditions(r harness.Result) []pair {
 	if len(r.Cells) == 0 {

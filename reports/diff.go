@@ -59,11 +59,12 @@ func Diff(a, b harness.Result) Comparison {
 			c.OnlyB = append(c.OnlyB, gb.Label)
 		}
 	}
-	before, after := conditions(a), conditions(b)
+	before := append([]pair{{"taskbench", a.Provenance.Version}}, conditions(a)...)
+	after := append([]pair{{"taskbench", b.Provenance.Version}}, conditions(b)...)
 	for _, p := range before {
 		i := slices.IndexFunc(after, func(q pair) bool { return q.Name == p.Name })
 		if i >= 0 && after[i].Value != p.Value {
-			c.Notes = append(c.Notes, fmt.Sprintf("%s: %s, then %s", strings.ToLower(p.Name[:1])+p.Name[1:], p.Value, after[i].Value))
+			c.Notes = append(c.Notes, fmt.Sprintf("%s: %s → %s", p.lower(), p.Value, after[i].Value))
 		}
 	}
 	return c

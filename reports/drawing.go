@@ -51,6 +51,22 @@ func byBroker(gs []group) [][]group {
 	return sets
 }
 
+// seriesOf gives each name its colour and dash, the same in every panel as long as there are enough of them.
+func seriesOf(gs []group) func(set []group, i int) int {
+	var names []string
+	for _, g := range gs {
+		if !slices.Contains(names, g.Short) {
+			names = append(names, g.Short)
+		}
+	}
+	return func(set []group, i int) int {
+		if len(names) > chart.MaxSeries {
+			return i
+		}
+		return slices.Index(names, set[i].Short)
+	}
+}
+
 // heading names the panel of a set: the broker, and the workload where it says something.
 func heading(set []group) string {
 	if len(set) == 1 {
@@ -102,11 +118,12 @@ func latencies(gs []group) drawing {
 	d := drawing{File: "latency", Heading: "Latency by stage",
 		Caption: "Steady phase. A bar runs from the median (hollow end) to the 99th percentile (full end); the notch is the 90th, the whisker the maximum."}
 	var bodies []chart.Ranges
+	series := seriesOf(gs)
 	for _, set := range byBroker(gs) {
 		var all []harness.Cell
 		body := chart.Ranges{}
-		for _, g := range set {
-			body.Names = append(body.Names, g.Short)
+		for i, g := range set {
+			body.Names = append(body.Names, chart.Name{Text: g.Short, Series: series(set, i)})
 			all = append(all, g.Cells...)
 		}
 		said := []string{}
@@ -114,7 +131,7 @@ func latencies(gs []group) drawing {
 			row := chart.Row{Label: stageTitle(stage)}
 			for i, g := range set {
 				if m, ok := markOf(g, stage); ok {
-					m.Series = i
+					m.Series = series(set, i)
 					row.Marks = append(row.Marks, m)
 					if stage == endToEnd {
 						said = append(said, fmt.Sprintf("%s median %s, 99th percentile %s", g.Short, units.Seconds(m.P50), units.Seconds(m.P99)))

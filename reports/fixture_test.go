@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"taskbench/harness"
 )
@@ -183,7 +184,14 @@ func fixtures() map[string]harness.Result {
 	}
 	unfit := harness.Cell{Broker: "sqlite", Variant: "wal", Durability: "fsync", Lab: "embedded", System: "native", Pool: "prefork", Workload: "mixed",
 		Repeat: 1, Outcome: harness.Unfit, Warnings: []string{"kill on broker: sqlite is a library, there is no server to kill"}}
+	// What nobody expects: names that are long or hostile, a fault that was never healed, and cells that lack all that may be lacking.
+	long := steadyCell(setup{"averylongbrokername-thatneverends-and-has-no-space", "with_a_variant_that_is_just_as_long_as_its_broker", "fsync", "x", 0.01, 1 << 20}, "goroutine", 1)
+	hostile := harness.Cell{Broker: "<script>alert(1)</script>", Variant: "|*_`", Pool: "\"'&", Repeat: 1, Outcome: harness.Undecided,
+		Warnings: []string{"</style><img src=x onerror=alert(1)> " + strings.Repeat("w", 300)}, Logs: []string{"javascript:alert(1)"},
+		Expectations: []harness.Expectation{{Expect: "lost == 0 && \"]]>\" != `<b>`", Value: []any{"<i>", 1.5}}}}
+	bare := harness.Cell{Broker: "b", Repeat: 1, Outcome: harness.Fail, Faults: []harness.FaultResult{{Fault: "pause", Node: "worker-1", At: 3}}}
 	return map[string]harness.Result{
+		"odd":         run("odd/name with spaces <&>", "Why \"so\" <odd>?", harness.Fail, long, hostile, bare),
 		"steady":      run("steady", "How fast is each broker when nothing breaks?", harness.Pass, steady...),
 		"broker-kill": run("broker-kill", "What is lost when the broker is killed with SIGKILL under load and comes back?", harness.Fail, append(kill, unfit)...),
 		"void":        void,

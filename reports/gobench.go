@@ -23,7 +23,7 @@ func GoBench(w io.Writer, r harness.Result) error {
 			fmt.Fprintf(&b, "%s: %s\n", kv.Name, v)
 		}
 	}
-	b.WriteString("\nUnit tasks/s better=higher\nUnit lost better=lower assume=exact\nUnit duplicated better=lower\nUnit RSS-B better=lower\n\n")
+	b.WriteString("\nUnit tasks/s better=higher\nUnit lost better=lower\nUnit duplicated better=lower\nUnit RSS-B better=lower\n\n")
 	for _, g := range groupsOf(r) {
 		for _, c := range g.Cells {
 			if measured(c) {
@@ -45,9 +45,8 @@ func benchLine(b *strings.Builder, r harness.Result, c harness.Cell) {
 			fmt.Fprintf(b, "/%s=%s", kv.Name, benchWord(kv.Value))
 		}
 	}
-	if r.Provenance.CPUs > 1 {
-		fmt.Fprintf(b, "-%d", r.Provenance.CPUs)
-	}
+	// Always said: a value that ends in a dash and a number would be taken for it.
+	fmt.Fprintf(b, "-%d", max(1, r.Provenance.CPUs))
 	fmt.Fprintf(b, "\t%d", max(1, c.Counts.Executed))
 	if l := c.Latency[endToEnd]; l.Count > 0 {
 		fmt.Fprintf(b, "\t%.0f p50-ns/op\t%.0f p99-ns/op", l.P50*1e9, l.P99*1e9)

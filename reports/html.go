@@ -193,7 +193,7 @@ func expectedOf(gs []group) []expected {
 				x := &es[i]
 				x.Of++
 				if x.Values != "" {
-					x.Values += ", "
+					x.Values += "; "
 				}
 				x.Values += value(e.Value)
 				if e.Held {

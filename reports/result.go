@@ -39,7 +39,7 @@ func Decode(data []byte) (harness.Result, error) {
 	var head struct {
 		Schema int `json:"schema"`
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&head); err != nil {
 		return harness.Result{}, fmt.Errorf("not a result: %w", err)
 	}
 	switch {

@@ -30,7 +30,7 @@ func Summary(w io.Writer, r harness.Result) error {
 				fmt.Fprintf(&b, "- and %d more\n", len(failing)-i)
 				break
 			}
-			fmt.Fprintf(&b, "- `%s`: `%s`, %s\n", f.Label, f.Expect, markdown(f.Got))
+			fmt.Fprintf(&b, "- %s: %s, %s\n", markdown(f.Label), code(f.Expect), markdown(f.Got))
 		}
 	}
 	if ws := warningsOf(r); len(ws) > 0 {
@@ -49,7 +49,7 @@ func Summary(w io.Writer, r harness.Result) error {
 	}
 	var facts []string
 	for _, p := range conditions(r) {
-		facts = append(facts, strings.ToLower(p.Name[:1])+p.Name[1:]+" "+p.Value)
+		facts = append(facts, p.lower()+" "+p.Value)
 	}
 	fmt.Fprintf(&b, "\n<sub>%s</sub>\n", markdown(strings.Join(facts, " · ")))
 	if r.Provenance.Command != "" {
@@ -70,6 +70,9 @@ func (c class) title(all []class) string {
 	}
 	for _, other := range all {
 		if other.Workload != c.Workload {
+			if c.Workload == "" {
+				return "Workload not named. " + t
+			}
 			return "Workload " + c.Workload + ". " + t
 		}
 	}
@@ -140,3 +143,15 @@ var markdownEscape = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", 
 
 // markdown escapes a text that was not written as Markdown.
 func markdown(s string) string { return markdownEscape.Replace(s) }
+
+// code sets a text as code, also one that has the mark of code in it.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if len(fence) > 1 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}

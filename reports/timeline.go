@@ -18,7 +18,7 @@ func throughputs(gs []group) drawing {
 	d := drawing{File: "throughput", Heading: "Throughput over time",
 		Caption: "Tasks a second, offered and completed. Lines are medians over the repeats, with their range shaded; shaded stretches between dashed edges are faults in force."}
 	var bodies []chart.Lines
-	top := 0.0
+	top, series := 0.0, seriesOf(gs)
 	for _, set := range byBroker(gs) {
 		body := chart.Lines{Spell: units.Number}
 		offered := rates(mergeCells(set), func(s harness.Series) []float64 { return s.Offered })
@@ -32,7 +32,7 @@ func throughputs(gs []group) drawing {
 			if len(l.X) == 0 {
 				continue
 			}
-			l.Name, l.Series = "completed", i
+			l.Name, l.Series = "completed", series(set, i)
 			if len(set) > 1 {
 				l.Name = g.Short
 			}

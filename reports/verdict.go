@@ -54,6 +54,9 @@ func passed(r harness.Result, n map[harness.Outcome]int) string {
 	var loser group
 	for _, g := range groupsOf(r) {
 		for _, c := range g.Cells {
+			if !measured(c) {
+				continue
+			}
 			sum.Acknowledged += c.Counts.Acknowledged
 			sum.Lost += c.Counts.Lost
 			sum.Duplicated += c.Counts.Duplicated

@@ -74,7 +74,7 @@ func cautions(gs []group) []warning {
 		}
 	}
 	if once > 0 {
-		ws = append(ws, warning{Text: fmt.Sprintf("%s ran only once: one repeat shows no difference, so %s not ranked; --repeat 3 is the least that can be",
+		ws = append(ws, warning{Text: fmt.Sprintf("%s ran only once: one repeat shows no difference, so %s not ranked; repeat the run with --repeat 3 or more",
 			units.Plural(once, "cell"), map[bool]string{true: "it is", false: "they are"}[once == 1])})
 	}
 	if labs {

@@ -35,7 +35,7 @@ func samples() []Panel {
 			Series: []Line{{Name: "offered", Quiet: true, X: x, Y: offered}, {Name: "goroutine", Series: 0, X: x, Y: a, Low: low, High: high}, {Name: "prefork", Series: 1, X: x, Y: b}},
 			Bands:  []Band{{10, 15.5, "kill broker"}, {11, 18, "latency broker"}}, Spell: units.Number}},
 		{Title: "a broker with a name that is far too long to be set in one line:variant", Unit: "percentiles", Alt: "Latency", Body: Ranges{
-			Names: []string{"goroutine", "prefork"}, Rows: []Row{
+			Names: []Name{{"goroutine", 0}, {"prefork", 1}}, Rows: []Row{
 				{"due → finish", []Mark{{0, 0.02, 0.04, 0.2, 1.3}, {1, 0.03, 0.05, 0.4, 0.4}}},
 				{"confirm → start (queue wait)", []Mark{{0, 0, 0.0002, 0.004, 0.1}, {1, 0.001, 0.002, 0.02, 0.3}}}}}},
 		{Title: "Lost and duplicated", Unit: "tasks", Alt: "Losses", Body: Bars{Names: []string{"lost", "duplicated"},
@@ -129,7 +129,7 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 }
 
 func TestEmptyBodiesAreDrawn(t *testing.T) {
-	for _, b := range []Body{Lines{Spell: units.Number}, Ranges{}, Bars{}, Ranges{Names: []string{"a"}, Rows: []Row{{"x", []Mark{{}}}}}} {
+	for _, b := range []Body{Lines{Spell: units.Number}, Ranges{}, Bars{}, Ranges{Names: []Name{{"a", 0}}, Rows: []Row{{"x", []Mark{{}}}}}} {
 		if _, err := SVG(Panel{Title: "empty", Body: b}); err != nil {
 			t.Error(err)
 		}

@@ -12,9 +12,15 @@ import (
 
 // Ranges show percentiles as bars from the median to the 99th percentile, with a whisker to the maximum.
 type Ranges struct {
-	Names    []string // of the series
+	Names    []Name // of the series
 	Rows     []Row
 	Min, Max float64 // of the axis, in seconds; 0: what the marks need
+}
+
+// A Name is one line of the legend.
+type Name struct {
+	Text   string
+	Series int
 }
 
 // A Row is one stage with a mark for every series that has one.
@@ -47,9 +53,9 @@ func (r Ranges) height() vg.Length {
 
 func (r Ranges) legend() []entry {
 	var es []entry
-	for i, name := range r.Names {
-		es = append(es, entry{name, func(c draw.Canvas, left, middle vg.Length) {
-			drawMark(c, i, middle, left+4, left+4, left+thumbWidth-3, left+thumbWidth-3)
+	for _, name := range r.Names {
+		es = append(es, entry{name.Text, func(c draw.Canvas, left, middle vg.Length) {
+			drawMark(c, name.Series, middle, left+4, left+4, left+thumbWidth-3, left+thumbWidth-3)
 		}})
 	}
 	return es
