@@ -166,6 +166,8 @@ func (t track) worker(ctx context.Context) (rate float64, err error) {
 	if err := t.publish(ctx, run, r); err != nil {
 		return 0, err
 	}
+	// The clock stops when the last task has been executed; its acknowledgement, and those of at most a prefetch of
+	// others, may be on their way still.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for time.Since(began) < time.Minute {

@@ -74,9 +74,11 @@ func judge(ctx context.Context, s settings) ([]line, error) {
 	}
 	// The goals are set for ten million tasks.
 	full := s.tasks >= 10_000_000
+	// What is there once and not for each task (the index of chunks, the bins of the live counters) is in the figure.
+	const once = 0.5
 	return []line{
 		{"record a task with 4 events", (recorded / time.Duration(s.tasks)).String(), "", true},
-		{"memory of a task", fmt.Sprintf("%.1f bytes", perTask), "at most 64 bytes", perTask <= 64.5},
+		{"memory of a task", fmt.Sprintf("%.1f bytes", perTask), "at most 64 bytes", perTask <= 64+once},
 		{fmt.Sprintf("judge %d tasks", s.tasks), judged.Round(time.Millisecond).String(), goal(full, "within 15s"), judged <= 15*time.Second},
 		{"peak memory of this process", fmt.Sprintf("%d MiB", peak>>20), goal(full, "within 2 GiB"), peak <= 2<<30},
 	}, nil
