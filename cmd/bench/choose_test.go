@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"taskbench/harness/lab/labs"
+)
+
+// A run that names no broker takes what the machine has: servers where there are any, embedded brokers else.
+func TestDefaultBrokers(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+	path := t.TempDir()
+	t.Setenv("PATH", path)
+	choose := func(w where) []string {
+		a := newApp(nil, nil, nil)
+		if w.lab == "" {
+			w.lab = labs.Auto
+		}
+		return a.chooseBrokers(t.Context(), w)
+	}
+	if got := choose(where{}); !slices.Contains(got, "sqlite") || !slices.Contains(got, "memory") || slices.Contains(got, "redis") {
+		t.Errorf("with Go alone: %q, want the embedded ones", got)
+	}
+	if err := os.WriteFile(filepath.Join(path, "redis-server"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := choose(where{}); !slices.Equal(got, []string{"redis"}) {
+		t.Errorf("with redis-server on PATH: %q, want redis alone", got)
+	}
+	if got := choose(where{lab: labs.Embedded}); slices.Contains(got, "redis") || len(got) == 0 {
+		t.Errorf("in the embedded lab: %q", got)
+	}
+	if got := choose(where{lab: labs.Docker}); !slices.Equal(got, preferred) {
+		t.Errorf("without an engine in lab docker: %q, want those whose lack is then told", got)
+	}
+	if got := choose(where{brokers: []string{"all"}}); len(got) < 4 {
+		t.Errorf("all brokers: %q", got)
+	}
+}
