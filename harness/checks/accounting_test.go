@@ -34,6 +34,8 @@ func TestAccounting(t *testing.T) {
 		{"everything at once", everything().with(left(1, 1)), Pass, 0, nil},
 		{"the recorder agrees", everything().with(tally(12, 6, 2, 4, 1)), Pass, 0, nil},
 		{"the recorder counted more acknowledged", everything().with(tally(12, 7, 2, 4, 1)), Found, 1, nil},
+		{"more refused, which makes the recorder's publishes one too many", everything().with(tally(12, 6, 3, 4, 1)), Found, 1, nil},
+		{"a stray comes twice", func() *history { h := everything(); h.tasks = append(h.tasks, h.tasks[12]); return h }(), Found, 1, nil},
 		{"fewer executed, more duplicates, one more due", everything().with(tally(13, 6, 2, 3, 2)), Found, 3, nil},
 		{"fewer tasks than were due", func() *history { h := everything(); h.due = 15; return h }(), Found, 1, nil},
 		{"a task is missing from the history", func() *history {

@@ -12,7 +12,7 @@ func recovered(sc *scope) judge {
 	b := book{sc: sc}
 	return judge{
 		see: func(s *subject) {
-			if s.stray || !s.unknown() {
+			if !s.unknown() {
 				return
 			}
 			b.v.Examined++

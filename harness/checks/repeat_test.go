@@ -22,6 +22,7 @@ func TestConcurrent(t *testing.T) {
 	try(t, "concurrent", []trial{
 		{"one after the other", given(acked(good(5), good(30))), Pass, 0, nil},
 		{"the second begins as the first ends", given(acked(ran(5, 4, ledger.OK), ran(9, 4, ledger.OK))), Pass, 0, nil},
+		{"received first and run last", given(acked(ledger.Attempt{Received: 5 * ms, Started: 30 * ms, Finished: 40 * ms, Outcome: ledger.OK}, ran(9, 20, ledger.OK))), Pass, 0, nil},
 		{"overlapping", given(acked(good(5), good(9)), acked(good(5)), acked(good(5), good(9), good(12))), Found, 2, []uint64{0, 2}},
 		{"one within the other", given(acked(ran(5, 100, ledger.OK), ran(20, 5, ledger.Retried))), Found, 1, nil},
 		{"one that hung before the other began may be dead", given(acked(hangs(5), good(9))), Pass, 0, nil},

@@ -158,14 +158,14 @@ func (tl *timeline) silences(sc *scope) []silence {
 		now = silence{}
 	}
 	for i, change := range tl.change {
-		before, at := waiting, int64(i)*tl.width
+		at := int64(i) * tl.width
 		waiting += int64(change)
-		quiet := before > 0 && waiting > 0 && !tl.alive[i] && !inForce(sc, at, at+tl.width)
+		quiet := waiting > 0 && !tl.alive[i] && !inForce(sc, at, at+tl.width)
 		switch {
 		case !quiet:
 			flush(at)
 		case now.waiting == 0:
-			now = silence{from: at, waiting: min(before, waiting)}
+			now = silence{from: at, waiting: waiting}
 		default:
 			now.waiting = min(now.waiting, waiting)
 		}

@@ -60,6 +60,11 @@ func TestStall(t *testing.T) {
 		{"given back and not received for long", given(acked(returned(got(5)), good(50_000)), acked(good(5))), Found, 1, nil},
 		{"killed, and not received for long", given(acked(killed(5, 9), good(50_000)), acked(good(5))), Found, 1, nil},
 		{"held for long by a live worker", given(acked(ledger.Attempt{Received: 5 * ms, Started: 50_000 * ms, Finished: 50_001 * ms, Outcome: ledger.OK})), Found, 1, nil},
+		{"deaths are no sign of life", pausing(20_000, 36_000).change(func(_ int, t *ledger.Task) {
+			if t.Due == 20_000*ms { // two workers die of it in the silence
+				t.Attempts = []ledger.Attempt{killed(20_010, 25_000), killed(25_010, 30_000), t.Attempts[0]}
+			}
+		}), Found, 1, nil},
 		{"gaps in the evidence", pausing(20_000, 36_000).with(gaps), Undecided, 1, nil},
 		{"nothing acknowledged", given(unknown(good(5))), Undecided, 0, nil},
 	})

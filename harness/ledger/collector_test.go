@@ -104,6 +104,30 @@ func TestCollectorSaysWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// Polling reads a directory only when its time changes; flushing does in any case.
+func TestFlushTrustsNoClock(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour)
+	age := func() {
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age()
+	c := NewCollector(dir, newStory())
+	if err := c.Poll(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, "worker-1", 1).Write(story[0])
+	age()
+	if err := c.Poll(); err != nil || c.Collected().Files != 0 {
+		t.Errorf("polled %+v, %v: the directory was read though it looks the same", c.Collected(), err)
+	}
+	if got, err := c.Flush(); err != nil || got.Events != 1 {
+		t.Errorf("flushed %+v, %v, want one event", got, err)
+	}
+}
+
 func TestCollectorReadsMoreThanOneBatch(t *testing.T) {
 	dir, r := t.TempDir(), newStory()
 	e := open(t, dir, "worker-1", 1)

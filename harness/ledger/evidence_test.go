@@ -215,6 +215,11 @@ func TestTornSlotsAreCountedAndPassedOver(t *testing.T) {
 	if want := (Collected{Files: 1, Events: 3, Torn: 1}); err != nil || got != want {
 		t.Errorf("collected %+v, %v, want %+v", got, err, want)
 	}
+	e.head.reserved.Add(chunkSlots) // the last of them died before there was room
+	got, err = c.Flush()
+	if want := (Collected{Files: 1, Events: 3, Torn: 1 + chunkSlots}); err != nil || got != want {
+		t.Errorf("collected %+v, %v, want %+v", got, err, want)
+	}
 }
 
 func TestOpenEvidenceRefusesWhatItCannotDo(t *testing.T) {

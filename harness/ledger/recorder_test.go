@@ -115,6 +115,11 @@ func TestOrderAndRepetitionOfEventsDoNotMatter(t *testing.T) {
 	}
 	sum := func(h History) (out []verdict) {
 		for task := range h.All() {
+			for i := 1; i < len(task.Attempts); i++ {
+				if task.Attempts[i].Since() < task.Attempts[i-1].Since() {
+					t.Errorf("attempts out of order: %+v", task)
+				}
+			}
 			v := verdict{Attempts: len(task.Attempts), Executed: task.Executed()}
 			for _, a := range task.Attempts {
 				v.Outcomes[a.Outcome]++
@@ -153,6 +158,7 @@ func TestTheChildsOwnWordCountsForMore(t *testing.T) {
 		{"killed after it had finished", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: Killed}}, []Outcome{OK}},
 		{"given up after it had finished", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: TimedOut}}, []Outcome{OK}},
 		{"given up, then killed", []Event{start, {Attempt: 1, At: at(2), PID: 7, Kind: Finished, Outcome: TimedOut}, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: Killed}}, []Outcome{TimedOut}},
+		{"lost, as two parents say", []Event{start, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: Killed}, {Attempt: 1, At: at(4), PID: 7, Kind: Finished, Outcome: Killed}}, []Outcome{Killed}},
 		{"killed, named by the parent's process", []Event{start, {Attempt: 1, At: at(3), PID: 1, Kind: Finished, Outcome: Killed}}, []Outcome{Killed}},
 		{"finished twice by its own word", []Event{start, ended, {Attempt: 1, At: at(3), PID: 7, Kind: Finished, Outcome: OK}}, []Outcome{OK, OK}},
 		{"started twice in one process", []Event{start, {Attempt: 1, At: at(5), PID: 7, Kind: Started}, ended}, []Outcome{OK, None}},
@@ -163,6 +169,9 @@ func TestTheChildsOwnWordCountsForMore(t *testing.T) {
 			r.Apply(shuffled(tt.events, seed)...)
 			var got []Outcome
 			for _, a := range r.Freeze(Meta{}).Task(0).Attempts {
+				if a.Outcome == Killed && a.Finished != 3*ms {
+					t.Errorf("%s, order %d: finished at %d ns, want the earliest word", tt.name, seed, a.Finished)
+				}
 				got = append(got, a.Outcome)
 			}
 			slices.SortFunc(got, func(a, b Outcome) int { return int(b) - int(a) })
