@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,13 +21,17 @@ type broker struct {
 }
 
 func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
-	b := &broker{}
+	b, young := &broker{}, &births{}
 	if kind := v.Settings["x-queue-type"]; kind != "" {
 		b.args = amqp.Table{"x-queue-type": kind}
 	}
 	transient := v.Settings["delivery_mode"] == "1"
-	b.publishes = newLink(url, func(c *amqp.Connection) (*publisher, error) { return newPublisher(c, b.args, transient) })
-	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) { return newTopology(c, b.args), nil })
+	b.publishes = newLink(url, func(c *amqp.Connection) (*publisher, error) {
+		return newPublisher(c, newTopology(c, b.args, young), transient)
+	})
+	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) {
+		return newTopology(c, b.args, young), nil
+	})
 	if _, err := b.publishes.get(ctx); err != nil {
 		return nil, err
 	}
@@ -127,21 +130,13 @@ func (b *broker) ask(ctx context.Context, question func(*amqp.Channel) error) er
 		return err
 	}
 	done := make(chan error, 1)
-	go func() {
-		ch, err := t.conn.Channel()
-		if err == nil {
-			err = question(ch)
-			_ = ch.Close() // a refusal has closed it
-		}
-		done <- err
-	}()
+	go func() { done <- t.ask(question) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var refused *amqp.Error
-	if errors.As(err, &refused) && refused.Code == amqp.NotFound {
+	if absent(err) {
 		return nil
 	}
 	return err

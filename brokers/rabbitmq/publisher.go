@@ -44,7 +44,7 @@ type flight struct {
 	returned string // why, and only after the confirm has been seen
 }
 
-func newPublisher(c *amqp.Connection, args amqp.Table, transient bool) (*publisher, error) {
+func newPublisher(c *amqp.Connection, t *topology, transient bool) (*publisher, error) {
 	ch, err := c.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("open a channel: %w", err)
@@ -53,7 +53,7 @@ func newPublisher(c *amqp.Connection, args amqp.Table, transient bool) (*publish
 		return nil, fmt.Errorf("ask for confirms: %w", err)
 	}
 	p := &publisher{
-		topology: newTopology(c, args), channel: ch, transient: transient,
+		topology: t, channel: ch, transient: transient,
 		slots: make(chan struct{}, inFlight), returns: make(chan amqp.Return, inFlight), lost: make(chan struct{}),
 		flights: map[string]*flight{}, opened: make(chan struct{}),
 	}
@@ -97,6 +97,9 @@ func (p *publisher) send(ctx context.Context, m brokers.Message) (*flight, error
 		return nil, err
 	}
 	if err := p.topology.declare(m.Queue); err != nil {
+		return nil, err
+	}
+	if err := p.topology.births.wait(ctx, m.Queue); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -146,7 +149,7 @@ func (f *flight) wait(ctx context.Context) error {
 	why := f.land()
 	switch {
 	case why != "":
-		f.p.topology.forget(f.queue)
+		f.p.topology.known.Delete(f.queue) // to be declared again
 		return brokers.Refusef("the server returned the message: %s", why)
 	case f.confirm.Acked():
 		return nil

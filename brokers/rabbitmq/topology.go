@@ -1,9 +1,11 @@
 package rabbitmq
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -12,30 +14,38 @@ import (
 
 // topology remembers which queues were declared over one connection.
 type topology struct {
-	conn *amqp.Connection
-	args amqp.Table // of every queue: its type
+	conn   *amqp.Connection
+	args   amqp.Table // of every queue: its type
+	births *births
 
-	mu    sync.Mutex
-	known map[string]bool
+	known sync.Map   // queue to true
+	turn  sync.Mutex // of who declares
 }
 
-func newTopology(c *amqp.Connection, args amqp.Table) *topology {
-	return &topology{conn: c, args: args, known: map[string]bool{}}
+func newTopology(c *amqp.Connection, args amqp.Table, b *births) *topology {
+	return &topology{conn: c, args: args, births: b}
 }
 
 // declare makes sure of a queue, with flags, exchange and binding exactly as Celery declares them: the server refuses
-// a queue that exists with other ones. It uses a channel of its own, because a refusal ends it.
+// a queue that exists with other ones.
 func (t *topology) declare(queue string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known[queue] {
+	if _, known := t.known.Load(queue); known {
 		return nil
 	}
-	ch, err := t.conn.Channel()
-	if err == nil {
-		defer func() { _ = ch.Close() }() // a refusal has closed it
-		err = declare(ch, queue, t.args)
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	if _, known := t.known.Load(queue); known {
+		return nil
 	}
+	missing := false
+	if t.args["x-queue-type"] == "quorum" {
+		err := t.ask(func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclarePassive(queue, true, false, false, false, t.args)
+			return err
+		})
+		missing = absent(err)
+	}
+	err := t.ask(func(ch *amqp.Channel) error { return declare(ch, queue, t.args) })
 	var refused *amqp.Error
 	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
 		err = fmt.Errorf("%w; it was declared otherwise: remove it, or use the variant that it was made by", err)
@@ -43,7 +53,10 @@ func (t *topology) declare(queue string) error {
 	if err != nil {
 		return brokers.Refusef("declare queue %s: %w", queue, err)
 	}
-	t.known[queue] = true
+	if missing {
+		t.births.note(queue)
+	}
+	t.known.Store(queue, true)
 	return nil
 }
 
@@ -57,9 +70,57 @@ func declare(ch *amqp.Channel, queue string, args amqp.Table) error {
 	return ch.QueueBind(queue, queue, queue, false, nil)
 }
 
-// forget lets a queue that has vanished be declared again.
-func (t *topology) forget(queue string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.known, queue)
+// ask does something on a channel of its own, because a refusal ends the channel.
+func (t *topology) ask(question func(*amqp.Channel) error) error {
+	ch, err := t.conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	defer func() { _ = ch.Close() }() // a refusal has closed it
+	return question(ch)
+}
+
+func absent(err error) bool {
+	var refused *amqp.Error
+	return errors.As(err, &refused) && refused.Code == amqp.NotFound
+}
+
+// births holds back publishing to quorum queues that have just been made. The server writes the name of a new one to
+// its disk about half a second later; if it is killed before that, the queue comes back empty, without what it had
+// confirmed, and for minutes without a leader (seen on 3.10.8).
+type births struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+const infancy = time.Second
+
+func (b *births) note(queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.at == nil {
+		b.at = map[string]time.Time{}
+	}
+	b.at[queue] = time.Now()
+}
+
+// wait returns when the queue is old enough.
+func (b *births) wait(ctx context.Context, queue string) error {
+	b.mu.Lock()
+	at, young := b.at[queue]
+	b.mu.Unlock()
+	if !young {
+		return nil
+	}
+	t := time.NewTimer(time.Until(at.Add(infancy)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return brokers.Refusef("queue %s has just been made: %w", queue, ctx.Err())
+	}
+	b.mu.Lock()
+	delete(b.at, queue)
+	b.mu.Unlock()
+	return nil
 }
