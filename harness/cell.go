@@ -46,8 +46,12 @@ type stage struct {
 	collected ledger.Collected
 
 	forceMu   sync.Mutex
-	force     []string    // names of the faults that hurt now
-	healedAny atomic.Bool // some fault has been healed
+	force     []string     // names of the faults that hurt now
+	pending   int          // faults of the schedule that are not over yet
+	healedAny atomic.Bool  // some fault has been healed
+	healedAt  atomic.Int64 // when the last one was, nanoseconds since the load began
+	paced     atomic.Int64 // until when the load went on past its span, likewise; 0 when it did not
+	deaths    deaths
 }
 
 // runCell provisions, drives, breaks, heals, drains and judges one cell, and removes whatever it started.
@@ -70,6 +74,9 @@ func runCell(ctx context.Context, j job) (Cell, error) {
 	tearDown := s.close() // workers leave before the evidence is read to its end
 	j.clock.tell(Progress{Phase: "judge"})
 	judged, err := s.judge(cell, outcome)
+	if outcome.full != nil {
+		err = outcome.full // the history found no room either, or just so
+	}
 	return judged, errors.Join(ctx.Err(), err, tearDown)
 }
 
@@ -110,6 +117,7 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		w, err := c.System.Start(ctx, systems.Spec{
 			Name: name, Index: uint16(i + 1), Driver: c.Driver, Variant: c.Variant, URL: s.url, Queue: queue,
 			System: c.Scenario.System, Run: s.run, Evidence: s.evidence, LogPath: s.log(name),
+			Died: func(how string) { s.died(name, how) },
 		})
 		if err != nil {
 			return nil, err
@@ -141,10 +149,12 @@ func (s *stage) log(node string) string {
 func (s *stage) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	var errs []error
-	for _, w := range s.workers {
-		errs = append(errs, w.Stop(ctx))
+	errs := make([]error, len(s.workers))
+	var stopping sync.WaitGroup // at once: each may take its whole grace
+	for i, w := range s.workers {
+		stopping.Go(func() { errs[i] = w.Stop(ctx) })
 	}
+	stopping.Wait()
 	for _, m := range s.samplers {
 		m.Stop()
 	}

@@ -1,8 +1,19 @@
 package harness
 
-import "taskbench/harness/checks"
+import (
+	"slices"
 
-func counts(c checks.Counts) Counts {
+	"taskbench/harness/checks"
+	"taskbench/harness/ledger"
+)
+
+// counts are the totals of a report. In a history that is not whole a task that was not seen to be done may have
+// been done, so that nothing is counted, nor found, that only absence shows.
+func counts(r checks.Report, m ledger.Meta) Counts {
+	c := r.Counts
+	if !whole(m) {
+		c.Lost, c.Orphaned, c.Stalls = 0, 0, 0
+	}
 	return Counts{
 		Attempted: c.Attempted, Acknowledged: c.Acknowledged, Refused: c.Refused, Unknown: c.Unknown, Executed: c.Executed,
 		Lost: c.Lost, Duplicated: c.Duplicated, Recovered: c.Recovered, Unexpected: c.Unexpected, Orphaned: c.Orphaned,
@@ -11,15 +22,32 @@ func counts(c checks.Counts) Counts {
 	}
 }
 
+// shownByAbsence are the checks whose findings are tasks of which something was not seen.
+var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall"}
+
+// whole tells whether the history holds all that happened.
+func whole(m ledger.Meta) bool { return m.Aborted == "" && m.Unrecorded == 0 }
+
 // keepFindings is how many findings of each check a result keeps; the history has all of them.
 const keepFindings = 20
 
-func findings(r checks.Report) []Finding {
+func findings(r checks.Report, m ledger.Meta) []Finding {
 	var list []Finding
 	for _, v := range r.Verdicts {
+		if !whole(m) && slices.Contains(shownByAbsence, v.Name) {
+			continue
+		}
 		for _, f := range v.Findings[:min(len(v.Findings), keepFindings)] {
 			list = append(list, Finding{Check: v.Name, ID: f.ID, Text: f.Text})
 		}
 	}
 	return list
+}
+
+// guarantee is what was observed, and "" where losses may have gone unseen.
+func guarantee(r checks.Report, m ledger.Meta) string {
+	if !whole(m) {
+		return ""
+	}
+	return r.Guarantee
 }

@@ -56,7 +56,7 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 		case <-limit.C:
 			d.ended = s.now()
 			d.why = fmt.Sprintf("not quiet after %v: %d ready, %d unacked in the broker, %d attempts open in the workers",
-				s.cell.Scenario.Drain, d.ready, d.unacked, s.openAttempts())
+				s.cell.Scenario.Drain, d.ready, d.unacked, s.openAttempts(s.alive()))
 			return d
 		case <-tick.C:
 		}
@@ -68,7 +68,12 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 		live := s.recorder.Live()
 		d.quiet = live.LastEvent - s.start
 		silence := time.Duration(s.now() - d.quiet)
-		if ready > 0 || unacked > 0 || s.openAttempts() > 0 {
+		alive := s.alive()
+		if ready > 0 || unacked > 0 || s.openAttempts(alive) > 0 {
+			if len(alive) == 0 {
+				d.ended, d.why = s.now(), fmt.Sprintf("no worker is left, and in the broker are %d ready, %d unacked", ready, unacked)
+				return d
+			}
 			continue
 		}
 		if enough(silence, live.Acknowledged > live.Executed, unacked >= 0) {
@@ -78,14 +83,8 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 	}
 }
 
-// openAttempts is the number of attempts that a live process has in hand.
-func (s *stage) openAttempts() int {
-	alive := map[uint32]bool{}
-	for _, w := range s.workers {
-		for _, pid := range w.PIDs() {
-			alive[uint32(pid)] = true
-		}
-	}
+// openAttempts is the number of attempts that the processes have in hand.
+func (s *stage) openAttempts(alive map[uint32]bool) int {
 	return s.recorder.Open(func(pid uint32) bool { return alive[pid] })
 }
 

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -16,11 +17,13 @@ import (
 // A course is how the driving of one cell went, up to the moment when the workers are told to leave.
 type course struct {
 	load     load.Report
-	loadEnd  int64 // times are nanoseconds since the load began
+	paced    int64 // when the last task could be due; times are nanoseconds since the load began
+	loadEnd  int64 // when the last publish was answered
 	faults   []injection
 	drain    drained
 	warnings []string
 	aborted  string // why the history is not whole
+	full     error  // of a run that was cut short for want of room
 }
 
 // drive offers the load, breaks and heals by schedule, and drains to quiet.
@@ -32,7 +35,7 @@ func (s *stage) drive(ctx context.Context) course {
 	if err != nil {
 		return course{aborted: fmt.Sprintf("prepare the workload: %v", err)}
 	}
-	pace, err := load.Pace(s.cell.Scenario.Load, s.plan.Seed)
+	pace, err := s.pace()
 	if err != nil {
 		return course{aborted: fmt.Sprintf("pace the load: %v", err)}
 	}
@@ -42,6 +45,8 @@ func (s *stage) drive(ctx context.Context) course {
 	s.recorder = ledger.NewRecorder(s.run, s.start)
 	s.collector = ledger.NewCollector(s.evidence, s.recorder)
 
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
 	driving, stop := context.WithCancel(ctx)
 	defer stop()
 	collecting := make(chan error, 1)
@@ -50,7 +55,7 @@ func (s *stage) drive(ctx context.Context) course {
 	faulty := make(chan []injection, 1)
 	go func() { faulty <- s.breakAndHeal(driving, begin) }()
 	watching := make(chan struct{})
-	go func() { defer close(watching); s.watch(driving, begin) }()
+	go func() { defer close(watching); s.watch(driving, cut, begin) }()
 
 	c.load, err = load.Run(ctx, load.Plan{
 		Due:        pace,
@@ -64,7 +69,7 @@ func (s *stage) drive(ctx context.Context) course {
 	if err != nil {
 		c.aborted = fmt.Sprintf("the load was cut short: %v", err)
 	}
-	c.loadEnd = s.now()
+	c.loadEnd, c.paced = s.now(), max(s.paced.Load(), int64(s.span()))
 	c.faults = <-faulty // every fault that was injected is healed by now, or said that it could not be
 	for _, f := range c.faults {
 		if f.err != nil {
@@ -79,6 +84,9 @@ func (s *stage) drive(ctx context.Context) course {
 	<-watching
 	if err := <-collecting; err != nil {
 		c.aborted = err.Error()
+	}
+	if full := (FullError{}); errors.As(context.Cause(ctx), &full) {
+		c.full = full
 	}
 	return c
 }
@@ -103,6 +111,7 @@ func (s *stage) now() int64 { return ledger.Now() - s.start }
 // The purposes of chance in a cell; the faults take the numbers from firstFault on.
 const (
 	runTag uint64 = iota
+	morePace
 	firstFault
 )
 
@@ -111,8 +120,9 @@ func (s *stage) random(purpose uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(s.plan.Seed, uint64(s.index)<<16|purpose))
 }
 
-// watch tells the progress four times a second until the driving is over.
-func (s *stage) watch(ctx context.Context, begin time.Time) {
+// watch tells the progress four times a second until the driving is over, which it cuts short when the room for the
+// evidence is about to run out.
+func (s *stage) watch(ctx context.Context, cut context.CancelCauseFunc, begin time.Time) {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	last, at := s.recorder.Live(), time.Now()
@@ -130,6 +140,9 @@ func (s *stage) watch(ctx context.Context, begin time.Time) {
 				Faults:    s.inForce(),
 			})
 			last, at = live, now
+			if err := enoughRoom(s.plan.Dir, tooLittle); err != nil {
+				cut(err)
+			}
 		}
 	}
 }
@@ -140,10 +153,10 @@ func (s *stage) phaseAt(since time.Duration) string {
 	switch {
 	case since < l.Warmup:
 		return "warmup"
-	case since >= l.Warmup+l.For:
-		return "drain"
 	case len(s.inForce()) > 0:
 		return "fault"
+	case since >= l.Warmup+l.For && !s.unsettled():
+		return "drain"
 	case s.healedAny.Load():
 		return "recovery"
 	}

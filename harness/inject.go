@@ -33,6 +33,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 		}
 		all.Go(func() {
 			due := begin.Add(s.cell.Scenario.Load.Warmup + f.At)
+			defer s.over()
 			if !waitUntil(ctx, due) {
 				done[i] = injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 				return
@@ -74,6 +75,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	}
 	i.healed = s.now()
 	s.healedAny.Store(true)
+	s.healedAt.Store(i.healed)
 	s.clock.note(fmt.Sprintf("healed %s on %s: %s", fault.Name, i.node, i.healProof))
 	return i
 }
@@ -88,6 +90,13 @@ func waitUntil(ctx context.Context, t time.Time) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// over counts a fault of the schedule as done with, for good or ill.
+func (s *stage) over() {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	s.pending--
 }
 
 func (s *stage) setInForce(name string, on bool) {

@@ -32,17 +32,16 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 		cell.Logs = append(cell.Logs, filepath.Join("logs", filepath.Base(s.log(node))))
 	}
 	cell.Warnings = append(cell.Warnings, c.warnings...)
+	cell.Warnings = append(cell.Warnings, s.deaths.list()...)
 	cell.Warnings = append(cell.Warnings, s.evidenceGaps()...)
 
 	report := checks.Run(h)
-	cell.Counts = counts(report.Counts)
-	cell.Guarantee = checks.Guarantee(report.Counts)
-	cell.Findings = findings(report)
+	cell.Counts, cell.Guarantee, cell.Findings = counts(report, meta), guarantee(report, meta), findings(report, meta)
 	s.measure(&cell, h, c)
 	cell.Faults = faultResults(c.faults)
 	cell.Recovery = recovery(h, c)
 	cell.Resources, cell.Series.Nodes = s.resources(c)
-	cell.Expectations = s.expectations(cell)
+	cell.Expectations = s.expectations(cell, s.partial(c))
 	s.verdict(&cell, c, report)
 	return cell, stored
 }
@@ -50,7 +49,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 // Judge judges a stored history again, with today's checks. Cells keep what a history does not hold.
 func Judge(h ledger.History) (Counts, string, []Finding) {
 	report := checks.Run(h)
-	return counts(report.Counts), checks.Guarantee(report.Counts), findings(report)
+	return counts(report, h.Meta()), guarantee(report, h.Meta()), findings(report, h.Meta())
 }
 
 func (s *stage) meta(c course) ledger.Meta {
@@ -61,6 +60,7 @@ func (s *stage) meta(c course) ledger.Meta {
 		Nodes:      []string{"broker"},
 		Phases:     phasesOf(s.cell.Scenario.Load, c),
 		DrainEnded: c.drain.ended, Drained: c.drain.full, Left: -1, Aborted: c.aborted, Settings: s.node.Info().Settings,
+		Torn: s.collected.Torn, Unrecorded: s.collected.Lost,
 	}
 	for _, w := range s.workers {
 		m.Nodes = append(m.Nodes, w.Name())
@@ -76,6 +76,17 @@ func (s *stage) meta(c course) ledger.Meta {
 	return m
 }
 
+// partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
+func (s *stage) partial(c course) string {
+	switch {
+	case c.aborted != "":
+		return c.aborted
+	case s.collected.Lost > 0:
+		return "the history has gaps"
+	}
+	return ""
+}
+
 // evidenceGaps is what the ledger knows not to know.
 func (s *stage) evidenceGaps() []string {
 	var gaps []string
@@ -87,8 +98,7 @@ func (s *stage) evidenceGaps() []string {
 
 func (s *stage) measure(cell *Cell, h ledger.History, c course) {
 	l := s.cell.Scenario.Load
-	paced := int64(l.Warmup + l.For)
-	m := metrics.Measure(h, h.Meta().Phases, int64(l.Warmup), paced)
+	m := metrics.Measure(h, h.Meta().Phases, int64(l.Warmup), c.paced)
 	cell.Latency = latencies(m.Whole)
 	var due, completed int
 	for i := range m.Phases {
@@ -107,10 +117,10 @@ func (s *stage) measure(cell *Cell, h ledger.History, c course) {
 		}
 		cell.Phases = append(cell.Phases, r)
 	}
-	if l.For > 0 {
-		cell.Throughput.Offered = float64(due) / l.For.Seconds()
-		cell.Throughput.Completed = float64(completed) / l.For.Seconds()
+	if measured := seconds(c.paced) - l.Warmup.Seconds(); measured > 0 {
+		cell.Throughput.Offered, cell.Throughput.Completed = float64(due)/measured, float64(completed)/measured
 	}
+	cell.Load.Extended = seconds(c.paced - int64(s.span()))
 	cell.Series.Step = m.Rates.Step.Seconds()
 	cell.Series.Offered = m.Rates.PerSecond(m.Rates.Due)
 	cell.Series.Completed = m.Rates.PerSecond(m.Rates.Completed)
@@ -203,7 +213,8 @@ func (s *stage) resources(c course) ([]Resource, []NodeSeries) {
 	return all, lines
 }
 
-func (s *stage) expectations(cell Cell) []Expectation {
+// expectations judges each one that applies; none is judged by a partial history.
+func (s *stage) expectations(cell Cell, partial string) []Expectation {
 	vocabulary := expect.NewVocabulary(Cell{}, metrics.Stages)
 	facts, err := expect.FactsOf(cell)
 	out := []Expectation{}
@@ -222,6 +233,9 @@ func (s *stage) expectations(cell Cell) []Expectation {
 			}
 			x.Held, x.Value, x.Why = v.Outcome == expect.Held, v.Value, v.Why
 			x.Undecided = v.Outcome == expect.Undecided
+			if partial != "" {
+				x.Held, x.Undecided, x.Why = false, true, "not judged: "+partial
+			}
 		}
 		out = append(out, x)
 	}
@@ -264,8 +278,8 @@ func (s *stage) verdict(cell *Cell, c course, report checks.Report) {
 		doubt = true
 		why("the drain did not end: %s", c.drain.why)
 	}
-	if s.collected.Lost > 0 {
-		doubt = true
+	if s.collected.Lost > 0 || len(s.deaths.list()) > 0 {
+		doubt = true // and they too
 	}
 	if broken := report.Broken(); broken != "" {
 		doubt = true

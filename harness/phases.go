@@ -17,7 +17,7 @@ func phasesOf(l scenario.Load, c course) []ledger.Phase {
 			spans = append(spans, ledger.Phase{Name: name, From: from, To: to})
 		}
 	}
-	paced := int64(l.Warmup + l.For)
+	paced := c.paced
 	add("warmup", 0, int64(l.Warmup))
 
 	at, calm := int64(l.Warmup), "steady"

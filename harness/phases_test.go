@@ -31,7 +31,7 @@ func TestPhases(t *testing.T) {
 			{Name: "warmup", From: 0, To: 2 * s}, {Name: "steady", From: 2 * s, To: 11 * s}, {Name: "fault", From: 11 * s, To: 12 * s}, {Name: "drain", From: 12 * s, To: 14 * s}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := phasesOf(l, course{faults: c.faults, loadEnd: 13 * s, drain: drained{ended: 14 * s}})
+			got := phasesOf(l, course{faults: c.faults, paced: 12 * s, loadEnd: 13 * s, drain: drained{ended: 14 * s}})
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got  %v\nwant %v", got, c.want)
 			}

@@ -156,6 +156,9 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 		order.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
 		p.Cells = append(p.Cells, round...)
 	}
+	if err := enoughRoom(p.Dir, p.need()); err != nil {
+		return Plan{}, EnvironmentError{err}
+	}
 	return p, nil
 }
 

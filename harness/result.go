@@ -86,6 +86,8 @@ type LoadAsked struct {
 	Rate   float64 `json:"rate"`
 	For    float64 `json:"for"`
 	Warmup float64 `json:"warmup"`
+	// Extended is for how long the load went on after that, so that the recovery from the last fault was seen.
+	Extended float64 `json:"extended,omitempty"`
 }
 
 // Counts is the accounting of task ids. Classes are defined in package checks.

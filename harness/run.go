@@ -17,20 +17,25 @@ import (
 // made, also beside an error: an interrupted cell is judged as far as it came and marked, and the cells after
 // it are missing. The error is an EnvironmentError where the machine failed, and ctx's own after an
 // interruption. Whatever was started is gone when Run returns.
-func Run(ctx context.Context, p Plan, watch Watcher) (Result, error) {
+func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 	if watch == nil {
 		watch = func(Progress) {}
 	}
+	r = Result{Schema: Schema, Name: p.Name, Seed: p.Seed, Outcome: Undecided, Provenance: provenance(p), Cells: []Cell{}}
+	defer func() {
+		if ctx.Err() != nil {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("interrupted: %d of %d cells were run", len(r.Cells), len(p.Cells)))
+		}
+	}()
 	if err := os.MkdirAll(filepath.Join(p.Dir, "logs"), 0o755); err != nil {
-		return Result{}, EnvironmentError{fmt.Errorf("make the result directory: %w", err)}
+		return r, EnvironmentError{fmt.Errorf("make the result directory: %w", err)}
 	}
 	release, err := leftovers.Own(p.Dir)
 	if err != nil {
-		return Result{}, EnvironmentError{fmt.Errorf("note down who owns this run: %w", err)}
+		return r, EnvironmentError{fmt.Errorf("note down who owns this run: %w", err)}
 	}
 	defer release()
 
-	r := Result{Schema: Schema, Name: p.Name, Seed: p.Seed, Provenance: provenance(p), Cells: []Cell{}}
 	if len(p.Scenarios) == 1 {
 		r.Asks = p.Scenarios[0].Asks
 	}
@@ -44,6 +49,10 @@ func Run(ctx context.Context, p Plan, watch Watcher) (Result, error) {
 		return r, EnvironmentError{fmt.Errorf("start the slow HTTP server for io tasks: %w", err)}
 	}
 	defer server.Close()
+
+	if err := writeScenarios(p, nil); err != nil {
+		return r, EnvironmentError{err}
+	}
 
 	began, total := time.Now(), p.Length()
 	var failed []error
@@ -60,12 +69,13 @@ func Run(ctx context.Context, p Plan, watch Watcher) (Result, error) {
 			failed = append(failed, fmt.Errorf("%s: %w", c.Name(), err))
 		}
 		total -= c.Length() - clock.spent() // what is left follows what the cell really took
-		if ctx.Err() != nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("interrupted: %d of %d cells were run", i+1, len(p.Cells)))
+		if full := (FullError{}); ctx.Err() != nil || errors.As(err, &full) {
 			break
 		}
 	}
-	r.Outcome = overall(r)
+	if r.Outcome = overall(r); r.Outcome == Pass && len(r.Cells) < len(p.Cells) {
+		r.Outcome = Undecided
+	}
 	return r, errors.Join(failed...)
 }
 
@@ -80,7 +90,7 @@ func overall(r Result) Outcome {
 			return worst
 		}
 	}
-	if seen[Pass] == 0 || len(r.Warnings) > 0 && len(r.Cells) == 0 {
+	if seen[Pass] == 0 {
 		return Undecided
 	}
 	return Pass
