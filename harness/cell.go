@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,7 +89,8 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	c := j.cell
 	j.clock.tell(Progress{Phase: "provision"})
 	s := &stage{job: j}
-	s.run = ledger.NewRun(s.random(runTag))
+	// The time of day is in the tag, so that an external server's messages of an earlier run are foreign to this one.
+	s.run = ledger.NewRun(rand.NewPCG(s.random(runTag).Uint64(), uint64(time.Now().UnixNano())))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -97,7 +99,9 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	if err := s.makeEvidenceDir(); err != nil {
 		return nil, fmt.Errorf("make a directory for the evidence: %w", err)
 	}
-	s.node, err = c.Lab.Start(ctx, lab.Request{Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker")})
+	s.node, err = c.Lab.Start(ctx, lab.Request{
+		Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker"), Patience: j.plan.Patience,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("bring broker %s up in lab %s: %w", c.Driver.Name, c.Lab.Name(), err)
 	}

@@ -70,7 +70,7 @@ func (s *stage) meta(c course) ledger.Meta {
 	}
 	for _, f := range c.faults {
 		if f.inEffect != 0 {
-			m.Faults = append(m.Faults, ledger.FaultSpan{Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healed: f.healed, Proof: f.proof})
+			m.Faults = append(m.Faults, ledger.FaultSpan{Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof})
 		}
 	}
 	return m

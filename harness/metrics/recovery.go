@@ -9,7 +9,7 @@ import (
 // A Recovery is how long after the healing began things went well again; nil where that was not seen. Seconds.
 type Recovery struct {
 	FirstPublish    *float64 // a publish that began after the healing did was acknowledged
-	FirstCompletion *float64 // a task was completed
+	FirstCompletion *float64 // a task was completed that was handed out after the healing began
 	To90Percent     *float64 // the first second begins in which as much was completed as in 90 % of a steady one
 	BacklogDrained  *float64 // the last of the tasks that were due before the healing ended was completed
 }
@@ -35,14 +35,15 @@ func Recover(h ledger.History, steady ledger.Phase, healStart, healed int64) Rec
 			continue
 		}
 		completions = append(completions, done.Finished)
-		if completed < 0 || done.Finished < completed {
+		// What a worker had in hand it may well finish while the broker is away: that shows nothing.
+		if done.Received >= healStart && (completed < 0 || done.Finished < completed) {
 			completed = done.Finished
 		}
 		if t.Due < healed {
 			drained = max(drained, done.Finished)
 		}
 	}
-	if drained < 0 && completed >= 0 {
+	if drained < 0 && len(completions) > 0 {
 		drained = healStart // nothing was waiting
 	}
 	since := func(at int64) *float64 {
