@@ -31,6 +31,7 @@ type Request struct {
 	Lab       string            // auto, docker, process, embedded or external
 	Images    map[string]string // broker name to image, instead of the driver's own
 	URLs      map[string]string // broker name to a server that somebody else runs
+	Patience  time.Duration     // how long a server may take to become ready; 0 is a minute
 	Dir       string            // result directory; made by Run
 	Command   string            // the command line that repeats the run
 }

@@ -70,10 +70,13 @@ func outcomeCode(o harness.Outcome) int {
 	}
 }
 
+// errInterrupted is the cause that ends the command's context at the first interrupt.
+var errInterrupted = errors.New("interrupted")
+
 // interruptible returns a context that ends at the first interrupt, so that whatever was started is cleaned up.
 // At the second the process leaves at once; the next `bench` then removes what stayed behind.
 func interruptible(parent context.Context, stderr io.Writer, leave func(int)) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
@@ -90,12 +93,12 @@ func interruptible(parent context.Context, stderr io.Writer, leave func(int)) (c
 				return
 			}
 			_, _ = fmt.Fprintln(stderr, "\nbench: interrupted; cleaning up (again: leave at once)")
-			cancel()
+			cancel(errInterrupted)
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		close(done)
-		cancel()
+		cancel(nil)
 	}
 }

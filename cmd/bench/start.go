@@ -9,12 +9,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"taskbench/cmd/bench/display"
 	"taskbench/harness"
+	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
 )
 
@@ -26,6 +29,7 @@ type where struct {
 	images  map[string]string
 	urls    map[string]string
 	repeat  int
+	patient time.Duration
 	seed    uint64
 	out     string
 	force   bool
@@ -41,6 +45,7 @@ func (w *where) flags(a *app, c *cobra.Command) {
 	mapFlag(a, c, &w.images, "image", "BROKER=IMAGE", "container image of a broker instead of the usual one (repeatable)")
 	mapFlag(a, c, &w.urls, "url", "BROKER=URL", "use a server that runs already (repeatable; its queues are written to)")
 	valueFlag(a, c, &w.repeat, "repeat", "N", "1", "how often each cell is run", atLeast(1))
+	patienceFlag(a, c, &w.patient)
 	valueFlag(a, c, &w.seed, "seed", "N", "random", "decides everything that is left to chance", parseSeed)
 	valueFlag(a, c, &w.out, "out", "DIR", "runs/TIME-NAME", "result directory", anyText)
 	c.Flags().BoolVar(&w.force, "force", false, "write into a result directory that is not empty")
@@ -49,6 +54,11 @@ func (w *where) flags(a *app, c *cobra.Command) {
 	a.complete(c, "brokers", brokerNames)
 	a.complete(c, "pools", func() []string { return native.System.Pools })
 	a.complete(c, "lab", labs.Names)
+}
+
+// patienceFlag adds the flag that bounds the waiting for a server.
+func patienceFlag(a *app, c *cobra.Command, to *time.Duration) {
+	valueFlag(a, c, to, "patience", "TIME", scenario.FormatDuration(lab.DefaultPatience), "how long a broker may take to become ready", positive(scenario.ParseDuration))
 }
 
 // directory decides where the result goes, and refuses to mix it with what is there already.
@@ -85,7 +95,7 @@ func (w *where) request(a *app, name string) harness.Request {
 	}
 	return harness.Request{
 		Name: name, Brokers: w.brokers, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
-		Images: w.images, URLs: w.urls, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),
+		Images: w.images, URLs: w.urls, Patience: w.patient, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),
 	}
 }
 

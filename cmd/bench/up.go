@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ type server struct {
 	lab   string
 	image string
 	port  int
+
+	patience time.Duration
 }
 
 func (s *server) flags(a *app, c *cobra.Command) {
@@ -53,6 +56,7 @@ func (a *app) upCommand() *cobra.Command {
 		},
 	}
 	s.flags(a, c)
+	patienceFlag(a, c, &s.patience)
 	valueFlag(a, c, &s.port, "port", "PORT", "any free one", "port on 127.0.0.1", portNumber)
 	return c
 }
@@ -69,7 +73,7 @@ func (a *app) up(c *cobra.Command, s server, d brokers.Driver, v brokers.Variant
 		return harness.EnvironmentError{Err: fmt.Errorf("start %s: it would be embedded in this process and end with it: %s", d.Name, why)}
 	}
 	log := filepath.Join(leftovers.Dir(), "up-"+d.Name+"-"+v.Name+".log")
-	node, err := l.Start(c.Context(), lab.Request{Driver: d, Variant: v, Name: d.Name, LogPath: log, Port: s.port, Keep: true})
+	node, err := l.Start(c.Context(), lab.Request{Driver: d, Variant: v, Name: d.Name, LogPath: log, Port: s.port, Patience: s.patience, Keep: true})
 	if err != nil {
 		return harness.EnvironmentError{Err: err}
 	}

@@ -22,6 +22,9 @@ type Spec struct {
 	// Evidence is the directory where the worker's processes write what they did, apart from the broker.
 	Evidence string
 	LogPath  string
+	// Died is called when a worker that consumed has ended though neither Kill nor Stop had been called, with how
+	// it ended ("signal: killed"). It must not call the worker. It may be nil.
+	Died func(how string)
 }
 
 // A System starts workers. Each folder below this package exports one, named System.

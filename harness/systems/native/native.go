@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -46,7 +47,8 @@ type process struct {
 	cmd     *exec.Cmd
 	gone    chan struct{} // closed when the present life's process has been reaped
 	exitErr error
-	stdin   *os.File // the worker leaves when this closes: nobody is left to measure it
+	ordered atomic.Bool // an end of the present life would be somebody's wish, or is told by Start
+	stdin   *os.File    // the worker leaves when this closes: nobody is left to measure it
 }
 
 func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
@@ -104,6 +106,7 @@ func (p *process) Start(ctx context.Context) error {
 	}
 	defer ready.Close()
 
+	p.ordered.Store(true)
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), ordersEnv+"="+string(order))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = leashRead, readyWrite, log
@@ -122,7 +125,14 @@ func (p *process) Start(ctx context.Context) error {
 	}
 	p.cmd, p.stdin, p.gone = cmd, leash, make(chan struct{})
 	go p.reap(cmd, p.gone)
-	if err := p.awaitReady(ctx, ready); err != nil {
+	err = p.awaitReady(ctx, ready)
+	if err == nil {
+		p.ordered.Store(false) // from here on reap tells of an end, or up does
+		if !p.up() {
+			err = errors.New("it ended as soon as it consumed")
+		}
+	}
+	if err != nil {
 		p.signal(syscall.SIGKILL)
 		<-p.gone
 		return fmt.Errorf("start %s: %w; the end of its log:\n%s", p.spec.Name, err, lab.Tail(p.spec.LogPath, 20))
@@ -135,6 +145,9 @@ func (p *process) reap(cmd *exec.Cmd, gone chan struct{}) {
 	p.stdin.Close()
 	p.exitErr = err
 	close(gone)
+	if !p.ordered.Load() && p.spec.Died != nil {
+		p.spec.Died(cmd.ProcessState.String())
+	}
 }
 
 func (p *process) awaitReady(ctx context.Context, ready *os.File) error {
@@ -189,6 +202,9 @@ func (p *process) Kill(ctx context.Context, pids ...int) error {
 	if !p.up() {
 		return fmt.Errorf("%s is down already", p.spec.Name)
 	}
+	if len(pids) == 0 || slices.Contains(pids, p.cmd.Process.Pid) {
+		p.ordered.Store(true)
+	}
 	if len(pids) > 0 {
 		return killChildren(ctx, tree(p.cmd.Process.Pid), pids)
 	}
@@ -238,6 +254,7 @@ func (p *process) Stop(ctx context.Context) error {
 	if !p.up() {
 		return nil
 	}
+	p.ordered.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.gone:
