@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	cdruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"taskbench/harness"
 )
 
 // browser starts headless Chromium. Without one the test is skipped, with the reason; with
@@ -43,7 +45,7 @@ func browser(t *testing.T) context.Context {
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -155,19 +157,20 @@ func TestPageInABrowser(t *testing.T) {
 	ctx := browser(t)
 	heard := open(t, ctx)
 	keep := os.Getenv("TASKBENCH_KEEP") // a directory for screenshots, to look at
+	all := fixtures()
 	for _, name := range []string{"broker-kill", "many", "interrupted", "odd", "empty"} {
-		dir := t.TempDir()
-		if _, err := WriteAll(t.Context(), dir, fixtures()[name]); err != nil {
+		path := filepath.Join(t.TempDir(), "report.html")
+		if err := os.WriteFile(path, []byte(htmlOf(t, all[name])), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for _, width := range []int64{400, 1400} {
 			for _, scheme := range []string{"light", "dark"} {
 				t.Run(fmt.Sprintf("%s/%d/%s", name, width, scheme), func(t *testing.T) {
-					got := look(t, ctx, filepath.Join(dir, "report.html"), width, scheme)
+					got := look(t, ctx, path, width, scheme)
 					for _, s := range heard.take() {
 						t.Error(s)
 					}
-					judge(t, got, name, width, scheme)
+					judge(t, got, all[name], width, scheme)
 					if keep != "" {
 						shoot(t, ctx, filepath.Join(keep, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)))
 					}
@@ -225,9 +228,8 @@ func look(t *testing.T, ctx context.Context, path string, width int64, scheme st
 	return got
 }
 
-func judge(t *testing.T, got seenPage, name string, width int64, scheme string) {
+func judge(t *testing.T, got seenPage, r harness.Result, width int64, scheme string) {
 	t.Helper()
-	r := fixtures()[name]
 	if got.Page > got.Window || got.Window != float64(width) {
 		t.Errorf("the page is %v wide in a window of %v", got.Page, got.Window)
 	}

@@ -87,7 +87,7 @@ func mishaps(faults []harness.FaultResult) []string {
 // why says why a cell failed that lost nothing.
 func why(c harness.Cell) string {
 	for _, e := range c.Expectations {
-		if !e.Held {
+		if !e.Held && !e.Undecided {
 			return fmt.Sprintf(": it was expected that %s, %s", e.Expect, got(e))
 		}
 	}

@@ -104,6 +104,7 @@ func numbers(n harness.Counts) []pair {
 	}{
 		{"publish refused", n.Refused}, {"recovered", n.Recovered}, {"unexpected", n.Unexpected}, {"orphaned", n.Orphaned}, {"stuck", n.Stuck},
 		{"retried", n.Retried}, {"concurrent", n.Concurrent}, {"failed", n.Failed}, {"malformed", n.Malformed},
+		{"stalls", n.Stalls}, {"redelivered after ack", n.Redelivered},
 	} {
 		if rest.n != 0 {
 			ps = append(ps, pair{rest.name, units.Count(rest.n)})

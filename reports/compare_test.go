@@ -76,6 +76,27 @@ func TestNumbersOfVoidCellsDoNotCount(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotSeenIsNotSaidToHaveFailed(t *testing.T) {
+	open := harness.Expectation{Expect: "recovery.first_completion < 1s", Undecided: true, Why: "there was no fault"}
+	a, b := timed("a", "fsync", 1, 0.1), timed("a", "fsync", 2, 0.1)
+	a.Expectations, b.Expectations = []harness.Expectation{open}, []harness.Expectation{open}
+	a.Outcome, b.Outcome = harness.Undecided, harness.Undecided
+	if got := failing(run("x", "", harness.Undecided, a, b)); len(got) != 1 || got[0].Word != "not shown" {
+		t.Errorf("%+v", got)
+	}
+	a.Expectations[0].Undecided, a.Outcome = false, harness.Fail
+	if got := failing(run("x", "", harness.Fail, a, b)); len(got) != 1 || got[0].Word != "not held" {
+		t.Errorf("a failure before an undecided repeat: %+v", got)
+	}
+	var junit bytes.Buffer
+	if err := JUnit(&junit, run("x", "", harness.Fail, a, b)); err != nil {
+		t.Fatal(err)
+	}
+	if s := junit.String(); !strings.Contains(s, `tests="4" failures="2" errors="2" skipped="0"`) {
+		t.Error(s)
+	}
+}
+
 func TestStat(t *testing.T) {
 	if s := statOf(nil); s.N != 0 || !math.IsNaN(s.Ratio(s)) {
 		t.Errorf("%+v", s)

@@ -56,6 +56,7 @@ func steadyCell(s setup, pool string, repeat int) harness.Cell {
 		Throughput: harness.Throughput{Offered: rate * noise(0.004), Completed: rate * noise(0.005)},
 		Latency: map[string]harness.Latency{
 			"due_to_finish":      spread(end, 6000),
+			"send_to_finish":     spread(end*0.995, 6000),
 			"due_to_publish":     spread(0.00011*noise(0.1), 6000),
 			"publish_to_confirm": spread(end*0.12, 6000),
 			"confirm_to_start":   spread(end*0.06, 6000),

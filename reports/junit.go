@@ -108,7 +108,7 @@ func suiteOf(name string, c harness.Cell) junitSuite {
 		case c.Outcome == harness.Void:
 			t.Error = &junitNote{Message: "no number of a void cell counts: " + reason(c)}
 		case e.Held:
-		case c.Outcome == harness.Undecided:
+		case c.Outcome == harness.Undecided || e.Undecided:
 			t.Error = &junitNote{Message: "not shown: " + got(e)}
 		default:
 			t.Failure = &junitNote{Message: "not held, " + got(e), Text: e.Why}

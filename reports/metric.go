@@ -65,7 +65,7 @@ var (
 const endToEnd = "due_to_finish"
 
 // stages in the order in which a task goes through them; others follow by name.
-var stages = []string{endToEnd, "due_to_publish", "publish_to_confirm", "confirm_to_start", "start_to_finish", "finish_to_ack", "finish_to_result"}
+var stages = []string{endToEnd, "send_to_finish", "due_to_publish", "publish_to_confirm", "confirm_to_start", "start_to_finish", "finish_to_ack", "finish_to_result"}
 
 // stagesOf lists the stages that the cells have.
 func stagesOf(cells ...harness.Cell) []string {
@@ -98,6 +98,8 @@ func stageTitle(s string) string {
 	switch s {
 	case endToEnd:
 		return t + " (end to end)"
+	case "send_to_finish":
+		return t + " (uncorrected)"
 	case "confirm_to_start":
 		return t + " (queue wait)"
 	case "start_to_finish":

@@ -24,13 +24,13 @@ func Summary(w io.Writer, r harness.Result) error {
 		b.WriteString("\n`~`: the repeats overlap, so no difference was shown. Medians over the repeats, with their range. Only cells of one durability class are ranked, by p99.\n")
 	}
 	if failing := failing(r); len(failing) > 0 {
-		b.WriteString("\n**Not held**\n\n")
+		b.WriteString("\n**Expectations that did not hold**\n\n")
 		for i, f := range failing {
 			if i == 20 {
 				fmt.Fprintf(&b, "- and %d more\n", len(failing)-i)
 				break
 			}
-			fmt.Fprintf(&b, "- %s: %s, %s\n", markdown(f.Label), code(f.Expect), markdown(f.Got))
+			fmt.Fprintf(&b, "- %s: %s %s, %s\n", markdown(f.Label), code(f.Expect), f.Word, markdown(f.Got))
 		}
 	}
 	if ws := warningsOf(r); len(ws) > 0 {
@@ -121,7 +121,10 @@ func (g group) Outcomes() string {
 }
 
 // A failure is an expectation that was not met.
-type failure struct{ Label, Expect, Got string }
+type failure struct {
+	Word               string // "not held", or "not shown" where nothing speaks against it either
+	Label, Expect, Got string
+}
 
 // failing lists the expectations that were not met, by cell. Void and unfit cells promise nothing.
 func failing(r harness.Result) []failure {
@@ -130,7 +133,10 @@ func failing(r harness.Result) []failure {
 		if e.Held == e.Of {
 			continue
 		}
-		f := failure{Label: e.Cell, Expect: e.Expect, Got: e.Got}
+		f := failure{Word: "not held", Label: e.Cell, Expect: e.Expect, Got: e.Got}
+		if e.Outcome == harness.Undecided {
+			f.Word = "not shown"
+		}
 		if e.Of > 1 {
 			f.Got = fmt.Sprintf("in %d of %d repeats: %s", e.Of-e.Held, e.Of, e.Values)
 		}

@@ -28,7 +28,11 @@ func Text(w io.Writer, r harness.Result, o TextOptions) error {
 	t.tables(r)
 	t.b.WriteString("\n")
 	for _, f := range failing(r) {
-		t.wrapped(t.paint(red, "not held"), len("not held"), fmt.Sprintf("%s: %s, %s", f.Label, f.Expect, f.Got))
+		color := red
+		if f.Word != "not held" {
+			color = yellow
+		}
+		t.wrapped(t.paint(color, f.Word), len(f.Word), fmt.Sprintf("%s: %s, %s", f.Label, f.Expect, f.Got))
 	}
 	const most = 8
 	ws := warningsOf(r)
