@@ -61,10 +61,11 @@ func runCell(ctx context.Context, j job) (Cell, error) {
 	cell := newCell(j.cell)
 	s, err := provision(ctx, j)
 	if err != nil {
-		cell.Warnings = append(cell.Warnings, err.Error())
 		if ctx.Err() != nil {
-			return cell, ctx.Err()
+			cell.Warnings = append(cell.Warnings, fmt.Sprintf("interrupted before the load began: %v", err))
+			return cell, nil // Run says that it was interrupted
 		}
+		cell.Warnings = append(cell.Warnings, err.Error())
 		return cell, EnvironmentError{err}
 	}
 	info := s.node.Info()
@@ -78,7 +79,7 @@ func runCell(ctx context.Context, j job) (Cell, error) {
 	if outcome.full != nil {
 		err = outcome.full // the history found no room either, or just so
 	}
-	return judged, errors.Join(ctx.Err(), err, tearDown)
+	return judged, errors.Join(err, tearDown)
 }
 
 // queue is where the tasks of every cell go: each cell has a server, or a file, of its own.

@@ -76,7 +76,7 @@ func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 	if r.Outcome = overall(r); r.Outcome == Pass && len(r.Cells) < len(p.Cells) {
 		r.Outcome = Undecided
 	}
-	return r, errors.Join(failed...)
+	return r, errors.Join(append(failed, ctx.Err())...)
 }
 
 // overall is the worst of the cells that were run.

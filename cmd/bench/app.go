@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,21 +57,25 @@ func (a *app) execute(ctx context.Context) int {
 	if err == nil {
 		return exitOK
 	}
-	a.explain(cmd, err)
+	a.explain(ctx, cmd, err)
 	return exitCode(ctx, err)
 }
 
 // explain says on stderr what went wrong: a list where it is more than one thing.
-func (a *app) explain(cmd *cobra.Command, err error) {
+func (a *app) explain(ctx context.Context, cmd *cobra.Command, err error) {
 	var silent verdict
 	if errors.As(err, &silent) && !silent.explain {
 		return
 	}
 	var input harness.InputError
 	causes := flatten(err)
+	if ctx.Err() != nil { // the interruption was told as it came
+		causes = slices.DeleteFunc(causes, func(err error) bool { return errors.Is(err, context.Canceled) })
+	}
 	switch {
+	case len(causes) == 0:
 	case !errors.As(err, &input) && len(causes) == 1:
-		_, _ = fmt.Fprintf(a.stderr, "bench: %v\n", err)
+		_, _ = fmt.Fprintf(a.stderr, "bench: %v\n", causes[0])
 	case !errors.As(err, &input):
 		_, _ = fmt.Fprintf(a.stderr, "bench: %d things went wrong:\n%s", len(causes), bullets(causes))
 	case len(causes) == 1:

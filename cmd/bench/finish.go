@@ -28,8 +28,8 @@ func (a *app) finish(ctx context.Context, w where, p harness.Plan, r harness.Res
 		failed = errors.Join(failed, reports.Text(a.stdout, r, a.tables(report)))
 	}
 	switch {
-	case failed != nil:
-		return failed
+	case failed != nil || ctx.Err() != nil: // also when only the writing was left to be done
+		return errors.Join(failed, ctx.Err())
 	case outcomeCode(r.Outcome) != exitOK:
 		return verdict{code: outcomeCode(r.Outcome), text: reports.Verdict(r)}
 	}

@@ -114,6 +114,9 @@ func (a *app) carryOut(ctx context.Context, w where, r harness.Request) error {
 		return err
 	}
 	a.sweepUp(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // nothing was started, and there is nothing to write
+	}
 	if !w.quiet {
 		a.announce(p)
 	}
@@ -129,7 +132,7 @@ func (a *app) sweepUp(ctx context.Context) {
 	for _, what := range report.Removed {
 		_, _ = fmt.Fprintf(a.stderr, "removed what an earlier run left behind: %s\n", what)
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		_, _ = fmt.Fprintf(a.stderr, "bench: could not remove all leftovers of earlier runs: %v\n", err)
 	}
 }

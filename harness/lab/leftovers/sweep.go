@@ -50,7 +50,7 @@ type sweep struct {
 }
 
 func (r *Register) sweep(ctx context.Context, kept bool) (Report, error) {
-	unlock, err := r.lock()
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return Report{}, err
 	}
@@ -217,15 +217,28 @@ func (s *sweep) directories(records []record) {
 	}
 }
 
-// lock keeps two sweeps of one directory apart.
-func (r *Register) lock() (unlock func(), err error) {
+// lock keeps two sweeps of one directory apart. It waits for the other one until ctx ends.
+func (r *Register) lock(ctx context.Context) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(r.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the state directory: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+			select {
+			case <-tick.C:
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
 		_ = f.Close()
-		return nil, fmt.Errorf("lock the state directory: %w", err)
+		return nil, fmt.Errorf("lock the state directory %s: %w", r.dir, err)
 	}
-	return func() { _ = f.Close() }, nil
 }
