@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -20,25 +21,37 @@ const (
 	farewell  = time.Second
 )
 
-// conn is a connection to a server: it retags, and it does not wait for ever.
+// conn is a connection to a server: it retags, it gathers what is written at the same time into one packet, and it
+// does not wait for ever.
 type conn struct {
 	net.Conn
-	in, out retag
-	raw     [16 << 10]byte
-	ready   []byte // read and retagged
-	buf     []byte
-	outBuf  []byte
+	in    retag
+	raw   [16 << 10]byte
+	ready []byte // read and retagged
+	buf   []byte
+
+	mu      sync.Mutex
+	out     retag
+	waiting []byte     // written and not yet on its way
+	more    *sync.Cond // told when waiting, failed or closed has changed
+	failed  error
 }
 
+// gathered is how much may wait to be sent before Write waits too.
+const gathered = 256 << 10
+
 func newConn(c net.Conn) *conn {
-	return &conn{
+	k := &conn{
 		Conn: c,
 		in:   retag{from: 'L', to: 'l'},
 		out:  retag{from: 'l', to: 'L', pass: len("AMQP\x00\x00\x09\x01")},
 	}
+	k.more = sync.NewCond(&k.mu)
+	go k.send()
+	return k
 }
 
-// Read is called by one goroutine, like Write.
+// Read is called by one goroutine.
 func (c *conn) Read(p []byte) (int, error) {
 	for len(c.ready) == 0 {
 		n, err := c.Conn.Read(c.raw[:])
@@ -52,15 +65,60 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Write returns when p is on its way or next to go. A failure to send it closes the connection and is the error of
+// later calls.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(stuck)); err != nil {
-		return 0, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) > gathered && c.failed == nil {
+		c.more.Wait()
 	}
-	c.outBuf = c.out.through(c.outBuf[:0], p)
-	if _, err := c.Conn.Write(c.outBuf); err != nil {
-		return 0, err // a part may be out, and no more will follow it
+	if c.failed != nil {
+		return 0, c.failed
 	}
+	c.waiting = c.out.through(c.waiting, p)
+	c.more.Broadcast()
 	return len(p), nil
+}
+
+func (c *conn) send() {
+	var batch []byte
+	for {
+		c.mu.Lock()
+		for len(c.waiting) == 0 && c.failed == nil {
+			c.more.Wait()
+		}
+		if c.failed != nil {
+			c.mu.Unlock()
+			return
+		}
+		batch, c.waiting = c.waiting, batch[:0]
+		c.more.Broadcast()
+		c.mu.Unlock()
+		err := c.SetWriteDeadline(time.Now().Add(stuck))
+		if err == nil {
+			_, err = c.Conn.Write(batch)
+		}
+		if err != nil {
+			c.fail(err)
+			_ = c.Conn.Close() // so that the reader ends too
+		}
+	}
+}
+
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		c.failed = err
+	}
+	c.more.Broadcast()
+}
+
+// Close drops what waits to be sent.
+func (c *conn) Close() error {
+	c.fail(net.ErrClosed)
+	return c.Conn.Close()
 }
 
 // SetReadDeadline is the library's, three heartbeats after the last frame. That is too late for a link that has
@@ -89,8 +147,9 @@ func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	if u.Scheme == "amqps" {
 		c = tls.Client(c, &tls.Config{ServerName: u.Host})
 	}
-	interrupt := context.AfterFunc(ctx, func() { _ = c.Close() }) // makes Open return
-	a, err := amqp.Open(newConn(c), amqp.Config{
+	k := newConn(c)
+	interrupt := context.AfterFunc(ctx, func() { _ = k.Close() }) // makes Open return
+	a, err := amqp.Open(k, amqp.Config{
 		SASL: []amqp.Authentication{u.PlainAuth()}, Vhost: u.Vhost, Heartbeat: heartbeat, Locale: "en_US",
 		FrameSize: 131072, Properties: properties(),
 	})
@@ -98,7 +157,7 @@ func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		_ = c.Close() // it may be closed already
+		_ = k.Close() // it may be closed already
 		if ctx.Err() != nil {
 			err = errors.Join(err, ctx.Err())
 		}
