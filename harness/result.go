@@ -65,8 +65,9 @@ type Cell struct {
 	Warnings    []string          `json:"warnings"`
 	Settings    map[string]string `json:"settings,omitempty"`
 
-	Counts       Counts             `json:"counts"`
-	Guarantee    string             `json:"guarantee"` // at-most-once, at-least-once, exactly-once, none
+	Counts       Counts             `json:"counts"`                  // of the tasks that were due after the warm-up
+	WarmUp       *Counts            `json:"warmup_counts,omitempty"` // of those that were due in it
+	Guarantee    string             `json:"guarantee"`               // at-most-once, at-least-once, exactly-once, none
 	Throughput   Throughput         `json:"throughput"`
 	Latency      map[string]Latency `json:"latency"` // by stage, steady phase: see metrics.Stages
 	Phases       []PhaseResult      `json:"phases"`
@@ -90,7 +91,7 @@ type LoadAsked struct {
 	Extended float64 `json:"extended,omitempty"`
 }
 
-// Counts is the accounting of task ids. Classes are defined in package checks.
+// Counts is the accounting of task ids of one span. Classes are defined in package checks.
 type Counts struct {
 	Attempted    int `json:"attempted"`
 	Acknowledged int `json:"acknowledged"`
