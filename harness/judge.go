@@ -31,6 +31,9 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	for _, node := range append([]string{"broker"}, meta.Nodes[1:]...) {
 		cell.Logs = append(cell.Logs, filepath.Join("logs", filepath.Base(s.log(node))))
 	}
+	if c.aborted != "" {
+		cell.Warnings = append(cell.Warnings, "judged as far as it came: "+c.aborted)
+	}
 	cell.Warnings = append(cell.Warnings, c.warnings...)
 	cell.Warnings = append(cell.Warnings, s.deaths.list()...)
 	cell.Warnings = append(cell.Warnings, s.evidenceGaps()...)
@@ -259,7 +262,6 @@ func (s *stage) verdict(cell *Cell, c course, report checks.Report) {
 	switch {
 	case c.aborted != "":
 		doubt = true
-		why("judged as far as it came: %s", c.aborted)
 	case c.load.Offered < c.load.Asked:
 		void = true
 		why("void: %d of %d tasks were offered", c.load.Offered, c.load.Asked)

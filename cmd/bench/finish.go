@@ -16,7 +16,7 @@ func (a *app) finish(ctx context.Context, w where, p harness.Plan, r harness.Res
 		return failed // nothing came of it: there is nothing to write
 	}
 	if _, err := reports.WriteAll(context.WithoutCancel(ctx), p.Dir, r); err != nil {
-		failed = errors.Join(failed, harness.EnvironmentError{Err: fmt.Errorf("write the result into %s: %w", p.Dir, err)})
+		failed = errors.Join(failed, unwritten(p.Dir, err))
 	}
 	report := filepath.Join(p.Dir, "report.html")
 	if w.json {
@@ -34,4 +34,14 @@ func (a *app) finish(ctx context.Context, w where, p harness.Plan, r harness.Res
 		return verdict{code: outcomeCode(r.Outcome), text: reports.Verdict(r)}
 	}
 	return nil
+}
+
+// unwritten tells the first of what may be the same error for every file.
+func unwritten(dir string, err error) error {
+	causes := flatten(err)
+	more := ""
+	if len(causes) > 1 {
+		more = fmt.Sprintf(" (and %s more)", count(len(causes)-1, "file"))
+	}
+	return harness.EnvironmentError{Err: fmt.Errorf("the result in %s is not whole: %w%s", dir, causes[0], more)}
 }
