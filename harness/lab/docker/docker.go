@@ -77,6 +77,9 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	if r.Driver.Server.Command == nil || len(l.images(r.Driver)) == 0 {
 		return fail(errors.New(l.Unfit(ctx, r.Driver)))
 	}
+	if r.Port != 0 && port.Taken(r.Port) { // the engine's own words for that name its innards
+		return fail(fmt.Errorf("port %d on 127.0.0.1 is taken; stop what listens there, or choose another port", r.Port))
+	}
 	if l.Register == nil {
 		var err error
 		if l.Register, err = leftovers.Default(); err != nil {
