@@ -63,7 +63,7 @@ func labOf(t *testing.T) string {
 // placements is every broker that the lab can hold: one variant of each with a server, more where the durability
 // class changes what a fault may do. Brokers without a server of their own are always embedded.
 func placements(lab string) []placement {
-	list := []placement{{"memory", "embedded"}}
+	list := []placement{{"memory", "embedded"}, {"sqlite", "embedded"}}
 	if lab == "embedded" {
 		return list
 	}
