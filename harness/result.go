@@ -69,7 +69,7 @@ type Cell struct {
 	WarmUp       *Counts            `json:"warmup_counts,omitempty"` // of those that were due in it
 	Guarantee    string             `json:"guarantee"`               // at-most-once, at-least-once, exactly-once, none
 	Throughput   Throughput         `json:"throughput"`
-	Latency      map[string]Latency `json:"latency"` // by stage, steady phase: see metrics.Stages
+	Latency      map[string]Latency `json:"latency"` // by stage (metrics.Stages), of the tasks due after the warm-up, faults and all
 	Phases       []PhaseResult      `json:"phases"`
 	Faults       []FaultResult      `json:"faults"`
 	Recovery     Recovery           `json:"recovery"`

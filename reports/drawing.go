@@ -116,7 +116,7 @@ func bandsSaid(bands []chart.Band) string {
 
 func latencies(gs []group) drawing {
 	d := drawing{File: "latency", Heading: "Latency by stage",
-		Caption: "Steady phase. A bar runs from the median (hollow end) to the 99th percentile (full end); the notch is the 90th, the whisker the maximum."}
+		Caption: "Tasks due after the warm-up. A bar runs from the median (hollow end) to the 99th percentile (full end); the notch is the 90th, the whisker the maximum."}
 	var bodies []chart.Ranges
 	series := seriesOf(gs)
 	for _, set := range byBroker(gs) {
