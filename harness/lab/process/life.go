@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,7 +58,10 @@ func begin(cmd *exec.Cmd, logPath string, claim *leftovers.Claim, keep bool) (*l
 		return nil, err
 	}
 	l.pid = cmd.Process.Pid
-	if err := claim.Started(l.pid); err != nil && !l.over() {
+	switch err := claim.Started(l.pid); {
+	case errors.Is(err, proc.ErrGone): // it ended at once: whoever waits for it to be ready will say so
+		<-l.done
+	case err != nil:
 		l.kill()
 		<-l.done
 		return nil, err
