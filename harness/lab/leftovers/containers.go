@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -44,10 +45,7 @@ func (s *sweep) containers(ctx context.Context, records []record) {
 			left[i.Name] = true
 			continue
 		}
-		_, err := c.ContainerRemove(ctx, found.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-		if errdefs.IsNotFound(err) {
-			err = nil
-		}
+		err := remove(ctx, c, found.ID)
 		if s.done(i, err); err != nil {
 			left[i.Name] = true
 		}
@@ -55,6 +53,28 @@ func (s *sweep) containers(ctx context.Context, records []record) {
 	for _, rec := range claimed {
 		if !left[rec.Thing.Name] {
 			_ = os.Remove(rec.path)
+		}
+	}
+}
+
+// remove returns once the container is not there, whoever removed it: another sweep may have been first.
+func remove(ctx context.Context, c *client.Client, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := c.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		switch {
+		case errdefs.IsNotFound(err):
+			return nil
+		case !errdefs.IsConflict(err):
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
 		}
 	}
 }
