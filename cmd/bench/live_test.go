@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,12 +30,18 @@ type process struct {
 // start runs the command with a state directory of its own.
 func start(t *testing.T, state string, args ...string) *process {
 	t.Helper()
+	return startWith(t, []string{"TASKBENCH_STATE=" + state}, args...)
+}
+
+// startWith runs the command with more in its environment.
+func startWith(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{cmd: exec.Command(self, args...), said: make(chan struct{}, 1), read: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), asCommand+"=1", "TASKBENCH_STATE="+state)
+	p.cmd.Env = append(append(os.Environ(), asCommand+"=1"), env...)
 	p.cmd.Stdout = &p.stdout
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -187,59 +192,6 @@ func forge(t *testing.T, dir string, change func(*harness.Result)) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "result.json"), text, 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Ctrl-C in the middle of a run: the workers are gone, and what was found so far is written and marked.
-func TestCtrlC(t *testing.T) {
-	dir, state := filepath.Join(t.TempDir(), "result"), t.TempDir()
-	p := start(t, state, small(dir, "1m")...)
-	p.says(t, ": steady", 30*time.Second)
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if code := p.code(t, 30*time.Second); code != exitInterrupted {
-		t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, p.talk())
-	}
-	r := resultIn(t, dir)
-	if !strings.Contains(strings.Join(r.Warnings, "\n"), "interrupted") || len(r.Cells) != 1 || r.Cells[0].Counts.Attempted == 0 {
-		t.Errorf("the partial result is not marked: warnings %q, %d cells", r.Warnings, len(r.Cells))
-	}
-	nothingLeft(t, state, dir)
-}
-
-// A bench that is killed cleans nothing up: the next one does.
-func TestKilled(t *testing.T) {
-	dir, state := filepath.Join(t.TempDir(), "result"), t.TempDir()
-	p := start(t, state, small(dir, "1m")...)
-	p.says(t, ": steady", 30*time.Second)
-	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	p.code(t, 30*time.Second)
-	down := start(t, state, "down")
-	if code := down.code(t, 30*time.Second); code != exitOK {
-		t.Errorf("bench down: exit code %d\n%s", code, down.talk())
-	}
-	nothingLeft(t, state, dir)
-}
-
-// nothingLeft looks for what a run may leave behind: processes with its state directory in their environment, and
-// evidence beside the result.
-func nothingLeft(t *testing.T, state, dir string) {
-	t.Helper()
-	environs, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil || len(environs) == 0 {
-		t.Fatalf("look for processes: %v, %d found", err, len(environs))
-	}
-	for _, path := range environs {
-		text, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(text), "TASKBENCH_STATE="+state) {
-			t.Errorf("process %s is left", filepath.Base(filepath.Dir(path)))
-		}
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".evidence-*")); len(left) > 0 {
-		t.Errorf("evidence is left: %q", left)
 	}
 }
 
