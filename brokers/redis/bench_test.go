@@ -40,10 +40,16 @@ func launch(b *testing.B, v brokers.Variant) string {
 	url := Driver.Server.URL(addr.String())
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
 	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
 	for {
-		if _, err := Driver.Server.Ready(ctx, url); err == nil {
+		_, err := Driver.Server.Ready(ctx, url)
+		if err == nil {
 			return url
-		} else if ctx.Err() != nil {
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
 			b.Fatal(err)
 		}
 	}

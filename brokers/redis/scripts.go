@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,7 +35,7 @@ var (
 	retireScript  = goredis.NewScript(retireSource)
 	heldScript    = goredis.NewScript(heldSource)
 
-	scripts = []*goredis.Script{claimScript, ackScript, moveScript, restoreScript, renewScript, retireScript, heldScript}
+	sources = []string{claimSource, ackSource, moveSource, restoreSource, renewSource, retireSource, heldSource}
 )
 
 // invoke builds the call of a script that the server is expected to know already.
@@ -79,10 +80,15 @@ func (b *broker) pipeline(ctx context.Context, cmds []goredis.Cmder) {
 }
 
 func (b *broker) teach(ctx context.Context) error {
-	for _, s := range scripts {
-		if err := s.Load(ctx, b.rdb).Err(); err != nil {
-			return fmt.Errorf("load scripts, which need Redis 7 or newer: %w", err)
-		}
+	cmds := make([]goredis.Cmder, len(sources))
+	for i, source := range sources {
+		cmds[i] = goredis.NewStringCmd(ctx, "script", "load", source)
 	}
-	return nil
+	b.pipeline(ctx, cmds)
+	err := firstError(cmds)
+	var refused goredis.Error
+	if errors.As(err, &refused) && strings.HasPrefix(err.Error(), "ERR") {
+		return fmt.Errorf("load scripts, which need Redis 7 or newer: %w", err)
+	}
+	return err
 }

@@ -1,0 +1,53 @@
+// Package redis drives Redis as Celery's own transport lays it out, so that Celery may publish and consume beside it.
+//
+// # How a message lives
+//
+// Publish is one LPUSH of kombu's envelope onto the list of the queue and of the message's priority step, where 0 is
+// the most urgent. Publishes of many goroutines go out in one exchange. An error is Definite where the server said no
+// (out of memory, read-only, loading) or where nothing was sent; after a link that failed in between nobody knows, and
+// nothing is ever sent twice.
+//
+// A consumer claims by a script: messages leave their lists and are booked, in one step, in kombu's unacked hash and
+// unacked_index, and in a set of the consumer's own. So there is no moment at which a message is in no structure, as
+// there is between the BRPOP and the HSET of kombu. The booking's field is made by us, and not the envelope's delivery
+// tag, so that the script needs to parse nothing and an element that is no envelope can be booked like any other; it
+// is delivered with the element as its body and without headers, for the worker to reject.
+//
+// Ack ends the bookings, of many deliveries by one script. Nack with requeue marks the envelope as kombu does and puts
+// it at the back; without requeue the element goes, untouched and in the same step, to the dead letter queue.
+// Transient and Expiration are carried and change nothing: Redis keeps a queue whole, and the worker looks at expiry.
+//
+// # How it comes back
+//
+// Each consumer has a lease of five seconds (URL parameter or setting "lease"), an entry of the sorted set
+// taskbench:consumers that is renewed three times in its length. What a consumer holds whose lease has ended is given
+// back by any other within a few seconds, and a task may run as long as it likes while its worker lives. Five seconds
+// are long enough for a stalled scheduler and short enough that a killed worker costs little.
+//
+// Celery's workers have no lease and renew nothing. Their bookings are told from ours by being in nobody's set, and go
+// back only when they are older than the visibility timeout (URL parameter or setting "visibility_timeout", one hour
+// like kombu's, on which all clients of a server must agree), under kombu's lock. Renewing a lease renews the age of
+// our own bookings too, so that no Celery worker takes them for abandoned.
+//
+// # How an idle consumer waits
+//
+// By BLMOVE of the urgent list's head to its own head: it changes nothing, it returns once there is a head, and then
+// the script claims. BRPOP or a move to a list of our own would bring back the gap or a second place to restore from.
+// It watches the urgent lists of up to four queues, a connection each. For the rest our publishers send a wake-up on
+// a channel, and as the last resort the claim is tried after 0.5 ms to 5 ms, 25 ms where all queues are watched.
+// Measured on two cores, 200 tasks a second into an idle queue wait 0.1 ms in the median and 0.4 ms at p99, and 2.6 ms
+// at p99 when Celery published them; looking alone gave 3.5 ms. A waiting consumer costs 2 % of a core, looking alone 7 %.
+// Where an idle Celery worker waits on the same queue, it gets the message first, as it takes without asking.
+//
+// # What the variants keep
+//
+// With appendfsync always a reply follows the fsync. With everysec it follows the write, except while the second's
+// fsync is itself under way: Redis then holds the write back, for two seconds at most, and answers all the same. A
+// SIGKILL in that window loses what it held; on a disk whose fsync takes a millisecond it was not seen in tens of kills.
+//
+// # Why go-redis
+//
+// github.com/redis/go-redis/v9 is Redis's own client: pooled connections with deadlines, pipelines with an error for
+// each command, pub/sub and scripts. Its retries are switched off, since a repeated LPUSH is a second message.
+// Redis 7 or newer is needed, whose scripts may run while the server is out of memory: consuming is the way out of that.
+package redis

@@ -1,0 +1,90 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"taskbench/brokers"
+)
+
+func TestGroupSendsTogetherWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		gate := make(chan struct{})
+		odd := errors.New("odd")
+		g := newGroup(func(ns []int) []error {
+			<-gate
+			sizes = append(sizes, len(ns))
+			errs := make([]error, len(ns))
+			for i, n := range ns {
+				if n%2 == 1 {
+					errs[i] = odd
+				}
+			}
+			return errs
+		})
+		var callers sync.WaitGroup
+		do := func(n int) {
+			callers.Go(func() {
+				err := g.do(t.Context(), n, nil)
+				if (n%2 == 1) != errors.Is(err, odd) {
+					t.Errorf("wish %d got the outcome %v of another", n, err)
+				}
+			})
+			synctest.Wait()
+		}
+		for n := range 6 {
+			do(n)
+		}
+		close(gate)
+		callers.Wait()
+		g.close()
+		if !slices.Equal(sizes, []int{1, 5}) {
+			t.Errorf("exchanges of %v wishes, want one of the first, and one of all that came while it was under way", sizes)
+		}
+		if err := g.do(t.Context(), 7, nil); !errors.Is(err, brokers.ErrClosed) {
+			t.Errorf("after close: %v", err)
+		}
+	})
+}
+
+func TestGroupKnowsWhatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var sent []string
+		g := newGroup(func(s []string) []error {
+			sent = append(sent, s...)
+			<-gate
+			return make([]error, len(s))
+		})
+		first, stopFirst := context.WithCancel(t.Context())
+		second, stopSecond := context.WithCancel(t.Context())
+		settled := make(chan error, 1)
+		outcomes := make(chan error, 2)
+		go func() { outcomes <- g.do(first, "sent", func(err error) { settled <- err }) }()
+		synctest.Wait()
+		go func() { outcomes <- g.do(second, "waits", nil) }()
+		synctest.Wait()
+
+		stopSecond()
+		if err := <-outcomes; !brokers.Definite(err) || !errors.Is(err, context.Canceled) {
+			t.Errorf("taken back before it was sent: %v, want a Definite error", err)
+		}
+		stopFirst()
+		if err := <-outcomes; err == nil || brokers.Definite(err) {
+			t.Errorf("given up after it was sent: %v, want an error that is not Definite", err)
+		}
+		close(gate)
+		if err := <-settled; err != nil {
+			t.Errorf("its outcome, told later: %v", err)
+		}
+		g.close()
+		if !slices.Equal(sent, []string{"sent"}) {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
