@@ -60,9 +60,9 @@ func (p *pattern) next(minute int64) (int64, bool) {
 
 // days returns the days of a month that both the day of the month and the day of the week allow.
 func (p *pattern) days(year int, month time.Month) set {
-	// A week that starts with the weekday of the 1st, five times over.
+	// The weekdays from that of the 1st on, for five weeks.
 	first := int(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).Weekday())
-	week := (p.dayOfWeek>>first | p.dayOfWeek<<(7-first)) & 0x7f
+	week := p.dayOfWeek>>first | p.dayOfWeek<<(7-first)
 	weeks := week | week<<7 | week<<14 | week<<21 | week<<28
 	length := daysIn(year, month)
 	return p.dayOfMonth & (weeks << 1) & (1<<(length+1) - 1)

@@ -6,7 +6,7 @@ import (
 )
 
 // A CatchUp says what becomes of the ticks that nobody fired in time: the scheduler was down, or busy, or the
-// clock was put forward.
+// clock was put forward. The zero value is no policy.
 type CatchUp string
 
 const (

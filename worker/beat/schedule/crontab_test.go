@@ -147,6 +147,7 @@ func TestWhatIsNoCrontab(t *testing.T) {
 		"mon * * * *":      `"mon" is not a minute`,
 		"* * * mon *":      `"mon" is not a month: it takes 1-12 or jan..dec`,
 		"* * * * jan":      `"jan" is not a day of week: it takes 0-6 or sun..sat`,
+		"* * * * mon{":     `"mon{" is not a day of week`,
 		"* * * * mo":       `"mo" is not a day of week`,
 		"* * * * mon#2":    "no L, W, # or ?",
 		"* * L * *":        "no L, W, # or ?",

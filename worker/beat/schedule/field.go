@@ -102,7 +102,7 @@ func (f field) expand(from, to, step int) set {
 		length += size
 	}
 	var s set
-	for i := 0; i < length; i += min(step, size) {
+	for i := 0; i < length; i += step {
 		s |= 1 << (f.min + (from-f.min+i)%size)
 	}
 	return s
@@ -151,8 +151,8 @@ func (f field) hint(n int) string {
 	return ""
 }
 
-// digits reads a decimal number without a sign.
+// digits reads a decimal number without a sign, small enough for sums of an int anywhere.
 func digits(s string) (int, bool) {
-	n, err := strconv.ParseUint(s, 10, 31)
+	n, err := strconv.ParseUint(s, 10, 30)
 	return int(n), err == nil
 }

@@ -24,7 +24,9 @@ const (
 	Relative Align = "relative"
 )
 
-// An Interval ticks once a period. Intervals with equal fields are equal with ==.
+// An Interval ticks once a period of elapsed time: 24h is not the same hour of the next day where the clock is
+// changed between the two, though Celery adds its intervals on the wall clock. Only Relative's days are the
+// clock's. Intervals with equal fields are equal with ==.
 type Interval struct {
 	Period   time.Duration // above 0
 	Align    Align
@@ -51,7 +53,6 @@ func (i Interval) Next(after time.Time) (time.Time, error) {
 	if err := i.Validate(); err != nil {
 		return time.Time{}, err
 	}
-	after = after.Round(0) // no monotonic clock: results are compared as instants
 	var t time.Time
 	switch i.Align {
 	case Aligned:
@@ -64,7 +65,7 @@ func (i Interval) Next(after time.Time) (time.Time, error) {
 	if !t.Before(end) {
 		return time.Time{}, fmt.Errorf("interval %s after %s: %w", i, after.Format(time.RFC3339), ErrEnd)
 	}
-	return t.In(i.location()), nil
+	return t.In(i.location()), nil // In drops the monotonic clock: ticks are compared as instants
 }
 
 // cut returns the start of the day, hour or minute that is one period after the given time.
@@ -97,11 +98,11 @@ func (i Interval) latest(last, now time.Time) (time.Time, bool, error) {
 	}
 	switch i.Align {
 	case Aligned:
-		t := now.Round(0).Truncate(i.Period)
+		t := now.Truncate(i.Period)
 		return t.In(i.location()), t.After(last), nil
 	case FromLast:
 		// Sub stops at 292 years, so a longer way is gone in several strides.
-		t := last.Round(0)
+		t := last
 		for now.Sub(t) >= i.Period {
 			t = t.Add(now.Sub(t) / i.Period * i.Period)
 		}

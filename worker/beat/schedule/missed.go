@@ -24,9 +24,6 @@ func Missed(s Schedule, last, now time.Time, max int) ([]time.Time, error) {
 // Latest returns the last tick that is later than last and not later than now, and whether there is one. For an
 // Interval and a Crontab it is quick however many ticks there are.
 func Latest(s Schedule, last, now time.Time) (time.Time, bool, error) {
-	if now.Before(last) {
-		return time.Time{}, false, nil
-	}
 	switch s := s.(type) {
 	case Interval:
 		return s.latest(last, now)

@@ -96,6 +96,27 @@ func TestLatestIsTheLastOfMissed(t *testing.T) {
 	}
 }
 
+// counted counts the calls of Next.
+type counted struct {
+	Schedule
+	calls *int
+}
+
+func (c counted) Next(after time.Time) (time.Time, error) {
+	*c.calls++
+	return c.Schedule.Next(after)
+}
+
+// A month of minutes, and then months of nothing: neither is to be walked through.
+func TestLatestHalvesTheWay(t *testing.T) {
+	calls := 0
+	s := counted{Crontab{MonthOfYear: "1"}, &calls}
+	got, found, err := search(s, at(t, "2000-01-01T00:00:00Z"), at(t, "2024-08-01T00:00:00Z"))
+	if err != nil || !found || !got.Equal(at(t, "2024-01-31T23:59:00Z")) || calls > 120 {
+		t.Errorf("%s, %v, %v after %d calls of Next", got, found, err, calls)
+	}
+}
+
 // A second's interval over three thousand years: only arithmetic gets there.
 func TestLatestOverAges(t *testing.T) {
 	last, now := at(t, "0100-01-01T00:00:00Z"), at(t, "3100-01-01T00:00:00.5Z")
