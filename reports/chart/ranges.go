@@ -91,7 +91,7 @@ func (r Ranges) axes(p *plot.Plot) {
 		p.X.Min, p.X.Max = 0, 1
 		p.X.Tick.Marker = even{about: 5, unit: 1, spell: units.Seconds}
 	case high/low >= 10: // spans decades
-		p.X.Min, p.X.Max = low/1.25, high*1.25
+		p.X.Min, p.X.Max = low/2, high*1.25 // room for the first tick's label
 		p.X.Scale = plot.LogScale{}
 		p.X.Tick.Marker = decades{units.Seconds}
 	default:
