@@ -28,14 +28,16 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	return feed.Consume(ctx, s, feed.Signals{Wake: s.filled, Lost: s.lost, Cause: s.cause}), nil
 }
 
-// register makes the consumer known, so that its claims have an owner, and writes the bindings of its queues.
+// register makes the consumer known, so that its claims have an owner, and writes the bindings of its queues. Only
+// kombu's named exchanges need those, so that a server without memory for them may still be consumed from.
 func (s *subscription) register(ctx context.Context) error {
-	cmds := []goredis.Cmder{s.renewal(ctx)}
+	renewal := s.renewal(ctx)
+	cmds := []goredis.Cmder{renewal}
 	for _, q := range s.queues {
 		cmds = append(cmds, bind(ctx, q))
 	}
 	s.b.exec(ctx, cmds...)
-	return firstError(cmds)
+	return renewal.Err()
 }
 
 // A settlement is one outcome on its way to the server.

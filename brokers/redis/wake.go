@@ -46,7 +46,7 @@ func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
 		case err == nil:
 			signal(s.knock)
 		case errors.As(err, &refused):
-			return // out of memory, say: there is still the looking
+			// Out of memory, say: there is still the looking, and it asks for another try.
 		case !s.halted():
 			s.lose(fmt.Errorf("watch queue %s: %w", queue, err))
 			return
