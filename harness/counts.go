@@ -9,17 +9,34 @@ import (
 
 // counts are the totals of a report. In a history that is not whole a task that was not seen to be done may have
 // been done, so that nothing is counted, nor found, that only absence shows.
-func counts(r checks.Report, m ledger.Meta) Counts {
+func counts(r checks.Report, h ledger.History) Counts {
 	c := r.Counts
-	if !whole(m) {
+	if !whole(h.Meta()) {
 		c.Lost, c.Orphaned, c.Stalls = 0, 0, 0
 	}
 	return Counts{
 		Attempted: c.Attempted, Acknowledged: c.Acknowledged, Refused: c.Refused, Unknown: c.Unknown, Executed: c.Executed,
 		Lost: c.Lost, Duplicated: c.Duplicated, Recovered: c.Recovered, Unexpected: c.Unexpected, Orphaned: c.Orphaned,
 		Stuck: c.Stuck, Retried: c.Retried, Concurrent: c.Concurrent, Failed: c.Failed, Malformed: c.Malformed,
-		Stalls: c.Stalls, Redelivered: c.Redelivered,
+		Stalls: c.Stalls, Redelivered: c.Redelivered, Foreign: foreign(h),
 	}
+}
+
+// foreign counts the messages that are none of this run's, each delivery once. Beyond what the history keeps of
+// them it is too few.
+func foreign(h ledger.History) int {
+	type delivery struct {
+		pid     uint32
+		attempt uint64
+	}
+	seen := map[delivery]bool{}
+	events, _ := h.Foreign()
+	for _, e := range events {
+		if e.Kind == ledger.Received || e.Kind == ledger.Malformed {
+			seen[delivery{e.PID, e.Attempt}] = true
+		}
+	}
+	return len(seen)
 }
 
 // shownByAbsence are the checks whose findings are tasks of which something was not seen.

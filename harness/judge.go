@@ -39,7 +39,10 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	cell.Warnings = append(cell.Warnings, s.evidenceGaps()...)
 
 	report := checks.Run(h)
-	cell.Counts, cell.Guarantee, cell.Findings = counts(report, meta), guarantee(report, meta), findings(report, meta)
+	cell.Counts, cell.Guarantee, cell.Findings = counts(report, h), guarantee(report, meta), findings(report, meta)
+	if n := cell.Counts.Foreign; n > 0 {
+		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d messages of others were in the queue: what they cost the workers is in the numbers", n))
+	}
 	s.measure(&cell, h, c)
 	cell.Faults = faultResults(c.faults)
 	cell.Recovery = recovery(h, c)
@@ -52,7 +55,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 // Judge judges a stored history again, with today's checks. Cells keep what a history does not hold.
 func Judge(h ledger.History) (Counts, string, []Finding) {
 	report := checks.Run(h)
-	return counts(report, h.Meta()), guarantee(report, h.Meta()), findings(report, h.Meta())
+	return counts(report, h), guarantee(report, h.Meta()), findings(report, h.Meta())
 }
 
 func (s *stage) meta(c course) ledger.Meta {

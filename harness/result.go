@@ -108,6 +108,7 @@ type Counts struct {
 	Concurrent   int `json:"concurrent"`
 	Failed       int `json:"failed"`      // ended in an error
 	Malformed    int `json:"malformed"`   // messages kept aside
+	Foreign      int `json:"foreign"`     // messages of others that workers received, those kept aside among them
 	Stalls       int `json:"stalls"`      // spans in which there was work and workers, and nothing finished
 	Redelivered  int `json:"redelivered"` // handed out again after an acknowledged completion
 }
