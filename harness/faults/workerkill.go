@@ -14,6 +14,7 @@ const down = 2 * time.Second
 var _ = register(Fault{
 	Name:  "kill",
 	Node:  "worker",
+	For:   down,
 	Doc:   "SIGKILLs one worker, parent and children together; after `for` (2s) it is started again. The seed chooses the victim.",
 	Unfit: always,
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {

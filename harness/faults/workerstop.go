@@ -9,6 +9,7 @@ import (
 var _ = register(Fault{
 	Name:  "stop",
 	Node:  "worker",
+	For:   down,
 	Doc:   "SIGTERMs one worker, which stops warmly; after `for` (2s) it is started again. The seed chooses the victim.",
 	Unfit: always,
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
