@@ -79,6 +79,13 @@ func interruptible(parent context.Context, stderr io.Writer, leave func(int)) (c
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup leaves it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	// A reader of the output who leaves early, such as head, must not end a run without its cleaning up: writes
+	// then fail, and nothing else happens.
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		for first := true; ; first = false {
@@ -98,6 +105,7 @@ func interruptible(parent context.Context, stderr io.Writer, leave func(int)) (c
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
+		signal.Stop(unread)
 		close(done)
 		cancel(nil)
 	}

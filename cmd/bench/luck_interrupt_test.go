@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -75,11 +78,14 @@ func TestCtrlC(t *testing.T) {
 		says string // on stderr when the moment has come
 		args func(t *testing.T) []string
 		env  func(t *testing.T) string
+		sig  syscall.Signal // SIGINT unless it is another
 	}{
 		"server starting":  {says: ": provision", args: redisProcess, env: muteRedis},
 		"workers starting": {says: ": provision", args: inScene("40/s", "1m", "10ms", "")},
 		"warm-up":          {says: ": warmup", args: inScene("40/s", "1m", "10ms", "")},
 		"steady":           {says: ": steady", args: inScene("40/s", "1m", "10ms", "")},
+		"terminal closes":  {says: ": steady", args: inScene("40/s", "1m", "10ms", ""), sig: syscall.SIGHUP},
+		"asked to end":     {says: ": steady", args: inScene("40/s", "1m", "10ms", ""), sig: syscall.SIGTERM},
 		"backlog":          {says: ": steady", args: inScene("200/s", "1m", "100ms", "")},
 		"worker is down":   {says: "in force: kill", args: inScene("40/s", "1m", "10ms", killWorker)},
 		"broker is down":   {says: "in force: kill", args: inScene("40/s", "1m", "10ms", killBroker)},
@@ -94,7 +100,7 @@ func TestCtrlC(t *testing.T) {
 			}
 			p := s.start(t, append(m.args(t), "--seed", "3", "--out", s.out)...)
 			p.says(t, m.says, patience)
-			hit(t, p, os.Interrupt)
+			hit(t, p, cmp.Or(m.sig, syscall.SIGINT))
 			if code := p.code(t, patience); code != exitInterrupted {
 				t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, p.talk())
 			}
@@ -175,6 +181,33 @@ func TestSecondCtrlC(t *testing.T) {
 		t.Errorf("the next run: exit code %d", code)
 	}
 	resultIn(t, next)
+	s.tidy(t)
+}
+
+// Whoever read what is said has left: the run goes on to its end, and cleans up.
+func TestReaderLeaves(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, append(inScene("40/s", "1s", "5ms", "")(t), "--out", s.out)...)
+	cmd.Env = append(append(os.Environ(), asCommand+"=1"), s.env...)
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(said); lines.Scan() && !strings.Contains(lines.Text(), ": provision"); {
+	}
+	_ = said.Close()
+	err = cmd.Wait() // the pipe is closed: nothing is left to be read
+	if r := resultIn(t, s.out); r.Outcome != harness.Pass && r.Outcome != harness.Void || cmd.ProcessState.ExitCode() != outcomeCode(r.Outcome) {
+		t.Errorf("%v; the outcome is %s", err, r.Outcome)
+	}
 	s.tidy(t)
 }
 
