@@ -96,6 +96,7 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	}
 	prepare(ctx, c)
 	for attempt := 1; ; attempt++ {
+		limited := !unlimited.Load()
 		n, err := l.start(ctx, c, r, image)
 		if err == nil {
 			return n, nil
@@ -103,7 +104,9 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 		if r.Port == 0 && attempt < attempts && taken(err) {
 			continue
 		}
-		if strings.Contains(err.Error(), "rlimit") && unlimited.CompareAndSwap(false, true) {
+		// Several starts at a time may learn it, each by its own failure.
+		if limited && strings.Contains(err.Error(), "rlimit") {
+			unlimited.Store(true)
 			continue
 		}
 		return fail(errors.Join(err, c.Close()))

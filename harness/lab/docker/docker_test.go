@@ -250,8 +250,9 @@ func TestPortTaken(t *testing.T) {
 	defer func() { _ = ln.Close() }()
 	r := request(t, redis())
 	r.Port = ln.Addr().(*net.TCPAddr).Port
-	if _, err := newLab(t, Options{}).Start(t.Context(), r); err == nil || !taken(err) {
-		t.Errorf("started: %v", err)
+	want := fmt.Sprintf("port %d on 127.0.0.1 is taken", r.Port)
+	if _, err := newLab(t, Options{}).Start(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("started: %v, want %q", err, want)
 	}
 }
 
