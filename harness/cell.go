@@ -149,15 +149,18 @@ func (s *stage) log(node string) string {
 	return filepath.Join(s.plan.Dir, "logs", s.cell.Name()+"."+node+".log")
 }
 
+// leaving is how long a part of a stage may take to go, a worker's grace not counted.
+const leaving = 30 * time.Second
+
 // close stops the workers warmly and removes everything. It goes on past errors, and past the end of the run's
 // context: what was started must go.
 func (s *stage) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	errs := make([]error, len(s.workers))
+	warm, cancel := context.WithTimeout(context.Background(), s.cell.Scenario.System.Grace+leaving)
+	defer cancel()
 	var stopping sync.WaitGroup // at once: each may take its whole grace
 	for i, w := range s.workers {
-		stopping.Go(func() { errs[i] = w.Stop(ctx) })
+		stopping.Go(func() { errs[i] = w.Stop(warm) })
 	}
 	stopping.Wait()
 	for _, m := range s.samplers {
@@ -167,6 +170,9 @@ func (s *stage) close() error {
 		errs = append(errs, s.proxy.Close())
 	}
 	if s.node != nil {
+		// Time of its own: a worker that took all of its must not leave the server behind.
+		ctx, cancel := context.WithTimeout(context.Background(), leaving)
+		defer cancel()
 		errs = append(errs, s.node.Close(ctx))
 	}
 	errs = append(errs, s.flush())

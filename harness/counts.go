@@ -14,6 +14,9 @@ func counts(r checks.Report, h ledger.History) Counts {
 	if !whole(h.Meta()) {
 		c.Lost, c.Orphaned, c.Stalls = 0, 0, 0
 	}
+	if unknown(h.Meta()) {
+		c.Lost = 0
+	}
 	return Counts{
 		Attempted: c.Attempted, Acknowledged: c.Acknowledged, Refused: c.Refused, Unknown: c.Unknown, Executed: c.Executed,
 		Lost: c.Lost, Duplicated: c.Duplicated, Recovered: c.Recovered, Unexpected: c.Unexpected, Orphaned: c.Orphaned,
@@ -45,13 +48,16 @@ var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall"}
 // whole tells whether the history holds all that happened.
 func whole(m ledger.Meta) bool { return m.Aborted == "" && m.Unrecorded == 0 }
 
+// unknown tells whether nobody could say at the end how much the broker still held: every missing task may be there.
+func unknown(m ledger.Meta) bool { return !m.Drained && m.Left < 0 }
+
 // keepFindings is how many findings of each check a result keeps; the history has all of them.
 const keepFindings = 20
 
 func findings(r checks.Report, m ledger.Meta) []Finding {
 	var list []Finding
 	for _, v := range r.Verdicts {
-		if !whole(m) && slices.Contains(shownByAbsence, v.Name) {
+		if !whole(m) && slices.Contains(shownByAbsence, v.Name) || unknown(m) && v.Name == "lost" {
 			continue
 		}
 		for _, f := range v.Findings[:min(len(v.Findings), keepFindings)] {
@@ -63,7 +69,7 @@ func findings(r checks.Report, m ledger.Meta) []Finding {
 
 // guarantee is what was observed, and "" where losses may have gone unseen.
 func guarantee(r checks.Report, m ledger.Meta) string {
-	if !whole(m) {
+	if !whole(m) || unknown(m) {
 		return ""
 	}
 	return r.Guarantee

@@ -15,6 +15,7 @@ type drained struct {
 	ended   int64
 	ready   int // messages left, -1 unknown
 	unacked int
+	held    int // attempts that workers had in hand when the limit passed
 	aborted string
 	why     string // for a drain that is not full
 }
@@ -55,8 +56,9 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 			return d
 		case <-limit.C:
 			d.ended = s.now()
+			d.held = s.openAttempts(s.alive())
 			d.why = fmt.Sprintf("not quiet after %v: %d ready, %d unacked in the broker, %d attempts open in the workers",
-				s.cell.Scenario.Drain, d.ready, d.unacked, s.openAttempts(s.alive()))
+				s.cell.Scenario.Drain, d.ready, d.unacked, d.held)
 			return d
 		case <-tick.C:
 		}
@@ -65,8 +67,7 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 			continue // the broker may still be coming back; the limit bounds the waiting
 		}
 		d.ready, d.unacked = ready, unacked
-		live := s.recorder.Live()
-		d.quiet = live.LastEvent - s.start
+		d.quiet = s.recorder.Live().LastEvent - s.start
 		silence := time.Duration(s.now() - d.quiet)
 		alive := s.alive()
 		if ready > 0 || unacked > 0 || s.openAttempts(alive) > 0 {
@@ -76,7 +77,10 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 			}
 			continue
 		}
-		if enough(silence, live.Acknowledged > live.Executed, unacked >= 0) {
+		if silence < calm {
+			continue
+		}
+		if enough(silence, s.recorder.Missing() > 0, unacked >= 0) {
 			d.full, d.ended = true, s.now()
 			return d
 		}

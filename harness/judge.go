@@ -72,7 +72,9 @@ func (s *stage) meta(c course) ledger.Meta {
 		m.Nodes = append(m.Nodes, w.Name())
 	}
 	if c.drain.ready >= 0 {
-		m.Left = c.drain.ready + max(c.drain.unacked, 0)
+		// What a worker has in hand may yet be done. The broker need not know of it: it was acknowledged early,
+		// or the broker does not count.
+		m.Left = c.drain.ready + max(c.drain.unacked, c.drain.held)
 	}
 	for _, f := range c.faults {
 		if f.inEffect != 0 {
@@ -289,6 +291,10 @@ func (s *stage) verdict(cell *Cell, c course, report checks.Report) {
 	if broken := report.Broken(); broken != "" {
 		doubt = true
 		why("the ledger does not add up: %s", broken)
+	}
+	if c.aborted == "" && cell.Counts.Acknowledged == 0 {
+		doubt = true
+		why("no task of the measured load was acknowledged by the broker: nothing was there to be lost")
 	}
 	if len(cell.Expectations) == 0 {
 		undecided = true

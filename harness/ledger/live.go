@@ -59,6 +59,21 @@ func (r *Recorder) Open(alive func(pid uint32) bool) int {
 	return n
 }
 
+// Missing is the number of tasks whose publish was acknowledged and that no attempt has run to its end. Unlike the
+// difference of two counters it is not made good by tasks that were executed without an acknowledgement. It looks
+// at every task, and must not be called while tasks are being published.
+func (r *Recorder) Missing() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for seq := range r.length.Load() {
+		if rec := r.record(seq); rec.publish == PublishOK && r.completed(seq, rec) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // Completions is the number of tasks first completed in each BinWidth since the run's start.
 func (r *Recorder) Completions() []uint32 {
 	r.mu.Lock()

@@ -294,3 +294,26 @@ func TestOpenAttemptsAreThoseInHand(t *testing.T) {
 		t.Errorf("%d open in the child, want 1", got)
 	}
 }
+
+// A task that was executed without an acknowledgement does not make good one that was acknowledged and is missing.
+func TestMissingIsCountedByTask(t *testing.T) {
+	r := NewRecorder(NewRun(rand.NewPCG(1, 1)), at(0))
+	for seq, outcome := range []PublishOutcome{PublishOK, PublishOK, PublishUnknown, PublishFailed, PublishOK} {
+		r.Due(uint64(seq), at(1))
+		r.PublishStart(uint64(seq), at(2))
+		r.PublishEnd(uint64(seq), at(3), outcome)
+	}
+	for seq, outcome := range map[uint64]Outcome{0: OK, 2: OK, 3: Failed, 4: Retried} {
+		r.Apply(Event{Task: seq, Attempt: seq + 1, PID: 9, At: at(4), Kind: Finished, Outcome: outcome})
+	}
+	if l := r.Live(); l.Acknowledged > l.Executed {
+		t.Fatalf("%+v: the counters alone would tell", l)
+	}
+	if got := r.Missing(); got != 2 {
+		t.Errorf("%d missing, want tasks 1 and 4", got)
+	}
+	r.Apply(Event{Task: 4, Attempt: 50, PID: 9, At: at(5), Kind: Finished, Outcome: OK}, Event{Task: 1, Attempt: 51, PID: 9, At: at(5), Kind: Finished, Outcome: TimedOut})
+	if got := r.Missing(); got != 0 {
+		t.Errorf("%d missing at the end, want none", got)
+	}
+}

@@ -1,0 +1,44 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"taskbench/harness/lab"
+	"taskbench/harness/systems"
+)
+
+// stubborn is a worker that leaves only when it is killed.
+type stubborn struct{ systems.Worker }
+
+func (stubborn) Stop(ctx context.Context) error {
+	<-ctx.Done()
+	return errors.New("did not leave in time and was killed")
+}
+
+// patient is a server that, as labs do, is not removed once the context is over.
+type patient struct {
+	lab.Node
+	removed *bool
+}
+
+func (n patient) Close(ctx context.Context) error {
+	*n.removed = ctx.Err() == nil
+	return ctx.Err()
+}
+
+// The server is removed also when the workers took all the time that they had.
+func TestStubbornWorkersDoNotKeepTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		removed := false
+		s := &stage{node: patient{removed: &removed}, workers: []systems.Worker{stubborn{}, stubborn{}}}
+		if err := s.close(); err == nil {
+			t.Error("says nothing of the workers")
+		}
+		if !removed {
+			t.Error("the server was left behind")
+		}
+	})
+}
