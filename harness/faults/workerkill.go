@@ -55,6 +55,10 @@ func startWorker(w systems.Worker) func(context.Context) (string, error) {
 		if err := w.Start(ctx); err != nil {
 			return "", fmt.Errorf("start %s again: %w", w.Name(), err)
 		}
-		return fmt.Sprintf("consumes again after %.2f s as process %d", time.Since(began).Seconds(), w.PIDs()[0]), nil
+		pids := w.PIDs()
+		if len(pids) == 0 {
+			return "", fmt.Errorf("%s consumed again and died at once", w.Name())
+		}
+		return fmt.Sprintf("consumes again after %.2f s as process %d", time.Since(began).Seconds(), pids[0]), nil
 	}
 }
