@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"sync"
 )
 
 // A password in a URL, and one in its query.
@@ -16,12 +17,18 @@ func redact(text string) string {
 	return queryPassword.ReplaceAllString(userPassword.ReplaceAllString(text, "$1:xxxxx@"), "${1}xxxxx")
 }
 
-// redacting is a writer that redacts each write by itself: a URL must not be cut in two writes.
-type redacting struct{ to io.Writer }
+// redacting is a writer that redacts each write by itself: a URL must not be cut in two writes. The command and
+// its signal handler write at the same time.
+type redacting struct {
+	mu sync.Mutex
+	to io.Writer
+}
 
-func hideSecrets(w io.Writer) io.Writer { return redacting{w} }
+func hideSecrets(w io.Writer) io.Writer { return &redacting{to: w} }
 
-func (r redacting) Write(p []byte) (int, error) {
+func (r *redacting) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if _, err := io.WriteString(r.to, redact(string(p))); err != nil {
 		return 0, err
 	}
