@@ -121,7 +121,8 @@ func undisturbed(t *testing.T, p *process, s *site, foreign, aside int) {
 	t.Helper()
 	code := p.code(t, patience)
 	c := resultIn(t, s.out).Cells[0]
-	if code != exitOK || c.Outcome != harness.Pass {
+	// A machine that is too busy to offer the load makes a run void, whatever was in the queue.
+	if code != outcomeCode(c.Outcome) || c.Outcome != harness.Pass && c.Outcome != harness.Void {
 		t.Errorf("exit code %d, the cell is %s: %q\n%s", code, c.Outcome, c.Warnings, p.talk())
 	}
 	n := c.Counts

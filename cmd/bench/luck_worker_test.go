@@ -48,7 +48,8 @@ func TestWorkerDiesByItself(t *testing.T) {
 			if n := strings.Count(strings.Join(c.Warnings, "\n"), "died by itself"); n != test.kill {
 				t.Errorf("%d deaths are told: %q", n, c.Warnings)
 			}
-			if c.Outcome != harness.Undecided || len(c.Faults) != test.faults {
+			// A machine that is too busy to offer the load makes a run void, whoever died in it.
+			if c.Outcome != harness.Undecided && c.Outcome != harness.Void || len(c.Faults) != test.faults {
 				t.Errorf("the cell is %s with %d faults: %q", c.Outcome, len(c.Faults), c.Warnings)
 			}
 			if n := c.Counts; test.stays > 0 && (n.Lost != 0 || n.Executed < n.Acknowledged || n.Acknowledged == 0) {
