@@ -19,7 +19,7 @@ type screen struct {
 
 // screenOf tells whether somebody looks at what is written.
 func screenOf(w io.Writer) screen {
-	if r, ok := w.(redacting); ok {
+	if r, ok := w.(*redacting); ok {
 		w = r.to
 	}
 	f, ok := w.(*os.File)
