@@ -88,7 +88,7 @@ type LoadAsked struct {
 	For    float64 `json:"for"`
 	Warmup float64 `json:"warmup"`
 	// Extended is for how long the load went on after that, so that the recovery from the last fault was seen.
-	Extended float64 `json:"extended,omitempty"`
+	Extended float64 `json:"extended"`
 }
 
 // Counts is the accounting of task ids of one span. Classes are defined in package checks.
