@@ -28,10 +28,10 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	transient := v.Settings["delivery_mode"] == "1"
 	b.publishes = newLink(url, func(c *amqp.Connection) (*publisher, error) {
 		return newPublisher(c, newTopology(c, b.args, young), transient)
-	})
+	}, (*publisher).usable)
 	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) {
 		return newTopology(c, b.args, young), nil
-	})
+	}, func(*topology) bool { return true })
 	if _, err := b.publishes.get(ctx); err != nil {
 		return nil, err
 	}

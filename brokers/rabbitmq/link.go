@@ -15,6 +15,7 @@ import (
 type link[T any] struct {
 	url string
 	set func(*amqp.Connection) (T, error) // sets up a new connection
+	use func(T) bool                      // whether what is set up can still be used
 
 	turn   chan struct{} // holds one token: who has it may dial
 	conn   *amqp.Connection
@@ -27,8 +28,8 @@ type link[T any] struct {
 // loop does not become a flood of connections.
 const rest = 50 * time.Millisecond
 
-func newLink[T any](url string, set func(*amqp.Connection) (T, error)) *link[T] {
-	return &link[T]{url: url, set: set, turn: make(chan struct{}, 1)}
+func newLink[T any](url string, set func(*amqp.Connection) (T, error), use func(T) bool) *link[T] {
+	return &link[T]{url: url, set: set, use: use, turn: make(chan struct{}, 1)}
 }
 
 // get returns what is set up on a living connection. Every error is Definite: nothing was asked of the server but
@@ -43,8 +44,12 @@ func (l *link[T]) get(ctx context.Context) (thing T, err error) {
 	if l.closed {
 		return thing, brokers.ErrClosed
 	}
-	if l.conn != nil && !l.conn.IsClosed() {
-		return l.thing, nil
+	if l.conn != nil {
+		if !l.conn.IsClosed() && l.use(l.thing) {
+			return l.thing, nil
+		}
+		hangUp(l.conn)
+		l.conn = nil
 	}
 	pause := time.NewTimer(time.Until(l.failed.Add(rest)))
 	defer pause.Stop()

@@ -59,13 +59,15 @@ func newPublisher(c *amqp.Connection, t *topology, transient bool) (*publisher, 
 	}
 	close(p.opened)
 	ch.NotifyReturn(p.returns)
-	go p.mind(c.NotifyBlocked(make(chan amqp.Blocking, 8)), ch.NotifyClose(make(chan *amqp.Error, 1)), c)
+	go p.mind(c.NotifyBlocked(make(chan amqp.Blocking, 8)), ch.NotifyClose(make(chan *amqp.Error, 1)))
 	return p, nil
 }
 
-// mind follows the alarms of the server. A channel that was closed for a mistake takes its connection along, so
-// that the link makes both anew.
-func (p *publisher) mind(alarms <-chan amqp.Blocking, closed <-chan *amqp.Error, c *amqp.Connection) {
+// usable is false once the server has closed the channel for a mistake.
+func (p *publisher) usable() bool { return !p.channel.IsClosed() }
+
+// mind follows the alarms of the server, until the channel is closed.
+func (p *publisher) mind(alarms <-chan amqp.Blocking, closed <-chan *amqp.Error) {
 	defer close(p.lost)
 	blocked := false
 	for {
@@ -84,7 +86,6 @@ func (p *publisher) mind(alarms <-chan amqp.Blocking, closed <-chan *amqp.Error,
 			blocked = a.Active
 			p.mu.Unlock()
 		case <-closed:
-			hangUp(c)
 			return
 		}
 	}

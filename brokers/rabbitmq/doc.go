@@ -1,0 +1,54 @@
+// Package rabbitmq drives RabbitMQ over AMQP 0-9-1, with the queues that Celery declares, so that Celery may publish
+// and consume beside it.
+//
+// # How a message lives
+//
+// A queue is durable, has a direct exchange of its name and is bound to it by its name, all without arguments but
+// x-queue-type for quorum queues; anything else and the server refuses either Celery or us. It is declared at its first
+// use over a connection. Publish goes to the default exchange, mandatory, on one channel in confirm mode, where any
+// number of publishes can be under way at once. It returns with the server's confirm. An error is Definite where
+// the message was returned as unroutable, was refused before it was sent, or waited until its deadline while the
+// server had blocked publishers; after a lost link or a deadline without a confirm nobody knows. No call waits longer
+// than its context, nor than half a minute for a confirm. Of priority, only the number is carried: the queues have no
+// x-max-priority. Expiration is the server's to act on: it drops what is too old, and tells nobody.
+//
+// Each subscription is a channel with a prefetch for each consumer, the only kind that quorum queues know. A consumer
+// keeps the prefetch that it began with, so SetPrefetch replaces it. The server hands out so many messages of each
+// queue; over several queues the bound is kept here, and what is beyond it waits unread. Nack without requeue publishes
+// a copy to the dead letter queue and acknowledges the message once that is confirmed: a crash in between leaves both,
+// and never none. What a consumer held goes back when its link ends. A link that dies silently is noticed after seven
+// seconds, by heartbeats of three.
+//
+// Publishing and consuming have a connection each, because the server stops reading from connections that publish
+// while it is short of memory or disk, and acks must get through. Both are made anew when needed. Depth tells what is
+// ready; what is held only the management plugin knows. A quorum queue's number may trail by a second.
+//
+// # What the variants keep
+//
+// A classic queue confirms when the message is in its files. RabbitMQ up to 3.12 also calls fsync on them, in batches,
+// before it confirms, and the second version of classic queues, which later ones use, does not; so the class is
+// that of the weaker, page-cache. A quorum queue confirms when the Raft log is on the disk. Its name is written half a
+// second after it was made, which is why the first publish to a new one waits a second. From 4.0 on it drops, or
+// dead-letters where a policy says so, what was given back twenty times. The variant transient sets delivery mode 1 on
+// a durable queue, and not a queue that is itself transient: Celery declares durable ones, under the same name, and
+// newer servers give up transient queues. Its messages are all delivered as Transient.
+//
+// # Integers
+//
+// Py-amqp writes an integer outside 32 bits with the tag L, which the Go library does not know: one such header ends
+// the connection, and as the message stays, the next one too. And what the library writes for 64 bits, py-amqp reads as
+// unsigned. The connection rewrites the tag both ways, in content headers only. Numbers are otherwise written as int32
+// and float64, the kinds that all clients read alike.
+//
+// # The server
+//
+// It runs as whoever starts it, with an epmd of its own in its process group, ports on 127.0.0.1 that were free, and
+// without plugins or anything of the host's configuration. Its cookie, its data and its files are in its directory.
+// It takes five to ten seconds to start, most of which Erlang spends on loading code.
+//
+// # Why amqp091-go
+//
+// github.com/rabbitmq/amqp091-go is the RabbitMQ team's own client for AMQP 0-9-1, Celery's protocol: deferred confirms
+// that can be awaited with a context, notices of returns, blocking and cancelled consumers, and a connection that can
+// be handed in, which is what makes the rewriting possible. Its recovery is not used: who consumes must know of a loss.
+package rabbitmq
