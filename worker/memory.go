@@ -96,6 +96,8 @@ func (m *memory) end(a *attempt, finished, acked bool) []func(bool) {
 	delete(m.inFlight, a.key)
 	switch {
 	case !finished:
+	case acked && m.flagged && a.session.over && len(a.held) == 0:
+		m.remember(a.key) // it may have been sent on a connection that was dead already
 	case acked && m.flagged:
 		m.told[m.tellings%uint64(len(m.told))] = a.key
 		m.tellings++
@@ -132,9 +134,10 @@ func (m *memory) remember(k key) {
 
 // lost is called when a connection is: what was sent on it last may never have arrived. No more acknowledgements
 // can be missing than messages were out, which the ring has room for.
-func (m *memory) lost() {
+func (m *memory) lost(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	s.over = true
 	for _, k := range m.told[:min(m.tellings, uint64(len(m.told)))] {
 		m.remember(k)
 	}

@@ -246,3 +246,27 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Error("nothing is in hand")
 	}
 }
+
+// An acknowledgement that was sent while the loss of its connection was already known is not believed.
+func TestAcknowledgementOnALostConnection(t *testing.T) {
+	for name, late := range map[string]bool{"before the loss": false, "after the loss": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory(brokers.Variant{Promises: []brokers.Promise{brokers.RedeliverFlag}}, 4)
+			s := &session{}
+			a := &attempt{session: s, key: key{id: "id"}}
+			if got := m.begin(a, false); got != fresh {
+				t.Fatalf("verdict %d at first, want %d", got, fresh)
+			}
+			if late {
+				m.lost(s)
+				m.end(a, true, true)
+			} else {
+				m.end(a, true, true)
+				m.lost(s)
+			}
+			if got := m.begin(&attempt{session: &session{}, key: a.key}, true); got != finished {
+				t.Errorf("verdict %d on the redelivered message, want %d", got, finished)
+			}
+		})
+	}
+}

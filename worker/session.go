@@ -25,6 +25,7 @@ type session struct {
 	lose      context.CancelCauseFunc
 	listening atomic.Int32 // lanes without a delivery
 	schedule  schedule
+	over      bool // the connection was lost; guarded by the memory's lock
 }
 
 var errLost = errors.New("the connection was lost")
@@ -66,7 +67,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	<-ctx.Done()
 	if cause := context.Cause(ctx); errors.Is(cause, errLost) {
 		w.current.Store(nil)
-		w.memory.lost()
+		w.memory.lost(s)
 		return time.Since(since), cause
 	}
 	w.stop(settle)
