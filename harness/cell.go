@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,8 +112,9 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		if s.proxy, err = proxy.Listen(ctx, addr); err != nil {
 			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
 		}
-		// Not Server.URL of the proxy's address: a URL that was given may hold a user and a database.
-		s.url = strings.Replace(s.url, addr, s.proxy.Addr(), 1)
+		if s.url, err = through(s.url, s.proxy.Addr()); err != nil {
+			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
+		}
 	}
 	nodes := []string{"broker"}
 	for i := range c.Scenario.System.Workers {
@@ -131,6 +132,17 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		s.workers = append(s.workers, w)
 	}
 	return s, nil
+}
+
+// through is the URL of the same broker by way of the proxy. It is not Server.URL of the proxy's address: a URL that
+// was given may hold a user and a database, and may leave out the port.
+func through(raw, proxy string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("its URL cannot be parsed") // and may hold a password
+	}
+	u.Host = proxy
+	return u.String(), nil
 }
 
 // makeEvidenceDir makes a directory beside the result that the next run removes if this one is killed.

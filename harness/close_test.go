@@ -42,3 +42,18 @@ func TestStubbornWorkersDoNotKeepTheServer(t *testing.T) {
 		}
 	})
 }
+
+// What else a URL says of the broker stays, and the proxy is in the way also where the port was left out.
+func TestProxyIsInTheWayOfEveryURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"redis://127.0.0.1:6379/0":               "redis://127.0.0.1:9/0",
+		"redis://me:s%2Fecret@localhost/3?db=1":  "redis://me:s%2Fecret@127.0.0.1:9/3?db=1",
+		"amqp://guest:guest@127.0.0.1:5672/%2Fv": "amqp://guest:guest@127.0.0.1:9/%2Fv",
+		"amqp://guest:guest@[::1]:5672/":         "amqp://guest:guest@127.0.0.1:9/",
+		"memory://127.0.0.1:4000":                "memory://127.0.0.1:9",
+	} {
+		if got, err := through(raw, "127.0.0.1:9"); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", raw, got, err, want)
+		}
+	}
+}
