@@ -272,9 +272,9 @@ func (s *stage) verdict(cell *Cell, c course, report checks.Report) {
 		why("void: %d of %d tasks were offered", c.load.Offered, c.load.Asked)
 	case c.load.Schedule.P99 > tooLate:
 		void = true
-		why("void: the load generator fell behind: one task in a hundred was handed to the publishers more than %v late", c.load.Schedule.P99)
+		why("void: the load generator fell behind: one task in a hundred was handed to the publishers more than %v late", c.load.Schedule.P99.Round(time.Millisecond))
 	case c.load.Schedule.P99 > late:
-		why("the load generator itself was late on this machine: one task in a hundred by more than %v, which the latencies contain", c.load.Schedule.P99)
+		why("the load generator itself was late on this machine: one task in a hundred by more than %v, which the latencies contain", c.load.Schedule.P99.Round(time.Millisecond))
 	}
 	for _, f := range c.faults {
 		if f.err != nil {

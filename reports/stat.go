@@ -7,8 +7,10 @@ import (
 
 // A Stat is one quantity over the repeats of a cell. Its zero value was never measured.
 type Stat struct {
-	Median, Low, High float64
-	N                 int
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	N      int     `json:"n"`
 }
 
 func statOf(values []float64) Stat {

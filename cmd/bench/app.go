@@ -8,10 +8,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"taskbench/cmd/bench/display"
 	"taskbench/harness"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/scenario"
@@ -22,7 +24,8 @@ import (
 type app struct {
 	args           []string
 	stdout, stderr io.Writer
-	mistakes       []error // of whoever typed the command: reported all at once
+	mistakes       []error                         // of whoever typed the command: reported all at once
+	shown          atomic.Pointer[display.Display] // the progress of a run, while there is one
 
 	plan  func(context.Context, harness.Request) (harness.Plan, error)
 	run   func(context.Context, harness.Plan, harness.Watcher) (harness.Result, error)
@@ -48,7 +51,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 func (a *app) execute(ctx context.Context) int {
 	// Everything that is written passes here, so that no message can leak a password by quoting a URL.
 	a.stdout, a.stderr = hideSecrets(a.stdout), hideSecrets(a.stderr)
-	ctx, stop := interruptible(ctx, a.stderr, a.leave)
+	ctx, stop := interruptible(ctx, aside{a}, a.leave)
 	defer stop()
 
 	root := a.root()
@@ -59,6 +62,16 @@ func (a *app) execute(ctx context.Context) int {
 	}
 	a.explain(ctx, cmd, err)
 	return exitCode(ctx, err)
+}
+
+// An aside is written to stderr at any moment: while progress is shown, so that it is not drawn over.
+type aside struct{ *app }
+
+func (a aside) Write(text []byte) (int, error) {
+	if d := a.shown.Load(); d != nil {
+		return d.Write(text)
+	}
+	return a.stderr.Write(text)
 }
 
 // explain says on stderr what went wrong: a list where it is more than one thing.

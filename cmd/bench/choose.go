@@ -30,21 +30,32 @@ func (a *app) chooseBrokers(ctx context.Context, w where) []string {
 		return preferred // nothing will be started: whatever else is wrong is to be found all the same
 	}
 	var servers, embedded []string
+	var lacking []error
 	for _, d := range all.Drivers() {
 		l, _, err := labs.Pick(ctx, w.lab, d, labs.Options{Images: w.images, URLs: w.urls})
 		switch {
+		case w.urls[d.Name] != "": // asked for, as it is: the plan says why it cannot be used
+			servers = append(servers, d.Name)
 		case err != nil:
+			if slices.Contains(preferred, d.Name) {
+				lacking = append(lacking, err)
+			}
 		case l.Name() == labs.Embedded:
 			embedded = append(embedded, d.Name)
-		case slices.Contains(preferred, d.Name) || w.urls[d.Name] != "":
+		case slices.Contains(preferred, d.Name):
 			servers = append(servers, d.Name)
 		}
 	}
-	switch {
-	case len(servers) > 0:
-		return servers
-	case len(embedded) > 0:
-		return embedded
+	if len(servers)+len(embedded) == 0 {
+		return preferred // the plan says what the machine lacks for them
 	}
-	return preferred // the plan says what the machine lacks for them
+	for _, err := range lacking {
+		if !w.quiet {
+			_, _ = fmt.Fprintf(a.stderr, "  left out: %v\n", err)
+		}
+	}
+	if len(servers) > 0 {
+		return servers
+	}
+	return embedded
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"taskbench/harness/lab/labs"
@@ -14,8 +15,10 @@ func TestDefaultBrokers(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
 	path := t.TempDir()
 	t.Setenv("PATH", path)
+	var said strings.Builder
 	choose := func(w where) []string {
-		a := newApp(nil, nil, nil)
+		said.Reset()
+		a := newApp(nil, nil, &said)
 		if w.lab == "" {
 			w.lab = labs.Auto
 		}
@@ -29,6 +32,12 @@ func TestDefaultBrokers(t *testing.T) {
 	}
 	if got := choose(where{}); !slices.Equal(got, []string{"redis"}) {
 		t.Errorf("with redis-server on PATH: %q, want redis alone", got)
+	}
+	if text := said.String(); !strings.Contains(text, "left out: broker rabbitmq") || strings.Contains(text, "broker redis") {
+		t.Errorf("with redis-server alone on PATH it is said:\n%s", text)
+	}
+	if got := choose(where{urls: map[string]string{"rabbitmq": "no URL at all"}}); !slices.Equal(got, []string{"rabbitmq", "redis"}) {
+		t.Errorf("with a URL for rabbitmq: %q, want it too, be the URL good or bad", got)
 	}
 	if got := choose(where{lab: labs.Embedded}); slices.Contains(got, "redis") || len(got) == 0 {
 		t.Errorf("in the embedded lab: %q", got)

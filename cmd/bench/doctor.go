@@ -44,6 +44,11 @@ Exit codes:
 			if len(args) == 1 {
 				var err error
 				d, v, err = all.Find(args[0])
+				if err == nil && at != "" {
+					if wrong := fits(d, at); wrong != nil {
+						err = fmt.Errorf("--url: %w", wrong)
+					}
+				}
 				a.mistake(err)
 			} else if at != "" {
 				a.mistake(fmt.Errorf("--url needs a broker: bench doctor BROKER --url %s", at))

@@ -122,12 +122,26 @@ func unknownFlags(c *cobra.Command, args []string) []error {
 			continue
 		}
 		if f == nil {
-			wrong = append(wrong, unknown("flag", arg, flagNames(c)))
+			wrong = append(wrong, unknownFlag(arg, flagNames(c)))
 		} else if !given && f.NoOptDefVal == "" {
 			i++ // the next argument is its value
 		}
 	}
 	return wrong
+}
+
+// unknownFlag suggests what other commands taught: -o for the one flag that begins so, --output for --out.
+func unknownFlag(got string, known []string) error {
+	var begin []string
+	for _, name := range known {
+		if len(got) == 2 && strings.HasPrefix(name, "-"+got) || len(name) > 4 && strings.HasPrefix(got, name) {
+			begin = append(begin, name)
+		}
+	}
+	if len(begin) == 1 {
+		return fmt.Errorf("no flag %q; did you mean %s?", got, begin[0])
+	}
+	return unknown("flag", got, known)
 }
 
 func flagNames(c *cobra.Command) []string {

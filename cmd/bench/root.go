@@ -29,16 +29,12 @@ Results go to stdout, everything else to stderr. ` + "`bench compare`" + ` is th
 				}
 				return c.Help()
 			}
-			var names []string
-			for _, sub := range c.Commands() {
-				if !sub.Hidden {
-					names = append(names, sub.Name())
-				}
-			}
 			a.mistakes = nil // flags of a command that nobody knows
-			return a.mistaken(unknown("command", args[0], names))
+			return a.mistaken(unknownCommand(c, args[0]))
 		},
+		Version: versionLine(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		a.compareCommand(), a.runCommand(), a.listCommand(),
 		a.reportCommand(), a.checkCommand(), a.diffCommand(),
@@ -47,8 +43,41 @@ Results go to stdout, everything else to stderr. ` + "`bench compare`" + ` is th
 	)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	a.helpCommand(root)
 	a.collectMistakes(root)
 	return root
+}
+
+// helpCommand lets `bench help` refuse a command that there is not, instead of showing the help of another.
+func (a *app) helpCommand(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, help := range root.Commands() {
+		if help.Name() != "help" {
+			continue
+		}
+		help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 && c.HasSubCommands() {
+				err = unknownCommand(c, rest[0])
+			}
+			if a.mistake(err); a.mistaken() != nil {
+				return a.mistaken()
+			}
+			c.InitDefaultHelpFlag() // so that it is listed
+			return c.Help()
+		}
+	}
+}
+
+// unknownCommand says that a command has no such subcommand.
+func unknownCommand(c *cobra.Command, got string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return unknown("command", got, names)
 }
 
 // collectMistakes lets no mistake of the command line hide another: flags are all read before anything is said.

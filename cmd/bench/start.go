@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"taskbench/brokers/all"
 	"taskbench/cmd/bench/display"
 	"taskbench/harness"
 	"taskbench/harness/lab"
@@ -93,6 +94,13 @@ func (w *where) request(a *app, name string) harness.Request {
 			}
 		}
 	}
+	for _, d := range all.Drivers() {
+		if at := w.urls[d.Name]; at != "" {
+			if err := fits(d, at); err != nil {
+				a.mistake(fmt.Errorf("--url %s=...: %w", d.Name, err))
+			}
+		}
+	}
 	return harness.Request{
 		Name: name, Brokers: w.brokers, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
 		Images: w.images, URLs: w.urls, Patience: w.patient, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),
@@ -121,7 +129,9 @@ func (a *app) carryOut(ctx context.Context, w where, r harness.Request) error {
 		a.announce(p)
 	}
 	shown := a.progress(w.quiet)
+	a.shown.Store(shown)
 	result, failed := a.run(ctx, p, shown.Watch)
+	a.shown.Store(nil)
 	shown.Close()
 	return a.finish(ctx, w, p, result, failed)
 }

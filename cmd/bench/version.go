@@ -19,10 +19,14 @@ func (a *app) versionCommand() *cobra.Command {
 			if err := a.mistaken(); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.stdout, "taskbench %s%s %s %s/%s\n", harness.Version, built(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(a.stdout, versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("taskbench %s%s %s %s/%s", harness.Version, built(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // built is the pseudo-version that the go command stamps into what it builds inside a repository.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -44,7 +45,27 @@ func (e endpoint) find() (brokers.Driver, brokers.Variant, string, error) {
 		return d, d.Variants[0], at, nil
 	}
 	d, v, err := all.Find(broker)
+	if err == nil {
+		err = fits(d, at)
+	}
 	return d, v, at, err
+}
+
+// fits refuses a URL that cannot be one of the broker's. It does not quote it: without a scheme it is not known
+// where a password would stand.
+func fits(d brokers.Driver, at string) error {
+	scheme, _, whole := strings.Cut(at, "://")
+	if !whole {
+		example := d.Server.URL("127.0.0.1:PORT")
+		if _, port, err := net.SplitHostPort(at); err == nil && !strings.Contains(at, "@") && port != "" {
+			example = d.Server.URL(at)
+		}
+		return fmt.Errorf("it is no URL: want one such as %s", example)
+	}
+	if other, err := driverOf(scheme + "://"); err == nil && other.Name != d.Name {
+		return fmt.Errorf("a URL of the scheme %s is one of broker %s, not of %s", scheme, other.Name, d.Name)
+	}
+	return nil
 }
 
 // driverOf finds the driver whose URLs have this one's scheme.

@@ -75,6 +75,20 @@ func (d *Display) Watch(p harness.Progress) {
 	d.write(d.up() + d.redraw())
 }
 
+// Write prints what somebody else has to say above the block, which would else be drawn over it.
+func (d *Display) Write(text []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.drawn == 0 {
+		return d.out.Write(text)
+	}
+	// What the terminal echoed of the keyboard, such as ^C, stands on the line of the cursor and goes with the block.
+	if _, err := io.WriteString(d.out, d.clear()+strings.Trim(string(text), "\n")+"\n"+d.redraw()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
 // Close takes the block off the screen and leaves the cursor at the start of a line. A second call does nothing.
 func (d *Display) Close() {
 	d.mu.Lock()

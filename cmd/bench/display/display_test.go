@@ -58,6 +58,28 @@ var steady = harness.Progress{
 	Offered: 200.4, Completed: 9.87, Backlog: 3, Faults: []string{"kill broker"},
 }
 
+// What is said from elsewhere, as at an interrupt, stands above the block: the next drawing does not go over it.
+func TestAside(t *testing.T) {
+	s := &screen{t: t, width: 80}
+	d := New(s, Options{Live: true})
+	say := func(text string) {
+		if n, err := d.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("wrote %d of %d: %v", n, len(text), err)
+		}
+	}
+	say("before\n")
+	d.Watch(steady)
+	say("\ninterrupted\n")
+	d.Watch(harness.Progress{Cell: 2, Cells: 8, Name: steady.Name, Phase: "drain"})
+	if len(s.rows) != 4 || s.rows[0] != "before" || s.rows[1] != "interrupted" || !strings.Contains(s.rows[2], "drain") {
+		t.Errorf("the screen shows\n%s", strings.Join(s.rows, "\n"))
+	}
+	d.Close()
+	if len(s.rows) != 2 {
+		t.Errorf("after Close the screen shows\n%s", strings.Join(s.rows, "\n"))
+	}
+}
+
 func TestLive(t *testing.T) {
 	now := time.Unix(0, 0)
 	s := &screen{t: t, width: 80}
