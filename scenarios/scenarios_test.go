@@ -97,7 +97,23 @@ var unfit = map[string]string{
 	"broker-pause/memory": "shares its process",
 }
 
+// A void cell says that this machine was too busy to offer the load, and nothing about the system: it is run again,
+// but not for ever.
+const tries = 3
+
 func runCell(t *testing.T, s scenario.Scenario, where placement) {
+	for try := 1; ; try++ {
+		cell, dir := runOnce(t, s, where)
+		if cell.Outcome == harness.Void && try < tries {
+			t.Logf("run again, since %q", cell.Warnings)
+			continue
+		}
+		judgeCell(t, cell, s.Name+"/"+where.broker, dir)
+		return
+	}
+}
+
+func runOnce(t *testing.T, s scenario.Scenario, where placement) (harness.Cell, string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
@@ -116,8 +132,13 @@ func runCell(t *testing.T, s scenario.Scenario, where placement) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, logs(dir))
 	}
-	cell := result.Cells[0]
-	key := s.Name + "/" + where.broker
+	if _, err := reports.WriteAll(ctx, dir, result); err != nil {
+		t.Fatalf("write the report: %v", err)
+	}
+	return result.Cells[0], dir
+}
+
+func judgeCell(t *testing.T, cell harness.Cell, key, dir string) {
 	if why, expected := unfit[key]; expected != (cell.Outcome == harness.Unfit) || expected && !strings.Contains(cell.Warnings[0], why) {
 		t.Fatalf("outcome %s %q; expected to be unfit: %v (%s)", cell.Outcome, cell.Warnings, expected, why)
 	}
@@ -135,9 +156,6 @@ func runCell(t *testing.T, s scenario.Scenario, where placement) {
 		}
 		keep := preserve(t, dir, key)
 		t.Fatalf("outcome %s: repeat it with -run '%s' -seed %d; the result is kept in %s", cell.Outcome, t.Name(), *seed, keep)
-	}
-	if _, err := reports.WriteAll(ctx, dir, result); err != nil {
-		t.Fatalf("write the report: %v", err)
 	}
 }
 
