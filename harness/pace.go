@@ -36,7 +36,7 @@ func (s *stage) pace() (iter.Seq[time.Duration], error) {
 				if !s.unsettled() {
 					return
 				}
-				s.paced.Store(int64(at))
+				s.paced.Store(int64(at) + 1) // the task that is due then is still one of the load's
 			}
 			if !yield(at) {
 				return

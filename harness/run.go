@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"taskbench/harness/lab/leftovers"
@@ -130,8 +131,10 @@ type clock struct {
 	total       time.Duration
 	cell, cells int
 	name        string
-	watch       Watcher
 	cellBegan   time.Time
+
+	mu    sync.Mutex // the watcher is told by one goroutine at a time
+	watch Watcher
 }
 
 func (c *clock) start() { c.cellBegan = time.Now() }
@@ -143,6 +146,8 @@ func (c *clock) tell(p Progress) {
 	p.Cell, p.Cells, p.Name = c.cell, c.cells, c.name
 	p.Elapsed = time.Since(c.began)
 	p.Left = max(0, c.total-p.Elapsed)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.watch(p)
 }
 
