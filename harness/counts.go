@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"slices"
 
 	"taskbench/harness/checks"
@@ -9,8 +10,9 @@ import (
 
 // counts are the totals of a report. In a history that is not whole a task that was not seen to be done may have
 // been done, so that nothing is counted, nor found, that only absence shows.
-func counts(r checks.Report, h ledger.History) Counts {
-	c := r.Counts
+func counts(r checks.Report, h ledger.History) Counts { return total(r.Counts, h) }
+
+func total(c checks.Counts, h ledger.History) Counts {
 	if !whole(h.Meta()) {
 		c.Lost, c.Orphaned, c.Stalls = 0, 0, 0
 	}
@@ -23,6 +25,21 @@ func counts(r checks.Report, h ledger.History) Counts {
 		Stuck: c.Stuck, Retried: c.Retried, Concurrent: c.Concurrent, Failed: c.Failed, Malformed: c.Malformed,
 		Stalls: c.Stalls, Redelivered: c.Redelivered, Foreign: foreign(h),
 	}
+}
+
+// warmUp is the totals of the tasks that were due in the warm-up, nil where there were none, and what went wrong
+// among them in a sentence, since no expectation looks at them.
+func warmUp(r checks.Report, h ledger.History) (*Counts, string) {
+	if r.WarmUp.Attempted == 0 {
+		return nil, ""
+	}
+	c := total(r.WarmUp, h)
+	c.Foreign = 0 // they are counted once, with the rest
+	if c.Lost+c.Duplicated+c.Orphaned+c.Stuck == 0 {
+		return &c, ""
+	}
+	return &c, fmt.Sprintf("of the %d tasks of the warm-up, which the counts leave out, %d were lost, %d ran again, %d were orphaned and %d stuck",
+		c.Attempted, c.Lost, c.Duplicated, c.Orphaned, c.Stuck)
 }
 
 // foreign counts the messages that are none of this run's, each delivery once. Beyond what the history keeps of

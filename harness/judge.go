@@ -40,6 +40,10 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 
 	report := checks.Run(h)
 	cell.Counts, cell.Guarantee, cell.Findings = counts(report, h), guarantee(report, meta), findings(report, meta)
+	var amiss string
+	if cell.WarmUp, amiss = warmUp(report, h); amiss != "" {
+		cell.Warnings = append(cell.Warnings, amiss)
+	}
 	if n := cell.Counts.Foreign; n > 0 {
 		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d messages of others were in the queue: what they cost the workers is in the numbers", n))
 	}
