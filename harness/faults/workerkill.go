@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ var _ = register(Fault{
 		}
 		pids := w.PIDs()
 		if err := w.Kill(ctx); err != nil {
-			return Effect{}, fmt.Errorf("kill %s: %w", w.Name(), err)
+			return Effect{}, errors.Join(fmt.Errorf("kill %s: %w", w.Name(), err), revive(ctx, w))
 		}
 		return Effect{
 			Node:  w.Name(),
@@ -46,6 +47,14 @@ func victim(t Target) (systems.Worker, error) {
 		return nil, fmt.Errorf("no worker is up that could be hurt")
 	}
 	return up[t.Rand.IntN(len(up))], nil
+}
+
+// revive brings a worker back that an injection which failed has left down: nothing may stay to be healed.
+func revive(ctx context.Context, w systems.Worker) error {
+	if len(w.PIDs()) > 0 {
+		return nil
+	}
+	return w.Start(context.WithoutCancel(ctx))
 }
 
 // startWorker heals whatever ended a worker: it is back once it consumes.

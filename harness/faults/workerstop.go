@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,7 +20,7 @@ var _ = register(Fault{
 		}
 		began, pids := time.Now(), w.PIDs()
 		if err := w.Stop(ctx); err != nil {
-			return Effect{}, fmt.Errorf("stop %s: %w", w.Name(), err)
+			return Effect{}, errors.Join(fmt.Errorf("stop %s: %w", w.Name(), err), revive(ctx, w))
 		}
 		return Effect{
 			Node:  w.Name(),
