@@ -17,12 +17,23 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		return nil, brokers.Refusef("consume from redis: no queue was named")
 	}
 	s := newSubscription(b, queues, prefetch)
-	if err := b.enlist(s); err != nil {
-		return nil, err
-	}
-	if err := within(ctx, func() error { return s.register(ctx) }); err != nil {
-		b.dismiss(s)
-		return nil, judgef(err, "consume from redis")
+	registered := make(chan error, 1)
+	go func() { registered <- s.register(ctx) }()
+	select {
+	case err := <-registered:
+		if err == nil {
+			err = b.enlist(s)
+		}
+		if err != nil {
+			s.unsubscribe()
+			return nil, judgef(err, "consume from redis")
+		}
+	case <-ctx.Done():
+		go func() {
+			<-registered
+			s.unsubscribe()
+		}()
+		return nil, brokers.Refusef("consume from redis: %w", ctx.Err())
 	}
 	s.start()
 	return feed.Consume(ctx, s, feed.Signals{Wake: s.filled, Lost: s.lost, Cause: s.cause}), nil
@@ -37,7 +48,10 @@ func (s *subscription) register(ctx context.Context) error {
 		cmds = append(cmds, bind(ctx, q))
 	}
 	s.b.exec(ctx, cmds...)
-	return renewal.Err()
+	if err := renewal.Err(); err != nil {
+		return err
+	}
+	return s.subscribe(ctx)
 }
 
 // A settlement is one outcome on its way to the server.

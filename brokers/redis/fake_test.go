@@ -25,7 +25,12 @@ type fake struct {
 	taught   int
 	pushSays string
 	evalSays []string // for each EVALSHA in turn; the last one stays
+	deaf     bool     // to SUBSCRIBE
+	links    []net.Conn
 }
+
+// silence is an answer that never comes.
+const silence = "silence"
 
 func newFake(t *testing.T, pushSays string, evalSays ...string) *fake {
 	t.Helper()
@@ -53,6 +58,9 @@ func newFake(t *testing.T, pushSays string, evalSays ...string) *fake {
 
 func (f *fake) serve(c net.Conn) {
 	defer func() { _ = c.Close() }() // the client may have done so
+	f.mu.Lock()
+	f.links = append(f.links, c)
+	f.mu.Unlock()
 	r := bufio.NewReader(c)
 	for {
 		args, err := request(r)
@@ -62,6 +70,9 @@ func (f *fake) serve(c net.Conn) {
 		reply := f.answer(args)
 		if reply == "" {
 			return
+		}
+		if reply == silence {
+			continue
 		}
 		if _, err := io.WriteString(c, reply+"\r\n"); err != nil {
 			return
@@ -85,6 +96,13 @@ func (f *fake) answer(args []string) string {
 			f.evalSays = f.evalSays[1:]
 		}
 		return says
+	case "blmove":
+		return silence
+	case "subscribe":
+		if f.deaf {
+			return silence
+		}
+		return "*3\r\n$9\r\nsubscribe\r\n$" + strconv.Itoa(len(args[1])) + "\r\n" + args[1] + "\r\n:1"
 	case "hello", "client":
 		return "-ERR unknown command"
 	case "select":
@@ -220,5 +238,35 @@ func TestOpenKeepsItsDeadline(t *testing.T) {
 	_, err = open(ctx, fmt.Sprintf("redis://%s/0", l.Addr()), Driver.Variants[0])
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > patience/2 {
 		t.Errorf("got %v after %v", err, time.Since(began))
+	}
+}
+
+// A link that breaks the moment after Consume must be seen, so Consume waits for the connection that shows it.
+func TestConsumeWaitsUntilALossWouldBeSeen(t *testing.T) {
+	f := newFake(t, ":1", "*0")
+	f.deaf = true
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := openFake(t, f).Consume(ctx, []string{"q"}, 1); !brokers.Definite(err) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with no such connection: %v, want a Definite deadline", err)
+	}
+
+	f = newFake(t, ":1", "*0")
+	c, err := openFake(t, f).Consume(t.Context(), []string{"q"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	for _, l := range f.links {
+		_ = l.Close() // that is the fault
+	}
+	f.mu.Unlock()
+	select {
+	case _, open := <-c.Deliveries():
+		if open || c.Err() == nil {
+			t.Errorf("after the loss: open %v, Err %v", open, c.Err())
+		}
+	case <-time.After(patience / 2):
+		t.Error("the loss is not seen")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 )
@@ -20,6 +22,7 @@ type subscription struct {
 	id     string
 	held   string // key of the set of what it holds
 	queues []string
+	wakes  *goredis.PubSub
 
 	filled chan struct{} // tells feed that there is something to take
 	room   chan struct{} // tells the claimer that it may take more

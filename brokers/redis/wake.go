@@ -54,25 +54,40 @@ func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
 	}
 }
 
-// listen turns the wake-ups of publishers into knocks. Without them the claimer looks by itself; but the end of this
-// connection, on which nothing is asked, is how the end of the link is seen at once while no slot is free.
-func (s *subscription) listen() {
+// subscribe returns when the server has confirmed the wake-up channels, so that from then on the end of their
+// connection is seen.
+func (s *subscription) subscribe(ctx context.Context) error {
 	channels := make([]string, len(s.queues))
 	for i, q := range s.queues {
 		channels[i] = wakeChannel(s.b.db, q)
 	}
-	ctx := context.Background()
 	sub := s.b.rdb.Subscribe(ctx, channels...)
-	defer func() { _ = sub.Close() }() // it has failed, or nobody needs it any more
+	if _, err := sub.ReceiveTimeout(ctx, patience); err != nil {
+		_ = sub.Close() // it has failed
+		return err
+	}
+	s.wakes = sub
+	return nil
+}
+
+func (s *subscription) unsubscribe() {
+	if s.wakes != nil {
+		_ = s.wakes.Close() // it has failed, or nobody needs it any more
+	}
+}
+
+// listen turns the wake-ups of publishers into knocks. Without them the claimer looks by itself; but the end of this
+// connection, on which nothing is asked, is how the end of the link is seen at once while no slot is free.
+func (s *subscription) listen() {
 	go func() {
 		select {
 		case <-s.spent:
 		case <-s.lost:
 		}
-		_ = sub.Close() // makes Receive return
+		s.unsubscribe() // makes Receive return
 	}()
 	for {
-		got, err := sub.Receive(ctx)
+		got, err := s.wakes.Receive(context.Background())
 		if err != nil {
 			select {
 			case <-s.spent:
