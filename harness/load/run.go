@@ -112,6 +112,9 @@ func (g *generator) pace(ctx context.Context, wake *alarm) {
 // publish is one publisher: a task at a time, one attempt each.
 func (g *generator) publish(ctx context.Context, l *link) {
 	for {
+		if ctx.Err() != nil {
+			g.queue.close(true) // whoever sees the end first: a task that waits must not begin
+		}
 		j, ok := g.queue.next()
 		if !ok {
 			return
