@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -26,6 +27,10 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		}
 		if err != nil {
 			s.unsubscribe()
+			// The link's own deadline is the context's, and may be noticed first.
+			if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+				err = brokers.Refuse(context.DeadlineExceeded)
+			}
 			return nil, judgef(err, "consume from redis")
 		}
 	case <-ctx.Done():
