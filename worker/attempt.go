@@ -128,7 +128,7 @@ func (s *session) skip(settle context.Context, d brokers.Delivery, e Event, k ke
 	w := s.worker
 	if err := d.Ack(settle); err != nil {
 		w.memory.unheard(k) // and so again with the next one
-		s.failed("acknowledge", k.id, err)
+		s.failed("acknowledge message "+k.id, err)
 		return
 	}
 	w.observe(e)

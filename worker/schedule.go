@@ -3,6 +3,7 @@ package worker
 import (
 	"container/heap"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -87,8 +88,9 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 		}
 		if want := raise(waiting, w.config.Prefetch); want != raised {
 			raised = want
-			if err := s.consumer.SetPrefetch(w.config.Prefetch + raised); err != nil {
-				s.failed("raise the prefetch for", "", err)
+			prefetch := w.config.Prefetch + raised
+			if err := s.consumer.SetPrefetch(prefetch); err != nil {
+				s.failed(fmt.Sprintf("change the prefetch to %d", prefetch), err)
 			}
 		}
 		if waiting == 0 {

@@ -83,7 +83,7 @@ func bounded[T any](ctx context.Context, what string, step func(context.Context)
 		value T
 		err   error
 	}
-	stepCtx, cancel := context.WithTimeout(ctx, patience)
+	stepCtx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
 	done := make(chan outcome, 1)
 	go func() {
@@ -137,8 +137,11 @@ func (s *session) lane(ctx, settle context.Context) {
 		}
 	}
 	if ctx.Err() == nil {
-		err := s.consumer.Err()
-		s.lose(fmt.Errorf("%w: %w", errLost, errors.Join(err, errors.New("the broker ended the deliveries"))))
+		why := errors.New("the broker ended the deliveries")
+		if err := s.consumer.Err(); err != nil {
+			why = fmt.Errorf("%w: %w", why, err)
+		}
+		s.lose(fmt.Errorf("%w: %w", errLost, why))
 	}
 }
 

@@ -16,17 +16,17 @@ var errUnknownTask = errors.New("this worker knows no task of that name")
 
 // failed ends the session after something that a sound connection does: the broker then hands out again what is
 // not settled, and prefetch is not used up by it.
-func (s *session) failed(what, id string, err error) {
+func (s *session) failed(what string, err error) {
 	if errors.Is(err, brokers.ErrSettled) {
 		return
 	}
-	s.lose(fmt.Errorf("%w: %s message %s: %w", errLost, what, id, err))
+	s.lose(fmt.Errorf("%w: %s: %w", errLost, what, err))
 }
 
 // ack acknowledges an attempt's message.
 func (s *session) ack(settle context.Context, a *attempt) error {
 	if err := a.delivery.Ack(settle); err != nil {
-		s.failed("acknowledge", a.key.id, err)
+		s.failed("acknowledge message "+a.key.id, err)
 		return err
 	}
 	s.worker.observe(a.event(Acked))
@@ -53,7 +53,7 @@ func (s *session) finish(settle context.Context, a *attempt) {
 func (s *session) giveBack(settle context.Context, a *attempt) {
 	w := s.worker
 	if err := a.delivery.Nack(settle, true); err != nil {
-		s.failed("give back", a.key.id, err)
+		s.failed("give back message "+a.key.id, err)
 	}
 	w.observe(a.event(Returned))
 	w.counters.returned.Add(1)
@@ -70,7 +70,7 @@ func (s *session) malformed(settle context.Context, a *attempt, why error) bool 
 	}
 	w.log.Error("message kept aside", "worker", w.config.Name, "queue", m.Queue, "task", m.Headers["task"], "id", id, "err", why)
 	if err := a.delivery.Nack(settle, false); err != nil {
-		s.failed("keep aside", id, err)
+		s.failed("keep aside message "+id, err)
 		return false
 	}
 	w.observe(Event{Kind: Malformed, ID: id, Attempt: a.job.Attempt})
@@ -143,7 +143,7 @@ func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
 	}
 	err := a.delivery.Ack(settle)
 	if err != nil {
-		s.failed("acknowledge", a.key.id, err)
+		s.failed("acknowledge message "+a.key.id, err)
 	}
 	w.observe(a.event(Returned))
 	w.counters.returned.Add(1)
