@@ -98,10 +98,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		wait := w.backoff(failures)
 		failures++
 		w.log.Warn("no connection to the broker: it is tried again; if that goes on, see that the server runs and the url is right", "worker", w.config.Name, "err", err, "again_in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
+		pause(ctx, wait)
 	}
 	if !w.stopped {
 		w.stop(context.Background()) // what began on connections that were lost since

@@ -10,8 +10,18 @@ import (
 	"taskbench/brokers"
 )
 
-// patience bounds each step of connecting and each publish.
-const patience = 10 * time.Second
+// How long the worker waits for others.
+const (
+	// Each step of connecting and each publish is bounded by patience.
+	patience = 10 * time.Second
+
+	// A step that heeds its context gets this much longer to say so.
+	notice = time.Second
+
+	// Tasks that a stop has cancelled get this long to end and to be settled: the second after which the pool kills
+	// children that do not heed, and another one for the settling.
+	lastCall = 2 * time.Second
+)
 
 // A session is one connection to the broker, from its opening to its loss.
 //
@@ -96,7 +106,7 @@ func bounded[T any](ctx context.Context, what string, step func(context.Context)
 	case <-stepCtx.Done():
 		select {
 		case o = <-done:
-		case <-time.After(time.Second): // it had its chance to notice
+		case <-time.After(notice):
 			o.err = context.Cause(stepCtx)
 			go func() {
 				if late := <-done; late.err == nil {
@@ -165,7 +175,7 @@ func (w *Worker) stop(settle context.Context) {
 	select {
 	case <-done:
 		return
-	case <-time.After(2 * time.Second):
+	case <-time.After(lastCall):
 	}
 	// These tasks do not heed their context. They run on until the process ends, and somebody else gets them.
 	for _, l := range w.memory.leftovers() {

@@ -78,6 +78,16 @@ func (s *session) malformed(settle context.Context, a *attempt, why error) bool 
 	return true
 }
 
+// How a retry that could not be sent is sent again.
+const (
+	// Reconnecting takes about as long, so that sooner there would be no other connection to try.
+	sendAgain = time.Second
+
+	// So often a retry is sent once the worker stops, which must not wait for ever for a broker that does not come
+	// back. The task is then lost, and said to be.
+	lastSends = 10
+)
+
 // retry sends the message of the next try and then acknowledges this one: a crash in between repeats a task and
 // never loses one.
 func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
@@ -87,11 +97,11 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	if a.acked {
 		// Nobody else has the task any more: its retry is sent on whichever connection comes next.
 		alive := context.WithoutCancel(settle)
-		for last := 10; err != nil && last > 0; {
+		for last := lastSends; err != nil && last > 0; {
 			if w.stopping.Load() {
 				last--
 			}
-			pause(alive, time.Second)
+			pause(alive, sendAgain)
 			err = w.publish(alive, m)
 		}
 		if err != nil {
@@ -102,7 +112,7 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	}
 	if err != nil {
 		w.log.Error("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
-		pause(settle, time.Second) // it would fail again at once
+		pause(settle, sendAgain) // it would fail again at once
 		s.giveBack(settle, a)
 		return
 	}
