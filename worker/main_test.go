@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"taskbench/brokers"
@@ -227,6 +228,13 @@ func eventually(t testing.TB, what string, condition func() bool) {
 			t.Fatalf("it did not come true in 20 s that %s", what)
 		}
 	}
+}
+
+// pass lets so much of a bubble's time go by, none of ours, and then waits until all of the bubble has come to rest.
+// It cannot become a real sleep: outside of a bubble, Wait panics.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func kindNames(kinds []EventKind) string {

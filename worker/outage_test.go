@@ -41,8 +41,7 @@ func TestConnectionDropsAtEveryStep(t *testing.T) {
 					s.put(task("unknown", "stranger"), task("retry", "again", 1))
 					o := &witness{}
 					w := begin(t, s, Config{Pool: "goroutine", Concurrency: 3, Acks: acks}, o)
-					time.Sleep(30 * time.Second) // of the bubble
-					synctest.Wait()
+					pass(30 * time.Second)
 					if n := s.left(); n != 0 {
 						t.Errorf("%d messages were left", n)
 					}
@@ -78,8 +77,7 @@ func TestAcknowledgementThatFailsAlone(t *testing.T) {
 			s.put(task("noop", fmt.Sprint(i)))
 		}
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Prefetch: 1}, nil)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if st := w.Stats(); s.left() != 0 || st.Started != 10 || st.Deduplicated != 1 || st.Reconnects != 1 {
 			t.Errorf("%d left, %+v; want 0 left, 10 started, 1 deduplicated", s.left(), st)
 		}
@@ -91,8 +89,7 @@ func TestReconnectBacksOff(t *testing.T) {
 		s := newFake()
 		s.fail = func(step string, _ bool) bool { return step == "open" }
 		w := begin(t, s, Config{Pool: "solo", Name: "w"}, nil)
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
+		pass(20 * time.Second)
 		w.stop()
 		want := 50 * time.Millisecond
 		for i := range len(s.opens) - 1 {
@@ -130,8 +127,7 @@ func TestOpenThatNeverReturns(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
-		time.Sleep(15 * time.Second)
-		synctest.Wait()
+		pass(15 * time.Second)
 		if w.Stats().Succeeded != 1 {
 			t.Error("the task was not run within 15 s")
 		}
@@ -168,12 +164,11 @@ func TestWorkThatOutlivesItsConnection(t *testing.T) {
 				s.put(task("wait", "long", 5000))
 				o := &witness{}
 				w := begin(t, s, Config{Pool: "goroutine", Concurrency: 2}, o)
-				time.Sleep(time.Second)
+				pass(time.Second)
 				until := time.Now().Add(c.away)
 				back.Store(&until)
 				s.dropAll()
-				time.Sleep(30 * time.Second)
-				synctest.Wait()
+				pass(30 * time.Second)
 				st := w.Stats()
 				if s.left() != 0 || st.Started != 1 || st.Deduplicated != 1 {
 					t.Errorf("%d left, %+v; want 0 left, 1 started, 1 deduplicated", s.left(), st)
@@ -203,8 +198,7 @@ func TestAcknowledgementsLostWithTheConnection(t *testing.T) {
 		s.mu.Lock()
 		s.ready = append(s.ready, fakeItem{m: task("noop", "told"), redelivered: true}) // the broker never heard
 		s.mu.Unlock()
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		if st := w.Stats(); s.left() != 0 || st.Started != 1 || st.Deduplicated != 1 {
 			t.Errorf("%d left, %+v; want 0 left, 1 started, 1 deduplicated", s.left(), st)
 		}
@@ -217,8 +211,7 @@ func TestSameIDTwiceIsRunTwice(t *testing.T) {
 		s := newFake()
 		s.put(task("wait", "twin", 1000), task("wait", "twin", 1000))
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 2}, nil)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		if st := w.Stats(); st.Succeeded != 2 || st.Deduplicated != 0 {
 			t.Errorf("stats %+v, want 2 succeeded", st)
 		}

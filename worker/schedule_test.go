@@ -49,8 +49,7 @@ func TestETA(t *testing.T) {
 		}
 		s.put(task("noop", "now"))
 		begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Prefetch: 4}, o)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		if at, ok := o.at["now"]; !ok || at > time.Second {
 			t.Errorf("the task without an ETA started after %v: it waited behind those with one", at)
 		}
@@ -89,10 +88,9 @@ func TestScheduledTasksSurviveALostConnection(t *testing.T) {
 		o := (&witness{}).startTimes(time.Now())
 		s.put(dueIn("later", time.Hour))
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1}, o)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.dropAll()
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
+		pass(2 * time.Hour)
 		if at := o.at["later"]; at < time.Hour || at > time.Hour+time.Millisecond {
 			t.Errorf("the task started at %v, want one hour", at)
 		}
@@ -114,8 +112,7 @@ func TestExpiry(t *testing.T) {
 		s.put(task("wait", "long", 5000), past, waiting)
 		o := &witness{}
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1}, o)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		for _, id := range []string{"past", "waiting"} {
 			if got := kindNames(o.of(id)); got != "received acked" {
 				t.Errorf("task %s: %s, want received acked", id, got)
@@ -137,8 +134,7 @@ func TestRetries(t *testing.T) {
 				s.put(m, task("retry-twice", "two"))
 				o := (&witness{}).startTimes(time.Now())
 				begin(t, s, Config{Pool: "goroutine", Concurrency: 2, Acks: acks}, o)
-				time.Sleep(time.Minute)
-				synctest.Wait()
+				pass(time.Minute)
 				if n := o.count(Finished, Retried); n != 5 {
 					t.Errorf("%d retries, want 3 and 2", n)
 				}
@@ -171,8 +167,7 @@ func TestRetryThatCannotBeSent(t *testing.T) {
 				s.fail = func(step string, _ bool) bool { return step == "publish" && time.Since(from) < 4*time.Second }
 				s.put(task("retry", "id", 1))
 				w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Acks: acks}, nil)
-				time.Sleep(time.Minute)
-				synctest.Wait()
+				pass(time.Minute)
 				if st := w.Stats(); st.Succeeded != 1 || s.left() != 0 {
 					t.Errorf("%d left, %+v", s.left(), st)
 				}

@@ -16,7 +16,7 @@ func TestWarmStop(t *testing.T) {
 		}
 		o := &witness{}
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 2, Prefetch: 6}, o)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		began := time.Now()
 		w.stop()
 		if took := time.Since(began); took != 4*time.Second {
@@ -104,9 +104,9 @@ func TestStopWithoutAConnection(t *testing.T) {
 		s.put(task("wait", "id", 3000))
 		o := &witness{}
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1}, o)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		s.dropAll()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.stop()
 		if o.count(Finished, OK) != 1 {
 			t.Error("the stop did not wait for the running task")

@@ -128,7 +128,7 @@ func TestSizeIsTheMostAtATime(t *testing.T) {
 						break
 					}
 				}
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // of the bubble
 				now.Add(-1)
 				return Result{Status: OK}
 			})
