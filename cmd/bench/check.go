@@ -12,6 +12,7 @@ import (
 	"taskbench/harness"
 	"taskbench/harness/ledger"
 	"taskbench/reports"
+	"taskbench/reports/units"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -62,9 +63,9 @@ func (a *app) judgeAgain(dir string, r harness.Result) error {
 	}
 	switch {
 	case unread > 0:
-		return verdict{code: exitUndecided, text: fmt.Sprintf("%s without a history that can be read", count(unread, "cell")), explain: true}
+		return verdict{code: exitUndecided, text: fmt.Sprintf("%s without a history that can be read", units.Plural(unread, "cell")), explain: true}
 	case differ > 0:
-		return verdict{code: exitFailed, text: fmt.Sprintf("%s judged differently", count(differ, "cell"))}
+		return verdict{code: exitFailed, text: fmt.Sprintf("%s judged differently", units.Plural(differ, "cell"))}
 	}
 	return nil
 }

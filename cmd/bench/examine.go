@@ -12,6 +12,7 @@ import (
 	"taskbench/harness"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/reports/units"
 )
 
 // examine holds one broker to its contract and prints how each clause went.
@@ -72,7 +73,7 @@ func (a *app) judgeClauses(ctx context.Context, s brokertest.Subject) error {
 			_, _ = fmt.Fprintf(a.stdout, "  ok    %-32s %.2f s\n", r.Clause.Name, r.Elapsed.Seconds())
 		}
 	})
-	line := fmt.Sprintf("%s:%s: %d of %s hold, %d do not apply", s.Driver.Name, s.Variant.Name, held, count(held+broken, "clause"), unfit)
+	line := fmt.Sprintf("%s:%s: %d of %s hold, %d do not apply", s.Driver.Name, s.Variant.Name, held, units.Plural(held+broken, "clause"), unfit)
 	_, _ = fmt.Fprintln(a.stdout, line)
 	switch {
 	case ctx.Err() != nil:

@@ -8,6 +8,7 @@ import (
 
 	"taskbench/harness"
 	"taskbench/reports"
+	"taskbench/reports/units"
 )
 
 // finish writes the result, whole or not, says the verdict, and returns the error that decides the exit code.
@@ -41,7 +42,7 @@ func unwritten(dir string, err error) error {
 	causes := flatten(err)
 	more := ""
 	if len(causes) > 1 {
-		more = fmt.Sprintf(" (and %s more)", count(len(causes)-1, "file"))
+		more = fmt.Sprintf(" (and %s more)", units.Plural(len(causes)-1, "file"))
 	}
 	return harness.EnvironmentError{Err: fmt.Errorf("the result in %s is not whole: %w%s", dir, causes[0], more)}
 }

@@ -20,6 +20,7 @@ import (
 	"taskbench/harness/lab/labs"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
+	"taskbench/reports/units"
 )
 
 // where are the flags that say on what a run happens and what becomes of its result.
@@ -150,7 +151,7 @@ func (a *app) sweepUp(ctx context.Context) {
 // announce says what is going to be run.
 func (a *app) announce(p harness.Plan) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s in about %s, seed %d, into %s\n", p.Name, count(len(p.Cells), "cell"), display.Rough(p.Length()), p.Seed, p.Dir)
+	fmt.Fprintf(&b, "%s: %s in about %s, seed %d, into %s\n", p.Name, units.Plural(len(p.Cells), "cell"), display.Rough(p.Length()), p.Seed, p.Dir)
 	seen := map[string]bool{}
 	for _, c := range p.Cells {
 		name := c.Driver.Name + ":" + c.Variant.Name
@@ -165,11 +166,4 @@ func (a *app) announce(p harness.Plan) {
 		}
 	}
 	_, _ = fmt.Fprint(a.stderr, b.String())
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
