@@ -225,7 +225,7 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe)
+	cmd := exec.CommandContext(t.Context(), exe) // it never ends by itself, and must not outlive a test that fails
 	cmd.Env = append(os.Environ(), lonelyEnv+"=1", diaryEnv+"="+filepath.Join(t.TempDir(), "diary"))
 	out, err := cmd.StdoutPipe()
 	if err != nil {

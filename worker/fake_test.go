@@ -25,12 +25,10 @@ type fakeServer struct {
 	mu        sync.Mutex
 	ready     []fakeItem
 	dead      []brokers.Message
-	acked     []string
 	conns     map[*fakeConn]bool
 	opens     []time.Time
 	prefetch  []int
 	published []brokers.Message
-	handed    int
 }
 
 type fakeItem struct {
@@ -129,7 +127,6 @@ type fakeConn struct {
 	out     chan brokers.Delivery
 	unacked map[*fakeDelivery]bool
 	limit   int
-	lost    bool
 }
 
 func (c *fakeConn) wakeUp() {
@@ -142,16 +139,11 @@ func (c *fakeConn) wakeUp() {
 }
 
 // drop breaks the connection: what it has not settled is ready again.
-func (c *fakeConn) drop() { c.close(true) }
-
-func (c *fakeConn) Close() error { c.close(false); return nil }
-
-func (c *fakeConn) close(lost bool) {
+func (c *fakeConn) drop() {
 	c.once.Do(func() {
 		s := c.server
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		c.lost = lost
 		delete(s.conns, c)
 		for d := range c.unacked {
 			s.ready = append(s.ready, fakeItem{m: d.m, redelivered: true})
@@ -161,6 +153,8 @@ func (c *fakeConn) close(lost bool) {
 		s.wakeAll()
 	})
 }
+
+func (c *fakeConn) Close() error { c.drop(); return nil }
 
 func (c *fakeConn) closed() bool {
 	select {
@@ -243,7 +237,6 @@ func (c *fakeConn) next() *fakeDelivery {
 	s.ready = s.ready[1:]
 	d := &fakeDelivery{conn: c, m: item.m, redelivered: item.redelivered}
 	c.unacked[d] = true
-	s.handed++
 	return d
 }
 
@@ -307,7 +300,7 @@ func (d *fakeDelivery) settle(step string, effect func()) error {
 }
 
 func (d *fakeDelivery) Ack(ctx context.Context) error {
-	return d.settle("ack", func() { d.conn.server.acked = append(d.conn.server.acked, d.m.CorrelationID) })
+	return d.settle("ack", func() {})
 }
 
 func (d *fakeDelivery) Nack(ctx context.Context, requeue bool) error {

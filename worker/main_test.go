@@ -173,7 +173,7 @@ func (w *witness) count(k EventKind, o Outcome) (n int) {
 	return n
 }
 
-// started is a worker that runs until its stop is called; the second call does nothing.
+// startedWorker is a worker that runs until its stop is called; the second call does nothing.
 type startedWorker struct {
 	*Worker
 	stop func()

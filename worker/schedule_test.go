@@ -18,24 +18,22 @@ func dueIn(id string, d time.Duration) brokers.Message {
 	return m
 }
 
-// startTimes notes when tasks started.
-type startTimes map[string]time.Duration
-
-func (w *witness) startTimes(since time.Time) *clockWitness {
-	return &clockWitness{witness: w, since: since, at: startTimes{}}
+// clockWitness is a witness who notes, too, how long after its own beginning each task started last.
+type clockWitness struct {
+	witness
+	began time.Time
+	at    map[string]time.Duration
 }
 
-type clockWitness struct {
-	*witness
-	since time.Time
-	at    startTimes
+func newClockWitness() *clockWitness {
+	return &clockWitness{began: time.Now(), at: make(map[string]time.Duration)}
 }
 
 func (c *clockWitness) Observe(e Event) {
 	c.witness.Observe(e)
 	if e.Kind == Started {
 		c.mu.Lock()
-		c.at[e.ID] = time.Since(c.since)
+		c.at[e.ID] = time.Since(c.began)
 		c.mu.Unlock()
 	}
 }
@@ -43,7 +41,7 @@ func (c *clockWitness) Observe(e Event) {
 func TestETA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake()
-		o := (&witness{}).startTimes(time.Now())
+		o := newClockWitness()
 		for i := range 20 { // more than the prefetch, the latest first
 			s.put(dueIn(fmt.Sprint(i), time.Duration(20-i)*time.Minute))
 		}
@@ -85,7 +83,7 @@ func TestScheduledTasksGoBackAtTheStop(t *testing.T) {
 func TestScheduledTasksSurviveALostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake()
-		o := (&witness{}).startTimes(time.Now())
+		o := newClockWitness()
 		s.put(dueIn("later", time.Hour))
 		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1}, o)
 		pass(time.Minute)
@@ -132,7 +130,7 @@ func TestRetries(t *testing.T) {
 				m := task("retry", "three", 3)
 				m.Headers["X-Mine"], m.Priority, m.ReplyTo = "kept", 7, "somewhere"
 				s.put(m, task("retry-twice", "two"))
-				o := (&witness{}).startTimes(time.Now())
+				o := newClockWitness()
 				begin(t, s, Config{Pool: "goroutine", Concurrency: 2, Acks: acks}, o)
 				pass(time.Minute)
 				if n := o.count(Finished, Retried); n != 5 {

@@ -88,6 +88,7 @@ func TestCapturedMessages(t *testing.T) {
 			Expires: mustTime(t, "2026-11-22T00:53:40.860139Z"), Hard: 30 * time.Second, Soft: 20 * time.Second}, []any{int64(2), int64(3)}, ""},
 		{"options-56", Task{Name: "lab.add", Protocol: 2, ETA: mustTime(t, "2026-11-22T00:52:41.303928Z"),
 			Expires: mustTime(t, "2026-11-22T00:53:41.303928Z"), Hard: 30 * time.Second, Soft: 20 * time.Second}, []any{int64(2), int64(3)}, ""},
+		{"expires-past-52", Task{Name: "lab.add", Protocol: 2, Expires: mustTime(t, "2026-11-22T01:25:08.244275Z")}, []any{int64(1), int64(2)}, ""},
 		{"compress-gzip-52", Task{Name: "lab.add", Protocol: 2}, []any{int64(1), int64(2)}, ""},
 		{"compress-gzip-56", Task{Name: "lab.add", Protocol: 2}, []any{int64(1), int64(2)}, ""},
 		{"protocol1-52", Task{Name: "lab.add", Protocol: 1, ETA: mustTime(t, "2026-11-22T01:25:20.460032Z"),

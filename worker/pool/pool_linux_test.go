@@ -19,12 +19,12 @@ import (
 	"taskbench/worker/message"
 )
 
-// mutterEnv makes a pool child say something other than hello.
-const mutterEnv = "TASKBENCH_TEST_MUTTER"
+// muteEnv makes a pool child end before it has said hello.
+const muteEnv = "TASKBENCH_TEST_MUTE"
 
 func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // children under the race detector would take a second to leave
-	if IsChild() && os.Getenv(mutterEnv) != "" {
+	if IsChild() && os.Getenv(muteEnv) != "" {
 		os.Exit(3)
 	}
 	if IsChild() {
@@ -279,7 +279,7 @@ func TestCancelKillsWhoDoesNotHeed(t *testing.T) {
 }
 
 func TestChildThatDoesNotComeUp(t *testing.T) {
-	t.Setenv(mutterEnv, "1")
+	t.Setenv(muteEnv, "1")
 	_, err := New(t.Context(), "prefork", Settings{Size: 2, Log: slog.New(slog.DiscardHandler)}, perform)
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "worker.Main") {
 		t.Errorf("%v, want how it ended and what to do", err)
