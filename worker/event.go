@@ -18,16 +18,16 @@ type (
 
 // The steps of an attempt: Received, Started, Finished, Acked; with early acknowledgement Acked comes after Started,
 // and as a rule before Finished. Finished is observed in the process that ran the attempt; of a child that died it is
-// observed by the parent, and then it may come twice, with the same outcome. An attempt whose message expired, or whose task this worker had finished before under another
-// delivery, goes from Received to Acked. Returned is a message given back to the broker, unrun or after its
-// child was lost. Malformed stands for a message that could not be read, names no known task, or killed too many
-// children; it is kept aside in the dead letter queue.
+// observed by the parent, and then it may come twice, with the same outcome. An attempt whose message expired, or
+// whose task this worker had finished before under another delivery, goes from Received to Acked. Returned is a
+// message given back to the broker, unrun or after its child was lost. Malformed stands for a message that could not
+// be read, names no known task, or killed too many children; it is kept aside in the dead letter queue.
 const (
 	Received EventKind = 1 + iota
 	Started
 	Finished
 	Acked
-	Stored // result visible
+	Stored // result visible; this worker stores none, and so never says it
 	Returned
 	Malformed
 )

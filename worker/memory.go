@@ -133,7 +133,8 @@ func (m *memory) remember(k key) {
 }
 
 // lost is called when a connection is: what was sent on it last may never have arrived. No more acknowledgements
-// can be missing than messages were out, which the ring has room for.
+// can be missing than messages were out. The ring has room for those, save where more than it holds had an ETA and
+// came due together: the oldest of these may be run twice.
 func (m *memory) lost(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

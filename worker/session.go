@@ -52,6 +52,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	defer b.Close()
 	ctx, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
+	// The consumer lasts as long as ctx, and so cannot have the context of the step.
 	c, err := bounded(ctx, "consume", func(context.Context) (brokers.Consumer, error) {
 		return b.Consume(ctx, w.config.Queues, w.config.Prefetch)
 	}, func(brokers.Consumer) {})

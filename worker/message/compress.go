@@ -9,8 +9,8 @@ import (
 	"taskbench/brokers"
 )
 
-// MaxBody bounds an unpacked body, in bytes: what RabbitMQ lets through unpacked. It keeps a small hostile message
-// from filling the memory.
+// MaxBody bounds an unpacked body, in bytes, so that a small hostile message cannot fill the memory. It is what
+// RabbitMQ 3 takes as one message unless told otherwise; RabbitMQ 4 takes less.
 const MaxBody = 128 << 20
 
 // zlibName is how kombu calls its "gzip", which is zlib (RFC 1950) and not gzip.

@@ -21,7 +21,7 @@ const (
 )
 
 // childProcs bounds a child to the processor that runs its task and one that watches its parent: with more, the
-// children of one machine get in each other's way; with one, they are slower by a third where tasks are short.
+// children of one machine get in each other's way; with one, the watching holds up tasks that are short.
 const childProcs = "GOMAXPROCS=2"
 
 // A notebook is memory that a child shares with its parent: what it says there costs no system call, and is known

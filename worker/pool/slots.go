@@ -22,7 +22,7 @@ func newSlots(size int, run Runner) *slots {
 
 func (p *slots) Run(ctx context.Context, j *Job) Result {
 	select {
-	case p.taken <- struct{}{}: // the common case, at half the cost of a select of two
+	case p.taken <- struct{}{}: // the common case, and cheaper than a select of two
 	default:
 		select {
 		case p.taken <- struct{}{}:

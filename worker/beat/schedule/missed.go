@@ -21,8 +21,9 @@ func Missed(s Schedule, last, now time.Time, max int) ([]time.Time, error) {
 	return ticks, nil
 }
 
-// Latest returns the last tick that is later than last and not later than now, and whether there is one. For an
-// Interval and a Crontab it is quick however many ticks there are.
+// Latest returns the last tick that is later than last and not later than now, and whether there is one. For a
+// Crontab, and for an Interval that is not Relative, it is quick however many ticks there are; for others it takes
+// every tick in between.
 func Latest(s Schedule, last, now time.Time) (time.Time, bool, error) {
 	switch s := s.(type) {
 	case Interval:
