@@ -62,8 +62,18 @@ func foreign(h ledger.History) int {
 // shownByAbsence are the checks whose findings are tasks of which something was not seen.
 var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall"}
 
-// whole tells whether the history holds all that happened.
-func whole(m ledger.Meta) bool { return m.Aborted == "" && m.Unrecorded == 0 }
+// partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
+func partial(m ledger.Meta) string {
+	switch {
+	case m.Aborted != "":
+		return m.Aborted
+	case m.Unrecorded > 0:
+		return "the history has gaps"
+	}
+	return ""
+}
+
+func whole(m ledger.Meta) bool { return partial(m) == "" }
 
 // unknown tells whether nobody could say at the end how much the broker still held: every missing task may be there.
 func unknown(m ledger.Meta) bool { return !m.Drained && m.Left < 0 }

@@ -33,7 +33,9 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	}
 	cell.Warnings = append(cell.Warnings, c.warnings...)
 	cell.Warnings = append(cell.Warnings, s.deaths.list()...)
-	cell.Warnings = append(cell.Warnings, s.evidenceGaps()...)
+	if n := s.collected.Lost; n > 0 {
+		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d events found no room on the disk: the history has gaps", n))
+	}
 
 	report := checks.Run(h)
 	cell.Counts, cell.Guarantee, cell.Findings = counts(report, h), guarantee(report, meta), findings(report, meta)
@@ -48,7 +50,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	cell.Faults = faultResults(c.faults)
 	cell.Recovery = recovery(h, c)
 	cell.Resources, cell.Series.Nodes = s.resources(c)
-	cell.Expectations = s.expectations(cell, s.partial(c))
+	cell.Expectations = s.expectations(cell, partial(meta))
 	s.verdict(&cell, c, report)
 	return cell, stored
 }
@@ -83,24 +85,4 @@ func (s *stage) meta(c course) ledger.Meta {
 		}
 	}
 	return m
-}
-
-// partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
-func (s *stage) partial(c course) string {
-	switch {
-	case c.aborted != "":
-		return c.aborted
-	case s.collected.Lost > 0:
-		return "the history has gaps"
-	}
-	return ""
-}
-
-// evidenceGaps is what the ledger knows not to know.
-func (s *stage) evidenceGaps() []string {
-	var gaps []string
-	if n := s.collected.Lost; n > 0 {
-		gaps = append(gaps, fmt.Sprintf("%d events found no room on the disk: the history has gaps", n))
-	}
-	return gaps
 }
