@@ -3,6 +3,8 @@ package brokers
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"syscall"
 )
 
@@ -28,6 +30,17 @@ func Refuse(err error) error {
 
 // Refusef is Refuse of a formatted error; %w works.
 func Refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+// RefuseURL is the Definite error for a URL that a driver cannot use; form is what it takes. Nothing of the URL is
+// shown, and cause only where that cannot quote a password either: a URL that does not parse, or that has an "@" behind
+// its host because the password was not encoded, was split nobody knows where.
+func RefuseURL(rawURL, form string, cause error) error {
+	u, err := url.Parse(rawURL)
+	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		return Refusef("want %s, with all but the letters and digits of the password percent-encoded", form)
+	}
+	return Refusef("want %s: %w", form, cause)
+}
 
 // Definite reports whether the operation that returned err provably had no effect: the server refused it, or
 // it was never sent. Every other error leaves the effect unknown: not "lost", and not "stored".

@@ -1,6 +1,7 @@
 package all
 
 import (
+	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"taskbench/brokers"
 )
 
 // drives tells whether the package in a folder declares a variable named Driver.
@@ -112,5 +116,34 @@ func TestFindSuggests(t *testing.T) {
 	}
 	if _, _, err := Find("kafka"); err == nil || !strings.Contains(err.Error(), "there is ") || !strings.Contains(err.Error(), "memory") {
 		t.Errorf("Find(kafka): %v, want the list of what there is", err)
+	}
+}
+
+// A URL that a driver cannot use is often one whose password has a character that should have been encoded.
+func TestBadURLsAreNotShown(t *testing.T) {
+	const secret = "s3cret"
+	for _, d := range Drivers() {
+		scheme, _, _ := strings.Cut(d.Server.URL("127.0.0.1:1"), ":")
+		for _, url := range []string{
+			scheme + "://user:" + secret + "@127.0.0.1:port/0",
+			scheme + "://user:" + secret + "%@127.0.0.1:1/0",
+			scheme + "://user:" + secret + "/@127.0.0.1:1/0",
+			scheme + "://user:" + secret + "@127.0.0.1:1/\x7f",
+			scheme + "://127.0.0.1:1/" + secret + "@127.0.0.1:1/0",
+			scheme + "://127.0.0.1:99999999999/" + secret + "@127.0.0.1:1/0",
+			"none://user:" + secret + "@127.0.0.1:1/0",
+			secret + "@127.0.0.1:1",
+			"://" + secret,
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			_, openErr := d.Open(ctx, url, d.Variants[0])
+			_, readyErr := d.Server.Ready(ctx, url)
+			cancel()
+			for what, err := range map[string]error{"Open": openErr, "Ready": readyErr} {
+				if !brokers.Definite(err) || strings.Contains(err.Error(), secret) {
+					t.Errorf("%s: %s of %q: %v, want a Definite error without the password", d.Name, what, url, err)
+				}
+			}
+		}
 	}
 }

@@ -35,7 +35,7 @@ func NewRelay(l net.Listener, dial func(ctx context.Context) (net.Conn, error)) 
 func Through(s Subject) (Subject, *Relay, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Port() == "" {
-		return s, nil, fmt.Errorf("relay to %q: it names no host and port", s.URL)
+		return s, nil, fmt.Errorf("relay to broker %s: its URL names no host and port", s.Driver.Name) // and may hold a password
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,7 @@ type remote struct {
 func openRemote(ctx context.Context, rawURL string, _ brokers.Variant) (brokers.Broker, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "memory" || u.Port() == "" {
-		return nil, brokers.Refusef("open memory broker: %q is not of the form memory://host:port", rawURL)
+		return nil, brokers.Refusef("open memory broker: the URL is not of the form memory://host:port") // it may hold a password
 	}
 	var d net.Dialer
 	return Connect(ctx, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", u.Host) })

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"taskbench/brokers"
 )
 
 const (
@@ -134,7 +136,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	u, err := amqp.ParseURI(url)
 	if err != nil {
-		return nil, fmt.Errorf("read AMQP URL: %w", err)
+		return nil, fmt.Errorf("read AMQP URL: %w", brokers.RefuseURL(url, "amqp://user:password@host:port/vhost", err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, greeting)
 	defer cancel()

@@ -33,7 +33,7 @@ func configure(rawURL string, v brokers.Variant) (*goredis.Options, settings, er
 	s := settings{lease: defaultLease, visibility: defaultVisibility}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, s, brokers.Refusef("read redis URL: %w", err)
+		return nil, s, badURL(rawURL, err)
 	}
 	query := u.Query()
 	for _, f := range []struct {
@@ -63,7 +63,7 @@ func configure(rawURL string, v brokers.Variant) (*goredis.Options, settings, er
 	u.RawQuery = query.Encode()
 	o, err := goredis.ParseURL(u.String())
 	if err != nil {
-		return nil, s, brokers.Refusef("read redis URL: %w", err)
+		return nil, s, badURL(rawURL, err)
 	}
 	o.MaxRetries = -1 // a repeated LPUSH would be a second message
 	o.DialerRetries = 1
@@ -73,6 +73,10 @@ func configure(rawURL string, v brokers.Variant) (*goredis.Options, settings, er
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return o, s, nil
+}
+
+func badURL(rawURL string, err error) error {
+	return fmt.Errorf("read redis URL: %w", brokers.RefuseURL(rawURL, "redis://user:password@host:port/db", err))
 }
 
 // judge makes an error Definite where the server itself refused, or where nothing had been sent.

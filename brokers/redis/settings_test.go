@@ -45,6 +45,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestUnknownParametersAreNamed(t *testing.T) {
+	_, _, err := configure("redis://user:s3cret@h/?nonsense=1", brokers.Variant{})
+	if err == nil || !strings.Contains(err.Error(), "nonsense") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v, want an error that names the parameter and not the password", err)
+	}
+}
+
 // refusal is an error as the server says it.
 type serverSays string
 

@@ -53,7 +53,7 @@ var Driver = brokers.Driver{
 func locate(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "sqlite" || u.Host != "" || !path.IsAbs(u.Path) {
-		return "", brokers.Refusef("open sqlite broker: %q is not of the form sqlite:///path/to/file.db", rawURL)
+		return "", brokers.Refusef("open sqlite broker: the URL is not of the form sqlite:///path/to/file.db") // it may hold a password
 	}
 	return u.Path, nil
 }
