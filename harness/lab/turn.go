@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 
@@ -30,6 +32,25 @@ func (t Turn) Take(ctx context.Context) error {
 
 // Give frees the turn.
 func (t Turn) Give() { <-t }
+
+// Do is Node.Do for a node whose actions take this turn: what the node cannot do is refused at once, act is called
+// with the turn held, and an error says which action was being done to which node.
+func (t Turn) Do(ctx context.Context, n Node, a Action, act func(context.Context, Action) error) error {
+	do := func() error {
+		if why := n.Can(a); why != "" {
+			return errors.New(why)
+		}
+		if err := t.Take(ctx); err != nil {
+			return err
+		}
+		defer t.Give()
+		return act(ctx, a)
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("%s %s: %w", a, n.Info().Name, err)
+	}
+	return nil
+}
 
 // Settings returns a copy of the variant's settings to which a lab may add its own.
 func Settings(v brokers.Variant) map[string]string {

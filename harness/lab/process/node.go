@@ -56,19 +56,7 @@ func (n *node) now() (*life, bool) {
 	return n.life, n.paused
 }
 
-func (n *node) Do(ctx context.Context, a lab.Action) error {
-	if why := n.Can(a); why != "" {
-		return fmt.Errorf("%s %s: %s", a, n.request.Name, why)
-	}
-	if err := n.turn.Take(ctx); err != nil {
-		return fmt.Errorf("%s %s: %w", a, n.request.Name, err)
-	}
-	defer n.turn.Give()
-	if err := n.act(ctx, a); err != nil {
-		return fmt.Errorf("%s %s: %w", a, n.request.Name, err)
-	}
-	return nil
-}
+func (n *node) Do(ctx context.Context, a lab.Action) error { return n.turn.Do(ctx, n, a, n.act) }
 
 func (n *node) act(ctx context.Context, a lab.Action) error {
 	l, paused := n.now()
