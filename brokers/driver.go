@@ -3,6 +3,7 @@ package brokers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -47,14 +48,7 @@ type Variant struct {
 }
 
 // Promised tells whether the variant makes the promise.
-func (v Variant) Promised(p Promise) bool {
-	for _, q := range v.Promises {
-		if q == p {
-			return true
-		}
-	}
-	return false
-}
+func (v Variant) Promised(p Promise) bool { return slices.Contains(v.Promises, p) }
 
 // A Driver is all that the rest of the program knows of one broker. Each folder below this package exports one,
 // named Driver; the first of its Variants is the default.

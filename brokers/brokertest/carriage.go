@@ -26,11 +26,7 @@ var carriage = []Clause{
 			if err := publish(ctx, e.Broker, q, n); err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, n)
-			if err != nil {
-				return err
-			}
-			if err := each(ds, q, n); err != nil {
+			if err := takeEach(ctx, c, q, n); err != nil {
 				return err
 			}
 			return nothing(ctx, c)
@@ -41,18 +37,11 @@ var carriage = []Clause{
 		Why:  "tasks are sent before the first worker is started, to queues that nobody has declared",
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 5); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 5)
+			c, err := consumeBacklog(ctx, e, q, 5, 5)
 			if err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, 5)
-			if err != nil {
-				return err
-			}
-			return each(ds, q, 5)
+			return takeEach(ctx, c, q, 5)
 		},
 	},
 	{

@@ -15,10 +15,7 @@ var consumption = []Clause{
 		Why:  "a worker that holds more than it asked for starves the others and loses more when it dies",
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 20); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 5)
+			c, err := consumeBacklog(ctx, e, q, 20, 5)
 			if err != nil {
 				return err
 			}
@@ -46,10 +43,7 @@ var consumption = []Clause{
 		Why:  "a pool that grows asks for more, without a new connection",
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 20); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 2)
+			c, err := consumeBacklog(ctx, e, q, 20, 2)
 			if err != nil {
 				return err
 			}
@@ -133,11 +127,7 @@ var consumption = []Clause{
 			if err := publish(ctx, e.Broker, fast, 50); err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, 50)
-			if err != nil {
-				return err
-			}
-			return each(ds, fast, 50)
+			return takeEach(ctx, c, fast, 50)
 		},
 	},
 	{
@@ -212,11 +202,7 @@ var consumption = []Clause{
 			if err := publish(ctx, e.Broker, q, 10); err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, 10)
-			if err != nil {
-				return err
-			}
-			return each(ds, q, 10)
+			return takeEach(ctx, c, q, 10)
 		},
 	},
 	{

@@ -76,10 +76,7 @@ var counting = []Clause{
 				return errors.New("the broker promises to purge, and is no Purger")
 			}
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 6); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			c, err := consumeBacklog(ctx, e, q, 6, 1)
 			if err != nil {
 				return err
 			}

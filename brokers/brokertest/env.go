@@ -88,6 +88,14 @@ func publish(ctx context.Context, b brokers.Broker, queue string, n int) error {
 	return nil
 }
 
+// consumeBacklog publishes letters 0 to n-1 and only then consumes their queue.
+func consumeBacklog(ctx context.Context, e *Env, queue string, n, prefetch int) (brokers.Consumer, error) {
+	if err := publish(ctx, e.Broker, queue, n); err != nil {
+		return nil, err
+	}
+	return e.Broker.Consume(ctx, []string{queue}, prefetch)
+}
+
 // next waits for one delivery.
 func next(ctx context.Context, c brokers.Consumer) (brokers.Delivery, error) {
 	return nextWithin(ctx, c, patience)
@@ -145,6 +153,15 @@ func takeAck(ctx context.Context, c brokers.Consumer, n int) ([]brokers.Delivery
 		ds = append(ds, d)
 	}
 	return ds, nil
+}
+
+// takeEach waits for n deliveries, acknowledges each at once, and makes sure that they are the queue's letters.
+func takeEach(ctx context.Context, c brokers.Consumer, queue string, n int) error {
+	ds, err := takeAck(ctx, c, n)
+	if err != nil {
+		return err
+	}
+	return each(ds, queue, n)
 }
 
 // nothing makes sure that no delivery comes.

@@ -17,10 +17,7 @@ var order = []Clause{
 		Check: func(ctx context.Context, e *Env) error {
 			const n = 100
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, n); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 10)
+			c, err := consumeBacklog(ctx, e, q, n, 10)
 			if err != nil {
 				return err
 			}

@@ -34,11 +34,7 @@ var publishing = []Clause{
 			if err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, n)
-			if err != nil {
-				return err
-			}
-			return each(ds, q, n)
+			return takeEach(ctx, c, q, n)
 		},
 	},
 	{
@@ -64,11 +60,7 @@ var publishing = []Clause{
 			if err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, publishers*each1)
-			if err != nil {
-				return err
-			}
-			if err := each(ds, q, publishers*each1); err != nil {
+			if err := takeEach(ctx, c, q, publishers*each1); err != nil {
 				return err
 			}
 			return nothing(ctx, c)
@@ -95,11 +87,7 @@ var publishing = []Clause{
 			if err != nil {
 				return err
 			}
-			ds, err := takeAck(ctx, c, 2)
-			if err != nil {
-				return err
-			}
-			if err := each(ds, q, 2); err != nil {
+			if err := takeEach(ctx, c, q, 2); err != nil {
 				return err
 			}
 			return nothing(ctx, c)
@@ -134,10 +122,7 @@ var publishing = []Clause{
 					return err
 				}
 			}
-			if err := publish(ctx, e.Broker, q, 1); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			c, err := consumeBacklog(ctx, e, q, 1, 1)
 			if err != nil {
 				return err
 			}

@@ -65,10 +65,7 @@ var settlement = []Clause{
 		Why:  "a worker that cannot run a task now gives it to whoever can",
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 1); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			c, err := consumeBacklog(ctx, e, q, 1, 1)
 			if err != nil {
 				return err
 			}
@@ -81,11 +78,7 @@ var settlement = []Clause{
 					return fmt.Errorf("nack: %w", err)
 				}
 			}
-			ds, err := takeAck(ctx, c, 1)
-			if err != nil {
-				return err
-			}
-			if err := each(ds, q, 1); err != nil {
+			if err := takeEach(ctx, c, q, 1); err != nil {
 				return err
 			}
 			return nothing(ctx, c)
@@ -122,10 +115,7 @@ var settlement = []Clause{
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
 			dead := brokers.DeadLetterQueue(q)
-			if err := publish(ctx, e.Broker, q, 1); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			c, err := consumeBacklog(ctx, e, q, 1, 1)
 			if err != nil {
 				return err
 			}
@@ -155,10 +145,7 @@ var settlement = []Clause{
 		Why:  "a second settling that has an effect loses or repeats somebody's task",
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
-			if err := publish(ctx, e.Broker, q, 1); err != nil {
-				return err
-			}
-			c, err := e.Broker.Consume(ctx, []string{q}, 1)
+			c, err := consumeBacklog(ctx, e, q, 1, 1)
 			if err != nil {
 				return err
 			}
