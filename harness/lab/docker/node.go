@@ -146,9 +146,13 @@ func (n *node) stop(ctx context.Context) error {
 	if err := n.end(ctx); err != nil {
 		return err
 	}
+	s, err := n.state(ctx)
+	if err != nil {
+		return fmt.Errorf("find out whether it stopped by itself: %w", err)
+	}
 	const killed = 128 + 9
-	if s, err := n.state(ctx); err != nil || s.ExitCode == killed {
-		return errors.Join(err, fmt.Errorf("it did not stop within %v and was killed", n.grace))
+	if s.ExitCode == killed {
+		return fmt.Errorf("it did not stop within %v and was killed", n.grace)
 	}
 	return nil
 }
