@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -24,10 +25,7 @@ var _ = register(Fault{
 		}
 		err = probe(ctx, t, t.Via, time.Second)
 		if err == nil {
-			if _, err := heal(ctx); err != nil {
-				return Effect{}, err
-			}
-			return Effect{}, fmt.Errorf("disconnect the broker: a new connection still got through")
+			return Effect{}, withdraw(ctx, heal, errors.New("disconnect the broker: a new connection still got through"))
 		}
 		return Effect{
 			Node:  t.Broker.Info().Name,

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sort"
@@ -34,7 +35,7 @@ type Args struct {
 // An Effect is an injected fault.
 type Effect struct {
 	Node  string // who was hurt: the victim's name
-	Proof string // what was seen
+	Proof string // what was seen; "" makes the run say that it saw no effect
 	// Heal undoes the fault and returns, with what was seen, once the undoing had its effect.
 	Heal func(ctx context.Context) (proof string, err error)
 }
@@ -114,7 +115,14 @@ func (f Fault) arg(a Args, name string) time.Duration {
 	return f.Params[name].Default
 }
 
-// probe makes one protocol exchange with the broker at its own address, not through the proxy.
+// withdraw heals a fault that did not take effect, since after a failed injection nobody else will. Its error is why,
+// and what kept it from healing, if anything did.
+func withdraw(ctx context.Context, heal func(context.Context) (string, error), why error) error {
+	_, err := heal(ctx)
+	return errors.Join(why, err)
+}
+
+// probe makes one protocol exchange with the broker at the URL: its own, or t.Via for the way that clients take.
 func probe(ctx context.Context, t Target, url string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

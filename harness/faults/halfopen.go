@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -25,10 +26,7 @@ var _ = register(Fault{
 		}
 		err = probe(ctx, t, t.Via, patience)
 		if err == nil {
-			if _, err := heal(ctx); err != nil {
-				return Effect{}, err
-			}
-			return Effect{}, fmt.Errorf("silence the broker: it still answers")
+			return Effect{}, withdraw(ctx, heal, errors.New("silence the broker: it still answers"))
 		}
 		return Effect{
 			Node:  t.Broker.Info().Name,

@@ -26,7 +26,7 @@ var _ = register(Fault{
 	},
 })
 
-// proofDown asks the server that was just ended to answer, and says how it did not.
+// proofDown asks the server that was just ended to answer, and says how it did not; "" when it did.
 func proofDown(ctx context.Context, t Target, info lab.Info) string {
 	if err := probe(ctx, t, info.URL, time.Second); err != nil {
 		return fmt.Sprintf("process gone; a client of its own is refused: %v", trim(err))

@@ -50,11 +50,11 @@ func injectLatency(ctx context.Context, t Target, a Args) (Effect, error) {
 		}
 		during, err = roundTrip(ctx, t)
 	}
-	if err != nil || during < least {
-		if _, err := heal(ctx); err != nil {
-			return Effect{}, err
-		}
-		return Effect{}, fmt.Errorf("delay the broker: an exchange took %v, less than %v (%v)", during, least, err)
+	switch {
+	case err != nil:
+		return Effect{}, withdraw(ctx, heal, fmt.Errorf("delay the broker: measure the delayed way: %w", err))
+	case during < least:
+		return Effect{}, withdraw(ctx, heal, fmt.Errorf("delay the broker: an exchange took %v, less than %v", during, least))
 	}
 	return Effect{
 		Node:  t.Broker.Info().Name,

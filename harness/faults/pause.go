@@ -31,10 +31,7 @@ var _ = register(Fault{
 		const patience = 500 * time.Millisecond
 		err := probe(ctx, t, info.URL, patience)
 		if err == nil {
-			if _, err := resume(ctx); err != nil {
-				return Effect{}, err
-			}
-			return Effect{}, fmt.Errorf("pause broker %s: it went on answering", info.Product)
+			return Effect{}, withdraw(ctx, resume, fmt.Errorf("pause broker %s: it went on answering", info.Product))
 		}
 		return Effect{Node: info.Name, Proof: fmt.Sprintf("no answer within %v: %v", patience, trim(err)), Heal: resume}, nil
 	},
