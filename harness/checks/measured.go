@@ -44,7 +44,8 @@ func (m measured) All() iter.Seq[ledger.Task] {
 	}
 }
 
-// minus is what of the whole is not in the part.
+// minus is what of the whole is not in the part. Stalls and Foreign stay 0: they count silences and events, which
+// belong to no task and so to no part.
 func (c Counts) minus(part Counts) Counts {
 	return Counts{
 		Due: c.Due - part.Due, Attempted: c.Attempted - part.Attempted, Acknowledged: c.Acknowledged - part.Acknowledged,

@@ -38,6 +38,6 @@
 //
 // # Dependencies
 //
-// github.com/klauspost/compress for zstd, since the standard library has none and gzip is three times slower at
-// the same size. golang.org/x/sys for mmap with offsets, fallocate and CLOCK_MONOTONIC.
+// github.com/klauspost/compress for zstd, since the standard library has none and gzip takes longer for the same
+// size. golang.org/x/sys for mmap with offsets, fallocate and CLOCK_MONOTONIC.
 package ledger

@@ -39,8 +39,8 @@ func Listen(path string, run Run, nodes []string, rec *Recorder) (*Sink, error) 
 }
 
 // Close stops listening, drops the connections and removes the socket, after what was received on them has been
-// recorded; a connection that was not accepted yet is refused. It returns an error when lines were rejected: their number and what was wrong with the first. A second call
-// returns the same.
+// recorded; a connection that was not accepted yet is refused. It returns an error when lines were rejected: their
+// number and what was wrong with the first. A second call returns the same.
 func (s *Sink) Close() error {
 	s.mu.Lock()
 	s.closed = true

@@ -11,7 +11,7 @@ import (
 
 // An alarm wakes the pacer. The runtime's own timers are late by up to a millisecond in a process that is
 // otherwise idle, since that is the resolution in which it waits. A timer that is a file descriptor wakes the same
-// wait, late by some 60 microseconds. At high rates, when the process is not idle, its turn comes late too: then
+// wait, late by a fraction of that. At high rates, when the process is not idle, its turn comes late too: then
 // the pacer sleeps in a system call, which keeps a processor of the runtime and its monitor awake, as the load
 // does anyway.
 type alarm struct {

@@ -42,7 +42,8 @@ func (r Report) String() string {
 		r.Schedule.P50, r.Schedule.P99, r.Schedule.Max, r.Lag.P99, r.Lag.Max, r.Queue)
 }
 
-// A tally collects delays in microseconds up to a day, which no run reaches: nothing is clamped.
+// A tally collects delays in microseconds up to a day; a longer one, which only a run of more than a day can have, is
+// left out.
 type tally struct {
 	mu   sync.Mutex
 	hist *hdrhistogram.Histogram
@@ -54,7 +55,7 @@ func newTally() *tally {
 
 func (t *tally) add(d time.Duration) {
 	t.mu.Lock()
-	// In range by construction: a negative delay cannot be, a day's would outlive the run.
+	// The one error is a delay of more than a day.
 	_ = t.hist.RecordValue(max(d.Microseconds(), 0))
 	t.mu.Unlock()
 }

@@ -22,7 +22,8 @@ var Stages = []string{
 	"due_to_finish", "send_to_finish",
 }
 
-// longest is the longest latency that a histogram takes: two days, more than a run lasts.
+// longest is the longest latency that a histogram takes: two days. A longer one, which only a run of more than two
+// days can have, is recorded as this long.
 const longest = int64(48 * time.Hour)
 
 // A Set is a histogram for each stage.
@@ -69,7 +70,7 @@ func (s *Set) record(stage int, ns int64) {
 	if s.stages[stage] == nil {
 		s.stages[stage] = hdrhistogram.New(1, longest, 3)
 	}
-	// In range by construction: negative is zero, and no run lasts longest.
+	// In range by construction.
 	_ = s.stages[stage].RecordValue(min(max(ns, 0), longest))
 }
 

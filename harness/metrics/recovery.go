@@ -10,7 +10,7 @@ import (
 type Recovery struct {
 	FirstPublish    *float64 // a publish that began after the healing did was acknowledged
 	FirstCompletion *float64 // a task was completed that was handed out after the healing began
-	To90Percent     *float64 // the first second begins in which as much was completed as in 90 % of a steady one
+	To90Percent     *float64 // the first second begins in which 90 % as many tasks were completed as in a steady one
 	BacklogDrained  *float64 // the last of the tasks that were due before the healing ended was completed
 }
 
