@@ -12,22 +12,26 @@ import (
 // preferred are the brokers of a run that names none: those that Celery's users run.
 var preferred = []string{"rabbitmq", "redis"}
 
-// hello is the first that is seen of a run: what follows may ask a container engine that is slow to answer.
+// hello is the first that is seen of a run without mistakes: what follows may ask a container engine that is slow to
+// answer.
 func (a *app) hello(w where, what string) {
 	if !w.quiet {
 		_, _ = fmt.Fprintf(a.stderr, "%s: looking at what this machine offers\n", what)
 	}
 }
 
-// chooseBrokers replaces "all" and nothing by names.
-func (a *app) chooseBrokers(ctx context.Context, w where) []string {
-	switch {
-	case slices.Equal(w.brokers, []string{"all"}):
+// named are the brokers that were asked for, "all" replaced by their names; none where the machine is to decide.
+func (w where) named() []string {
+	if slices.Equal(w.brokers, []string{"all"}) {
 		return driverNames()
-	case len(w.brokers) > 0:
-		return w.brokers
-	case len(a.mistakes) > 0:
-		return preferred // nothing will be started: whatever else is wrong is to be found all the same
+	}
+	return w.brokers
+}
+
+// chooseBrokers returns the brokers that were asked for, or else those that this machine offers.
+func (a *app) chooseBrokers(ctx context.Context, w where) []string {
+	if names := w.named(); len(names) > 0 {
+		return names
 	}
 	var servers, embedded []string
 	var lacking []error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,47 @@ expect: [lost == 0]
 			s.nothingMade(t)
 		})
 	}
+}
+
+// An engine that does not answer keeps nobody from learning of a mistake, or from seeing that it is being asked.
+func TestSilentEngine(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	s := newSite(t, "DOCKER_HOST=tcp://"+silent.Addr().String())
+	const asking = "compare: looking at what this machine offers"
+	for _, args := range [][]string{{"--brokers", "redis,rabitmq"}, {"--workload", "nop"}} {
+		p := s.start(t, append([]string{"compare", "--lab", "docker", "--out", s.out}, args...)...)
+		if code := p.code(t, patience); code != exitUsage {
+			t.Errorf("exit code %d, want %d", code, exitUsage)
+		}
+		wants(t, p.talk(), "did you mean ")
+		if strings.Contains(p.talk(), asking) {
+			t.Errorf("it is said that the machine is asked, for a run that cannot be:\n%s", p.talk())
+		}
+	}
+	mine, err := net.Dial("tcp", silent.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mine.Close() }()
+	first, err := silent.Accept() // connections come in the order in which they were made
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Close() }()
+	if first.RemoteAddr().String() != mine.LocalAddr().String() {
+		t.Error("the engine was asked for a run that cannot be")
+	}
+	p := s.start(t, "compare", "--lab", "docker", "--brokers", "redis", "--out", s.out)
+	p.says(t, asking, patience)
+	hit(t, p, os.Interrupt)
+	if code := p.code(t, patience); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	s.nothingMade(t)
 }
 
 // A broken scenario is told on a machine that has nothing to run it on, too.

@@ -35,7 +35,6 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 			if len(args) != 1 {
 				return a.mistaken()
 			}
-			a.hello(w, "run "+args[0])
 			profile := scenario.Full
 			if short {
 				profile = scenario.Short
@@ -46,7 +45,6 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 				a.mistake(scenario.Override(&s, scenarios.Known(), changes...))
 			}
 			w.inherit(c, s.Run)
-			w.brokers = a.chooseBrokers(c.Context(), w)
 			name := s.Name
 			if name == "" {
 				name = "run"
@@ -55,7 +53,7 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 			if err == nil {
 				r.Scenarios = []scenario.Scenario{s}
 			}
-			return a.carryOut(c.Context(), w, r)
+			return a.carryOut(c.Context(), "run "+args[0], w, r)
 		},
 	}
 	w.flags(a, c)

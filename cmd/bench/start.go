@@ -81,7 +81,7 @@ func (w *where) directory(a *app, name string) (string, error) {
 	return dir, nil
 }
 
-// request fills in what the flags say of a run.
+// request fills in what the flags say of a run, but for its brokers, which the machine may have to be asked for.
 func (w *where) request(a *app, name string) harness.Request {
 	dir, err := w.directory(a, name)
 	a.mistake(err)
@@ -103,22 +103,25 @@ func (w *where) request(a *app, name string) harness.Request {
 		}
 	}
 	return harness.Request{
-		Name: name, Brokers: w.brokers, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
+		Name: name, Pools: w.pools, Repeat: w.repeat, Seed: w.seed, Lab: w.lab,
 		Images: w.images, URLs: w.urls, Patience: w.patient, Dir: dir, Command: redact("bench " + strings.Join(a.args, " ")),
 	}
 }
 
 // carryOut plans the run, says what will happen, lets it happen, and writes what came of it.
-func (a *app) carryOut(ctx context.Context, w where, r harness.Request) error {
+func (a *app) carryOut(ctx context.Context, what string, w where, r harness.Request) error {
+	if err := a.judgeRequest(ctx, w, r); err != nil {
+		return err
+	}
+	a.hello(w, what)
+	r.Brokers = a.chooseBrokers(ctx, w)
 	p, err := a.plan(ctx, r)
 	var input harness.InputError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &input):
-		return a.mistaken(flatten(err)...)
-	case a.mistaken() != nil:
-		return a.mistaken()
+		return a.mistaken(err)
 	case err != nil:
 		return err
 	}
@@ -135,6 +138,23 @@ func (a *app) carryOut(ctx context.Context, w where, r harness.Request) error {
 	a.shown.Store(nil)
 	shown.Close()
 	return a.finish(ctx, w, p, result, failed)
+}
+
+// judgeRequest says what is wrong with the request, without asking the machine: an engine that is slow to answer must
+// not keep anybody from learning of a misspelt name. It plans for the embedded lab, where nothing has to be asked; that
+// a broker cannot run there is no mistake.
+func (a *app) judgeRequest(ctx context.Context, w where, r harness.Request) error {
+	if r.Brokers = w.named(); len(r.Brokers) == 0 {
+		r.Brokers = preferred
+	}
+	if slices.Contains(labs.Names(), r.Lab) { // else it is a mistake of a scenario file
+		r.Lab = labs.Embedded
+	}
+	_, err := a.plan(ctx, r)
+	if input := (harness.InputError{}); errors.As(err, &input) {
+		return a.mistaken(err)
+	}
+	return a.mistaken()
 }
 
 // sweepUp removes what runs that were killed left behind, and says so.
