@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,15 +85,19 @@ func (w *where) inherit(c *cobra.Command, r scenario.Run) {
 
 // readScenario reads a file where the argument looks like one or is a result directory, and a built-in one else.
 func readScenario(arg string, p scenario.Profile) (scenario.Scenario, error) {
+	dir := ""
 	if info, err := os.Stat(arg); err == nil && info.IsDir() {
-		arg = filepath.Join(arg, "scenario.yaml")
+		dir, arg = arg, filepath.Join(arg, "scenario.yaml")
 	}
 	if strings.ContainsRune(arg, os.PathSeparator) || strings.HasSuffix(arg, ".yaml") || strings.HasSuffix(arg, ".yml") {
 		s, err := scenario.ParseFile(arg, scenarios.Known(), p)
-		if errors.Is(err, os.ErrNotExist) {
-			return s, errors.New("no file " + arg)
+		switch {
+		case !errors.Is(err, os.ErrNotExist):
+			return s, err
+		case dir != "":
+			return s, fmt.Errorf("directory %s has no scenario.yaml, as a run leaves one; name the directory of a run, a scenario file, or what `bench list scenarios` shows", dir)
 		}
-		return s, err
+		return s, errors.New("no file " + arg)
 	}
 	for _, name := range scenarios.Names() {
 		if name == arg {

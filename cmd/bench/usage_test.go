@@ -32,6 +32,7 @@ func TestMistakes(t *testing.T) {
 		"run-no-scenario":  {"run"},
 		"run-scenario":     {"run", "brokerkill", "--brokers", "memory"},
 		"run-no-file":      {"run", "absent.yaml"},
+		"run-no-result":    {"run", "."},
 		"run-bad-file":     {"run", "bad.yaml", "--brokers", "memroy"},
 		"run-bad-set":      {"run", "steady", "--brokers", "memory", "--set", "load.rat=1/s", "--set", "system.acks=never"},
 		"list":             {"list", "broker", "faults", "scenaroi"},
