@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,14 +18,15 @@ type TextOptions struct {
 }
 
 // Text writes the outcome of a run for a terminal: the verdict, one aligned line a cell with medians over the
-// repeats, the expectations that did not hold, the warnings and where the report is. Where the terminal is too
-// narrow, columns are left out from the right and named.
+// repeats, the expectations that did not hold, the warnings that the verdict has not given already, and where the
+// report is. Where the terminal is too narrow, columns are left out from the right and named.
 func Text(w io.Writer, r harness.Result, o TextOptions) error {
 	if o.Width <= 0 {
 		o.Width = 100
 	}
 	t := &terminal{TextOptions: o}
-	t.wrapped(t.paint(outcomeColor(r.Outcome), string(r.Outcome)), len(r.Outcome), Verdict(r))
+	verdict := Verdict(r)
+	t.wrapped(t.paint(outcomeColor(r.Outcome), string(r.Outcome)), len(r.Outcome), verdict)
 	t.tables(r)
 	t.b.WriteString("\n")
 	for _, f := range failing(r) {
@@ -35,7 +37,7 @@ func Text(w io.Writer, r harness.Result, o TextOptions) error {
 		t.wrapped(t.paint(color, f.Word), len(f.Word), fmt.Sprintf("%s: %s, %s", f.Label, f.Expect, f.Got))
 	}
 	const most = 8
-	ws := warningsOf(r)
+	ws := slices.DeleteFunc(warningsOf(r), func(w warning) bool { return w.toldBy(verdict, len(r.Cells)) })
 	for i, warn := range ws {
 		if i == most {
 			t.wrapped(t.paint(yellow, "warning"), len("warning"), fmt.Sprintf("and %d more, in the report", len(ws)-i))

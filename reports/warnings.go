@@ -23,6 +23,14 @@ func (w warning) About() string {
 	return strings.Join(w.Where, ", ")
 }
 
+// toldBy tells whether the verdict of so many cells gives the warning's text already, of all of them or by name.
+func (w warning) toldBy(verdict string, cells int) bool {
+	if !strings.Contains(verdict, strings.TrimSuffix(w.Text, ".")) {
+		return false
+	}
+	return len(w.Where) == cells || len(w.Where) == 1 && strings.Contains(verdict, w.Where[0])
+}
+
 // warningsOf gathers what the run and its cells warn of, the same text once, and what the comparison itself has
 // to warn of.
 func warningsOf(r harness.Result) []warning {
