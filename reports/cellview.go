@@ -137,7 +137,7 @@ func recovery(r harness.Recovery) []pair {
 	return ps
 }
 
-// Slope is a node's growth with its 95 % interval, an hour, as memory leaks are thought of.
+// Slope is by how much a node's memory grows in a second, with its 95 % interval.
 func (c cellView) Slope(r harness.Resource) string {
 	if r.RSSSlope == 0 && r.RSSSlopeLow == 0 && r.RSSSlopeHigh == 0 {
 		return units.None
@@ -145,7 +145,7 @@ func (c cellView) Slope(r harness.Resource) string {
 	return fmt.Sprintf("%s/s (%s to %s)", units.Bytes(r.RSSSlope), units.Bytes(r.RSSSlopeLow), units.Bytes(r.RSSSlopeHigh))
 }
 
-// Effect is how long after it was begun a fault was seen to hold, and Heal when it was seen to be gone.
+// Effect is how long after it was begun a fault was seen to hold.
 func (c cellView) Effect(f harness.FaultResult) string {
 	if f.InEffect < f.At || f.InEffect == 0 {
 		return "not seen"

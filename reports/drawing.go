@@ -102,7 +102,7 @@ func bandsOf(set []group, end float64) []chart.Band {
 	return bands
 }
 
-// said spells the bands for who cannot see them.
+// bandsSaid spells the bands for who cannot see them.
 func bandsSaid(bands []chart.Band) string {
 	var parts []string
 	for _, b := range bands {

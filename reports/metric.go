@@ -51,7 +51,7 @@ var (
 	recovered       = count("recov", "Recovered", "Tasks that ran although their publish had an unknown outcome", func(c harness.Counts) int { return c.Recovered })
 	firstCompletion = seen("1st done", "First done", "First completion after the fault began to be healed", func(r harness.Recovery) *float64 { return r.FirstCompletion })
 	backlogDrained  = seen("drained", "Drained", "Backlog worked off after the fault began to be healed", func(r harness.Recovery) *float64 { return r.BacklogDrained })
-	memory          = Metric{Name: "RSS", Head: "RSS", Title: "Peak resident memory, all nodes together", Spell: units.Bytes,
+	memory          = Metric{Name: "RSS", Head: "RSS", Title: "Peak resident memory of each node, added up", Spell: units.Bytes,
 		Of: func(c harness.Cell) (float64, bool) {
 			var sum int64
 			for _, n := range c.Resources {
