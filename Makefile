@@ -32,8 +32,10 @@ bench: ## compare the brokers that this machine offers and write a report
 test: ## vet and run every test, on the brokers of BENCH_LAB
 	@$(GO) vet ./...
 	@$(GO) run ./cmd/bench doctor --lab $(BENCH_LAB) >&2
-	@$(GO) test -timeout 20m $(TESTFLAGS) $(others)
-	@$(GO) test -timeout 20m $(TESTFLAGS) $(alone)
+	@code=0; \
+	$(GO) test -timeout 20m $(TESTFLAGS) $(others) || code=$$?; \
+	$(GO) test -timeout 20m $(TESTFLAGS) $(alone) || code=$$?; \
+	exit $$code
 
 test-short: ## run every test at its short profile, on embedded brokers: no engine, no servers
 	@BENCH_LAB=embedded $(GO) test -short -timeout 10m $(TESTFLAGS) ./...
@@ -60,7 +62,7 @@ bench-self: ## measure taskbench itself: generator, ledger, checks, worker again
 
 fuzz: ## fuzz every fuzz target for FUZZTIME each
 	@for package in $$($(GO) list ./...); do \
-		targets=$$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); \
+		targets=$$($(GO) test -list '^Fuzz' $$package | sed -n '/^Fuzz/p'); \
 		for target in $$targets; do \
 			echo "$$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
