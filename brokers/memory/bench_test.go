@@ -105,11 +105,6 @@ func BenchmarkWholeInProcess(b *testing.B) {
 	benchWhole(b, e.Broker(), e.Broker(), 16, 16)
 }
 
-func BenchmarkPublishLoopback(b *testing.B) {
-	_, url := serve(b)
-	benchPublish(b, openAt(b, url), 64)
-}
-
 func BenchmarkWholeLoopback(b *testing.B) {
 	_, url := serve(b)
 	benchWhole(b, openAt(b, url), openAt(b, url), 64, 64)

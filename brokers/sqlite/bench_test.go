@@ -10,24 +10,6 @@ import (
 	"taskbench/brokers"
 )
 
-func eachVariant(b *testing.B, bench func(b *testing.B, url string, v brokers.Variant)) {
-	for _, v := range Driver.Variants {
-		b.Run(v.Name, func(b *testing.B) { bench(b, Driver.Server.URL(b.TempDir()), v) })
-	}
-}
-
-// BenchmarkPublish is 16 goroutines that publish one message at a time.
-func BenchmarkPublish(b *testing.B) {
-	eachVariant(b, func(b *testing.B, url string, v brokers.Variant) {
-		broker := openAt(b, url, v)
-		b.ResetTimer()
-		if err := publishMany(b.Context(), broker, "bench", b.N, func(string) {}); err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
-	})
-}
-
 // consumeAll takes and acknowledges n messages, 64 at a time and with as many goroutines.
 func consumeAll(b *testing.B, broker brokers.Broker, n int) {
 	const prefetch = 64
@@ -55,39 +37,29 @@ func consumeAll(b *testing.B, broker brokers.Broker, n int) {
 	wg.Wait()
 }
 
-// BenchmarkConsume drains a backlog.
-func BenchmarkConsume(b *testing.B) {
-	eachVariant(b, func(b *testing.B, url string, v brokers.Variant) {
-		broker := openAt(b, url, v)
-		if err := publishMany(b.Context(), broker, "bench", b.N, func(string) {}); err != nil {
-			b.Fatal(err)
-		}
-		b.ResetTimer()
-		consumeAll(b, broker, b.N)
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
-	})
-}
-
 // BenchmarkTwoProcesses publishes in another process while this one consumes.
 func BenchmarkTwoProcesses(b *testing.B) {
-	eachVariant(b, func(b *testing.B, url string, v brokers.Variant) {
-		broker := openAt(b, url, v)
-		p, err := start(b.Context(), "publish", url, "bench", strconv.Itoa(b.N))
-		if err != nil {
-			b.Fatal(err)
-		}
-		told := make(chan struct{})
-		go func() {
-			defer close(told)
-			for p.out.Scan() {
+	for _, v := range Driver.Variants {
+		b.Run(v.Name, func(b *testing.B) {
+			url := Driver.Server.URL(b.TempDir())
+			broker := openAt(b, url, v)
+			p, err := start(b.Context(), "publish", url, "bench", strconv.Itoa(b.N))
+			if err != nil {
+				b.Fatal(err)
 			}
-		}()
-		b.ResetTimer()
-		consumeAll(b, broker, b.N)
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
-		<-told
-		if err := p.cmd.Wait(); err != nil {
-			b.Fatal(err)
-		}
-	})
+			told := make(chan struct{})
+			go func() {
+				defer close(told)
+				for p.out.Scan() {
+				}
+			}()
+			b.ResetTimer()
+			consumeAll(b, broker, b.N)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+			<-told
+			if err := p.cmd.Wait(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
 }
