@@ -35,10 +35,17 @@ func TestMain(m *testing.M) {
 func TestScenarios(t *testing.T) {
 	lab := labOf(t)
 	sweep(t)
-	places := slices.DeleteFunc(placements(lab), func(p placement) bool { return !offered(t, p) })
+	places := placements(lab)
+	lacks := map[placement]error{}
+	for _, p := range places {
+		lacks[p] = lacking(t, p)
+	}
 	for _, s := range loadAll(t) {
 		for _, where := range places {
 			t.Run(s.Name+"/"+where.broker, func(t *testing.T) {
+				if err := lacks[where]; err != nil {
+					t.Skipf("not on this machine: %v", err)
+				}
 				t.Parallel()
 				runCell(t, s, where)
 			})
@@ -75,21 +82,18 @@ func placements(lab string) []placement {
 	return list
 }
 
-// offered tells whether the lab can hold the broker. Only auto may say no, on a machine that has no server for it:
-// a lab that was asked for by name fails in the cell.
-func offered(t *testing.T, p placement) bool {
+// lacking says why the lab cannot hold the broker, or nil. Only auto may say no, on a machine that has no server for
+// it: a lab that was asked for by name fails in the cell.
+func lacking(t *testing.T, p placement) error {
 	if p.lab != labs.Auto {
-		return true
+		return nil
 	}
 	d, _, err := all.Find(p.broker)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := labs.Pick(t.Context(), p.lab, d, labs.Options{}); err != nil {
-		t.Logf("not on this machine: %v", err)
-		return false
-	}
-	return true
+	_, _, err = labs.Pick(t.Context(), p.lab, d, labs.Options{})
+	return err
 }
 
 func loadAll(t *testing.T) []scenario.Scenario {
