@@ -231,9 +231,10 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 // pass lets so much of a bubble's time go by, none of ours, and then waits until all of the bubble has come to rest.
-// It cannot become a real sleep: outside of a bubble, Wait panics.
+// It cannot become a real wait: outside of a bubble, the first Wait panics.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	synctest.Wait()
+	<-time.After(d)
 	synctest.Wait()
 }
 
