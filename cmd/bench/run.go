@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,10 @@ func (w *where) inherit(c *cobra.Command, r scenario.Run) {
 
 // readScenario reads a file where the argument looks like one or is a result directory, and a built-in one else.
 func readScenario(arg string, p scenario.Profile) (scenario.Scenario, error) {
+	// First, so that a result directory of the same name beside it does not change what a name means.
+	if slices.Contains(scenarios.Names(), arg) {
+		return scenarios.Load(arg, p)
+	}
 	dir := ""
 	if info, err := os.Stat(arg); err == nil && info.IsDir() {
 		dir, arg = arg, filepath.Join(arg, "scenario.yaml")
@@ -98,11 +103,6 @@ func readScenario(arg string, p scenario.Profile) (scenario.Scenario, error) {
 			return s, fmt.Errorf("directory %s has no scenario.yaml, as a run leaves one; name the directory of a run, a scenario file, or what `bench list scenarios` shows", dir)
 		}
 		return s, errors.New("no file " + arg)
-	}
-	for _, name := range scenarios.Names() {
-		if name == arg {
-			return scenarios.Load(name, p)
-		}
 	}
 	return scenario.Scenario{}, unknown("scenario", arg, scenarios.Names())
 }
