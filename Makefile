@@ -43,11 +43,11 @@ test-short: ## run every test at its short profile, on embedded brokers: no engi
 race: ## run every test at its short profile under the race detector, on embedded brokers
 	@BENCH_LAB=embedded $(GO) test -race -short -timeout 20m $(TESTFLAGS) ./...
 
-check: ## look for what needs no run: format, vet, staticcheck, architecture, changed modules
+check: ## look for what needs no run: format, vet, lint, architecture, changed modules
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted as gofmt does:" $$unformatted >&2; exit 1; fi
 	@$(GO) vet ./...
-	@$(GO) tool staticcheck ./...
+	@$$($(GO) -C ci/lint tool -n golangci-lint) run ./...
 	@$(GO) test ./ci/testlog ./ci -run "Architecture|Checker|Log|Skips"
 	@$(GO) mod verify
 

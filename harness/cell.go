@@ -168,14 +168,15 @@ const leaving = 30 * time.Second
 // close stops the workers warmly and removes everything. It goes on past errors, and past the end of the run's
 // context: what was started must go.
 func (s *stage) close() error {
-	errs := make([]error, len(s.workers))
+	stopped := make([]error, len(s.workers))
 	warm, cancel := context.WithTimeout(context.Background(), s.cell.Scenario.System.Grace+leaving)
 	defer cancel()
 	var stopping sync.WaitGroup // at once: each may take its whole grace
 	for i, w := range s.workers {
-		stopping.Go(func() { errs[i] = w.Stop(warm) })
+		stopping.Go(func() { stopped[i] = w.Stop(warm) })
 	}
 	stopping.Wait()
+	errs := []error{errors.Join(stopped...)}
 	for _, m := range s.samplers {
 		m.Stop()
 	}

@@ -85,7 +85,7 @@ func (p *publisher) mind(alarms <-chan amqp.Blocking, closed <-chan *amqp.Error)
 			}
 			blocked = a.Active
 			p.mu.Unlock()
-		case <-closed:
+		case <-closed: //nolint:errcheck // the channel's own end is told by what is published on it
 			return
 		}
 	}

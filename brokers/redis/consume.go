@@ -35,7 +35,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		}
 	case <-ctx.Done():
 		go func() {
-			<-registered
+			<-registered //nolint:errcheck // nobody waits for its outcome any more
 			s.unsubscribe()
 		}()
 		return nil, brokers.Refusef("consume from redis: %w", ctx.Err())

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func (b *broker) restoreOld(ctx context.Context) {
 func (b *broker) restoreOne(ctx context.Context, tag, consumer string) {
 	held := heldPrefix + consumer
 	value, err := b.rdb.HGet(ctx, unackedKey, tag).Result()
-	if err == goredis.Nil {
+	if errors.Is(err, goredis.Nil) {
 		b.exec(ctx, goredis.NewIntCmd(ctx, "zrem", indexKey, tag), goredis.NewIntCmd(ctx, "srem", held, tag))
 		return
 	}

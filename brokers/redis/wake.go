@@ -38,7 +38,7 @@ func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
 			return
 		}
 		err := error(goredis.Nil)
-		for err == goredis.Nil && !s.halted() {
+		for errors.Is(err, goredis.Nil) && !s.halted() {
 			err = s.b.rdb.BLMove(ctx, queue, queue, "LEFT", "LEFT", watchFor).Err()
 		}
 		var refused goredis.Error

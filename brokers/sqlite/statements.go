@@ -35,6 +35,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		&s.claimed: claimSQL,
 	} {
 		var err error
+		//nolint:sqlclosecheck // they live as long as the database handle, which closes them
 		if *stmt, err = conn.PrepareContext(ctx, text); err != nil {
 			return nil, fmt.Errorf("prepare %q: %w", text, err)
 		}

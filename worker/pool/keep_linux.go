@@ -101,7 +101,7 @@ func (p *prefork) greet(c *process) error {
 	case <-p.closing:
 		c.kill()
 		<-c.gone
-		<-heard
+		<-heard //nolint:errcheck // the child was killed, so that it is known
 		c.release()
 		return errors.New("start a pool child: the pool is closed")
 	}

@@ -39,7 +39,7 @@ func prepare(ctx context.Context, c *client.Client) {
 			setDefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 		}
 		// Ryuk sweeps faster than the next run does, but fetching it must not keep a run from starting.
-		//lint:ignore SA1019 The value that replaces it is an internal one.
+		//nolint:staticcheck // deprecated, and the value that replaces it is an internal one
 		if i, err := local(ctx, c, testcontainers.ReaperDefaultImage); err != nil || i.id == "" {
 			setDefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 		}

@@ -101,7 +101,7 @@ func (n *node) watch(ctx context.Context, gone chan<- struct{}) {
 		case <-w.Result:
 			close(gone)
 			return
-		case <-w.Error: // of the connection to the engine, or it has been removed
+		case <-w.Error: //nolint:errcheck // of the connection to the engine, or it has been removed: its state is asked next
 		}
 		if s, err := n.state(ctx); ctx.Err() != nil || (err == nil && !s.Running) {
 			close(gone)

@@ -76,14 +76,14 @@ func (p *Proxy) Close() error {
 	}
 	p.closed = true
 	close(p.ended)
-	p.settle()
+	err := p.settle()
 	links := p.present()
 	p.mu.Unlock()
 	for _, l := range links {
 		l.reset()
 	}
 	p.routines.Wait()
-	return nil
+	return err
 }
 
 // Counts is what a proxy has seen since it was made.

@@ -118,9 +118,9 @@ func (p *process) Start(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
 	}
 	if err := leftovers.Group(cmd.Process.Pid); err != nil {
-		cmd.Process.Kill()
-		cmd.Wait()
 		leash.Close()
+		_ = cmd.Process.Kill() // it may have gone by itself
+		_ = cmd.Wait()         // how it ended says nothing
 		return fmt.Errorf("start %s: note its process down: %w", p.spec.Name, err)
 	}
 	p.cmd, p.stdin, p.gone = cmd, leash, make(chan struct{})
@@ -156,8 +156,11 @@ func (p *process) awaitReady(ctx context.Context, ready *os.File) error {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	ready.SetReadDeadline(deadline)
-	defer context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Now()) })()
+	if err := ready.SetReadDeadline(deadline); err != nil {
+		return fmt.Errorf("bound the wait for its first word: %w", err)
+	}
+	// The deadline of now ends the read below; were it refused, the one above would end it.
+	defer context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })()
 	line := make([]byte, len(readyLine))
 	n, err := ready.Read(line)
 	switch {
