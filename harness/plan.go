@@ -115,7 +115,7 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 		case errors.As(err, &unknown):
 			wrong = append(wrong, err)
 		case err != nil:
-			lacking = append(lacking, fmt.Errorf("%s: %w", name, err))
+			lacking = append(lacking, err) // it names the broker
 		default:
 			places = append(places, placed{d, v, l, why})
 		}

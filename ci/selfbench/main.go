@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -51,13 +52,20 @@ func main() {
 	messages := flag.Int("messages", 40_000, "messages in each end-to-end measurement")
 	tasks := flag.Int("tasks", 10_000_000, "tasks that are judged")
 	flag.Parse()
+	wanted := strings.Split(*only, ",")
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			fmt.Fprintf(os.Stderr, "selfbench: -only: there is no section %q; there is %s\n", name, strings.Join(names, ", "))
+			os.Exit(2)
+		}
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	s := settings{brokers: strings.Split(*brokers, ","), messages: *messages, tasks: *tasks}
 	failed := false
 	for _, sec := range sections {
-		if !strings.Contains(","+*only+",", ","+sec.name+",") {
+		if !slices.Contains(wanted, sec.name) {
 			continue
 		}
 		lines, err := sec.run(ctx, s)
