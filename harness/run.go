@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -30,6 +31,9 @@ func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 	}()
 	if err := os.MkdirAll(filepath.Join(p.Dir, "logs"), 0o755); err != nil {
 		return r, EnvironmentError{fmt.Errorf("make the result directory: %w", err)}
+	}
+	if err := forgetEarlier(p.Dir); err != nil {
+		return r, EnvironmentError{err}
 	}
 	release, err := leftovers.Own(p.Dir)
 	if err != nil {
@@ -78,6 +82,23 @@ func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 		r.Outcome = Undecided
 	}
 	return r, errors.Join(append(failed, ctx.Err())...)
+}
+
+// forgetEarlier removes the logs and histories that an earlier run left in the directory: logs are appended to, over
+// restarts, and would hold both runs; a history of a cell that this run has not would seem to be its own.
+func forgetEarlier(dir string) error {
+	for _, pattern := range []string{"logs/*.log", "history.*.tbz"} {
+		left, err := fs.Glob(os.DirFS(dir), pattern)
+		if err != nil {
+			return fmt.Errorf("look for what an earlier run left in %s: %w", dir, err)
+		}
+		for _, name := range left {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("remove what an earlier run left: %w; name another directory", err)
+			}
+		}
+	}
+	return nil
 }
 
 // overall is the worst of the cells that were run.
