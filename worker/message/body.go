@@ -21,9 +21,9 @@ func (t *Task) Body() (Body, error) {
 	if t.body != nil {
 		return *t.body, nil
 	}
-	text, err := unpack(t.Message)
+	text, err := t.text()
 	if err != nil {
-		return Body{}, t.fail(Compression, err)
+		return Body{}, err
 	}
 	return t.parse(text)
 }

@@ -2,6 +2,6 @@
 // the two, in the JSON dialect that kombu speaks.
 //
 // Reading is lazy: Read looks at the headers alone and Task.Body cuts the body into pieces without decoding
-// them; a task decodes what it wants with Unmarshal or Decode. A message that cannot be read is an *Error with
+// them (MessagePack and YAML become JSON first); a task decodes what it wants with Unmarshal or Decode. A message that cannot be read is an *Error with
 // the reason, never a panic.
 package message

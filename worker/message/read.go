@@ -31,7 +31,8 @@ type Task struct {
 }
 
 // Read recognises a task message. Accept lists the content types that are not refused; none stands for JSON.
-// Whatever is accepted is read as JSON. Errors are of type *Error.
+// MessagePack and YAML are read as what they are, pickle never, and whatever else is accepted as JSON. Errors are of
+// type *Error.
 func Read(m brokers.Message, accept ...string) (Task, error) {
 	t := Task{Protocol: 2, Message: m}
 	name, isTask := m.Headers["task"]
@@ -63,6 +64,9 @@ func (t *Task) checkContent(accept []string) error {
 		if len(accept) == 0 {
 			accept = []string{JSON}
 		}
+		if ct == pickle {
+			return t.fail(Refused, errors.New("pickle can make its reader run anything: have the sender set task_serializer to json"))
+		}
 		if !slices.Contains(accept, ct) {
 			return t.fail(Refused, fmt.Errorf("it is %q and only %q are accepted", ct, accept))
 		}
@@ -76,9 +80,9 @@ func (t *Task) checkContent(accept []string) error {
 
 // readObject reads a message of protocol 1.
 func (t *Task) readObject() (Task, error) {
-	text, err := unpack(t.Message)
+	text, err := t.text()
 	if err != nil {
-		return Task{}, t.fail(Compression, err)
+		return Task{}, err
 	}
 	i := space(text, 0)
 	if i >= len(text) || text[i] != '{' {

@@ -53,7 +53,7 @@ func (t *Task) retryOld(eta time.Time) brokers.Message {
 		m.Headers["timelimit"] = []any{seconds(t.Hard), seconds(t.Soft)}
 	}
 	m.Expiration = timeToLive(t.Expires)
-	m.Body = t.body.encode()
+	m.Body, m.ContentType, m.ContentEncoding = t.body.encode(), JSON, "utf-8"
 	return m
 }
 

@@ -28,10 +28,13 @@ type Options struct {
 	Headers   map[string]any // added to the message's own, and win
 	Compress  bool
 	Transient bool
+	Embed     json.RawMessage // callbacks, errbacks, chain and chord as one JSON object; nil for none
 }
 
 // embed is the third part of a body whose task is in no workflow.
 const embed = `, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]`
+
+var errEmbed = errors.New("the embedded workflow is no JSON object")
 
 // Values that are the same in every message, boxed once.
 var (
@@ -46,7 +49,7 @@ var (
 // them. The error says which argument JSON cannot hold; an object with just the keys __type__ and __value__ is
 // one, since a Python worker would take it for something else.
 func New(task, id string, args []any, kwargs map[string]any, o Options) (brokers.Message, error) {
-	body, err := encodeBody(args, kwargs)
+	body, err := encodeBody(args, kwargs, o.Embed)
 	if err != nil {
 		return brokers.Message{}, fmt.Errorf("encode task %s: %w", task, err)
 	}
@@ -111,7 +114,7 @@ func seconds(d time.Duration) any {
 	return d.Seconds()
 }
 
-func encodeBody(args []any, kwargs map[string]any) ([]byte, error) {
+func encodeBody(args []any, kwargs map[string]any, workflow json.RawMessage) ([]byte, error) {
 	buf := append(make([]byte, 0, 128), "[["...)
 	var err error
 	for i, v := range args {
@@ -128,7 +131,20 @@ func encodeBody(args []any, kwargs map[string]any) ([]byte, error) {
 	} else if buf, err = appendValue(buf, kwargs); err != nil {
 		return nil, fmt.Errorf("keyword arguments: %w", err)
 	}
-	return append(buf, embed...), nil
+	if workflow == nil {
+		return append(buf, embed...), nil
+	}
+	end, err := skip(workflow, space(workflow, 0), 0)
+	if err == nil {
+		err = atEnd(workflow, end)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("embedded workflow: %w", err)
+	}
+	if workflow[space(workflow, 0)] != '{' {
+		return nil, errEmbed
+	}
+	return append(append(append(buf, ", "...), workflow...), ']'), nil
 }
 
 // appendValue knows the common kinds and leaves the rest to encoding/json.
