@@ -3,8 +3,10 @@ package main
 import (
 	"flag"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"taskbench/harness/systems/native"
@@ -18,6 +20,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
+	// Under nohup the commands that tests start would be born deaf to a closing terminal. A signal that is handled
+	// here is at its default in a child.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(m.Run())
 }
 
