@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,12 @@ type Options struct {
 	Compress  bool
 	Transient bool
 	Embed     json.RawMessage // callbacks, errbacks, chain and chord as one JSON object; nil for none
+
+	IgnoreResult bool           // whatever the task's own setting, its result is not stored
+	Shadow       string         // shown in place of the task's name; what runs is the same
+	GroupID      string         // of the group or chord that the task is a member of
+	GroupIndex   *int           // its position there; nil is not known
+	Stamps       map[string]any // go along into all that the task sends; names, and strings, numbers or lists of these
 }
 
 // embed is the third part of a body whose task is in no workflow.
@@ -100,10 +107,34 @@ func (o *Options) apply(m *brokers.Message) {
 	if o.Soft > 0 || o.Hard > 0 {
 		m.Headers["timelimit"] = []any{seconds(o.Hard), seconds(o.Soft)}
 	}
+	o.mark(m.Headers)
 	maps.Copy(m.Headers, o.Headers)
 	if o.Compress {
 		m.Headers["compression"] = zlibName
 		m.Body = pack(m.Body)
+	}
+}
+
+// mark says what the task belongs to and what becomes of its result.
+func (o *Options) mark(headers map[string]any) {
+	if o.IgnoreResult {
+		headers["ignore_result"] = true
+	}
+	if o.Shadow != "" {
+		headers["shadow"] = o.Shadow
+	}
+	if o.GroupID != "" {
+		headers["group"] = o.GroupID
+	}
+	if o.GroupIndex != nil {
+		headers["group_index"] = *o.GroupIndex
+	}
+	if len(o.Stamps) > 0 {
+		names := make([]any, 0, len(o.Stamps))
+		for _, name := range slices.Sorted(maps.Keys(o.Stamps)) {
+			names = append(names, name)
+		}
+		headers["stamped_headers"], headers["stamps"] = names, maps.Clone(o.Stamps)
 	}
 }
 

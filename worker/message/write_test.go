@@ -3,6 +3,7 @@ package message
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,39 @@ func TestNewCanBeRead(t *testing.T) {
 		have, _ = json.Marshal(body.Kwargs)
 		if string(want) != string(have) {
 			t.Errorf("keyword arguments %s, want %s", have, want)
+		}
+	}
+}
+
+func TestNewOfAWorkflow(t *testing.T) {
+	embed := json.RawMessage(` {"callbacks": [{"task": "t", "args": [NaN]}], "chain": null} `)
+	index := 0
+	m, err := New("t", "id", []any{1}, nil, Options{
+		Embed: embed, IgnoreResult: true, Shadow: "name", GroupID: "g", GroupIndex: &index, Stamps: map[string]any{"b": 1, "a": []any{"x"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"ignore_result": true, "shadow": "name", "group": "g", "group_index": 0,
+		"stamped_headers": []any{"a", "b"}, "stamps": map[string]any{"b": 1, "a": []any{"x"}},
+	}
+	for name, v := range want {
+		if !reflect.DeepEqual(m.Headers[name], v) {
+			t.Errorf("header %s is %v, want %v", name, m.Headers[name], v)
+		}
+	}
+	task, err := Read(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := task.Body()
+	if err != nil || string(body.Embed) != strings.TrimSpace(string(embed)) {
+		t.Errorf("embedded %s (%v)", body.Embed, err)
+	}
+	for _, bad := range []string{"", "[]", "{", "{} x", "null"} {
+		if _, err := New("t", "id", nil, nil, Options{Embed: json.RawMessage(bad)}); err == nil {
+			t.Errorf("%q was embedded", bad)
 		}
 	}
 }
