@@ -33,6 +33,7 @@ const (
 	Counts        Promise = "counts"         // Inspector tells the truth
 	CountsUnacked Promise = "counts-unacked" // and knows the unacked too
 	Purges        Promise = "purges"
+	Exchanges     Promise = "exchanges" // it is an Exchanger
 )
 
 // DeadLetterQueue is where a variant that promises DeadLetters keeps the rejected messages of a queue.

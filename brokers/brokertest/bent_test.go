@@ -14,17 +14,20 @@ type bug struct {
 	clause string // which must catch it
 	name   string
 
-	open    func(ctx context.Context, dial memory.Dial) (brokers.Broker, error)
-	publish func(ctx context.Context, m brokers.Message, next publishFunc) error
-	batch   func(ctx context.Context, ms []brokers.Message, next batchFunc) []error
-	consume func(ctx context.Context, queues []string, prefetch int, next consumeFunc) (brokers.Consumer, error)
-	raise   func(n int, next func(int) error) error   // SetPrefetch
-	see     func(d brokers.Delivery) brokers.Delivery // a delivery on its way out
-	settle  func(ctx context.Context, how settling, d brokers.Delivery) error
-	depth   func(ready, unacked int) (int, int)
-	purge   func(n int) int
-	close   func(next func() error) error
-	hurt    func(r *rig, s *brokertest.Subject) // bends the subject's hooks
+	open      func(ctx context.Context, dial memory.Dial) (brokers.Broker, error)
+	publish   func(ctx context.Context, m brokers.Message, next publishFunc) error
+	batch     func(ctx context.Context, ms []brokers.Message, next batchFunc) []error
+	consume   func(ctx context.Context, queues []string, prefetch int, next consumeFunc) (brokers.Consumer, error)
+	raise     func(n int, next func(int) error) error   // SetPrefetch
+	see       func(d brokers.Delivery) brokers.Delivery // a delivery on its way out
+	settle    func(ctx context.Context, how settling, d brokers.Delivery) error
+	depth     func(ready, unacked int) (int, int)
+	purge     func(n int) int
+	close     func(next func() error) error
+	route     func(ctx context.Context, e brokers.Exchange, key string, m brokers.Message, next routeFunc) error
+	bind      func(ctx context.Context, b brokers.Binding, next bindFunc) error
+	subscribe func(ctx context.Context, b brokers.Binding, next subscribeFunc) (<-chan brokers.Message, error)
+	hurt      func(r *rig, s *brokertest.Subject) // bends the subject's hooks
 }
 
 type (
@@ -55,6 +58,7 @@ type whole interface {
 	brokers.Inspector
 	brokers.Purger
 	brokers.Batcher
+	brokers.Exchanger
 }
 
 // A bent broker is a healthy one with a bug.

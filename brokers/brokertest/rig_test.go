@@ -43,7 +43,7 @@ func (r *rig) close() {
 func (r *rig) subject() brokertest.Subject {
 	v := brokers.Variant{Name: "test", Promises: []brokers.Promise{
 		brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
-		brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges,
+		brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges,
 	}}
 	s := brokertest.Subject{
 		Driver:  brokers.Driver{Name: "rig", Variants: []brokers.Variant{v}, Open: r.open},

@@ -14,6 +14,9 @@
 // When a connection ends, what it held unsettled goes back at once, marked as redelivered. Messages rejected without
 // requeue are moved to brokers.DeadLetterQueue of their queue.
 //
+// An exchange, too, comes into being when it is first named, with the kind that it then has. A temporary queue ends
+// with the connections that listen to it, and keeps a thousand messages for those that are slow.
+//
 // # Protocol
 //
 // A client opens a TCP connection and sends frames; the server answers. All integers are big-endian.
@@ -29,6 +32,10 @@
 //	cancel           request      subscription uint32
 //	settle           request      subscription uint32 | tag uint64 | outcome byte
 //	depth, purge     request      queue string
+//	route            request      exchange string | kind string | key string | envelope
+//	bind             request      temporary byte | exchange string | kind string | key string | queue string | ttl uint64
+//	leave            request      queue string
+//	delay            request      queue string | until uint64 (ns since 1970) | envelope
 //	ping             request
 //
 //	server sends     id           payload

@@ -7,19 +7,23 @@ import (
 	"taskbench/brokers"
 )
 
-// An Engine is a set of queues. It starts no goroutines of its own and does no I/O.
+// An Engine is a set of queues. It does no I/O, and runs by itself only what moves delayed messages when they
+// are due.
 type Engine struct {
-	mu     sync.Mutex
-	queues map[string]*queue
-	seq    uint64
-	gone   chan struct{}
+	mu        sync.Mutex
+	queues    map[string]*queue
+	exchanges map[string]*exchange
+	seq       uint64
+	delayed   byTime      // not in their queues yet, the one due first at the top
+	alarm     *time.Timer // rings when that one is due
+	gone      chan struct{}
 }
 
 var errGone = brokers.Refusef("memory engine is closed and all it held is gone")
 
 // New returns an empty engine.
 func New() *Engine {
-	return &Engine{queues: make(map[string]*queue), gone: make(chan struct{})}
+	return &Engine{queues: make(map[string]*queue), exchanges: make(map[string]*exchange), gone: make(chan struct{})}
 }
 
 // Close is the engine's SIGKILL: every consumer is lost and every message gone. A second call does nothing.
@@ -29,6 +33,9 @@ func (e *Engine) Close() error {
 	if !e.closed() {
 		close(e.gone)
 		clear(e.queues)
+		e.delayed = nil
+		e.ripen()
+		clear(e.exchanges)
 	}
 	return nil
 }

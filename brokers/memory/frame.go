@@ -27,6 +27,11 @@ const (
 	kindOK
 	kindRefused
 	kindDeliver
+
+	kindRoute
+	kindBind
+	kindLeave
+	kindDelay
 )
 
 const (

@@ -20,7 +20,7 @@ type local struct {
 }
 
 // Broker returns a new connection to the engine, within this process: no goroutine blocks in I/O. It implements
-// brokers.Inspector, brokers.Purger and brokers.Batcher too.
+// brokers.Inspector, brokers.Purger, brokers.Batcher and brokers.Exchanger too.
 func (e *Engine) Broker() brokers.Broker { return &local{engine: e, closed: make(chan struct{})} }
 
 // usable returns an error when the broker is closed or ctx has ended; either way nothing was done.

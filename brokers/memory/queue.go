@@ -21,6 +21,9 @@ type queue struct {
 	ready  int
 	held   int // handed out and not settled
 
+	listeners int           // of a temporary queue: it goes with the last
+	ttl       time.Duration // of what an exchange puts here
+
 	subscriptions []*subscription
 	turn          int // whose turn it is to be woken
 }

@@ -156,6 +156,10 @@ func (r *remote) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
+	return r.consume(ctx, l, queues, prefetch)
+}
+
+func (r *remote) consume(ctx context.Context, l *link, queues []string, prefetch int) (_ brokers.Consumer, err error) {
 	s := &remoteSource{link: l, id: r.last.Add(1), wake: make(chan struct{}, 1)}
 	request := binary.BigEndian.AppendUint32(nil, s.id)
 	request = binary.BigEndian.AppendUint32(request, uint32(max(prefetch, 0)))

@@ -18,11 +18,12 @@ type session struct {
 	conn          net.Conn
 	out           *outbox
 	subscriptions map[uint32]*subscription
+	temporary     map[string]int // queues that end with the session, and how often they were bound
 	pumps         sync.WaitGroup
 }
 
 func newSession(e *Engine, c net.Conn) *session {
-	return &session{engine: e, conn: c, out: newOutbox(), subscriptions: make(map[uint32]*subscription)}
+	return &session{engine: e, conn: c, out: newOutbox(), subscriptions: make(map[uint32]*subscription), temporary: make(map[string]int)}
 }
 
 // run serves until the connection ends, and gives back what it held.
@@ -45,6 +46,11 @@ func (s *session) run() {
 	reset(s.conn) // frees a drain that is stuck in a write
 	for _, sub := range s.subscriptions {
 		sub.close()
+	}
+	for queue, times := range s.temporary {
+		for range times {
+			s.engine.leave(queue)
+		}
 	}
 	s.pumps.Wait()
 }
@@ -75,6 +81,8 @@ func (s *session) do(kind byte, c *cursor) (answer []byte, err error) {
 	case kindPublish:
 		queue := c.name()
 		return nil, s.publish(queue, c.rest)
+	case kindDelay:
+		return nil, s.delay(c)
 	case kindConsume:
 		return nil, s.consume(c)
 	case kindPrefetch:
@@ -94,6 +102,13 @@ func (s *session) do(kind byte, c *cursor) (answer []byte, err error) {
 		}
 		tag := c.uint64()
 		return nil, sub.settle(tag, feed.Outcome(c.byte()))
+	case kindRoute:
+		return nil, s.route(c)
+	case kindBind:
+		return nil, s.bind(c)
+	case kindLeave:
+		s.leave(c.name())
+		return nil, nil
 	case kindDepth:
 		ready, held, err := s.engine.depth(c.name())
 		answer = binary.BigEndian.AppendUint64(nil, uint64(ready))

@@ -11,10 +11,11 @@ import (
 	"taskbench/brokers"
 )
 
-// broker implements brokers.Broker, Inspector, Purger and Batcher.
+// broker implements brokers.Broker, Inspector, Purger, Batcher and Exchanger.
 type broker struct {
 	args      amqp.Table
 	publishes *link[*publisher]
+	routes    *link[*publisher]
 	consumes  *link[*topology]
 
 	once sync.Once
@@ -26,9 +27,11 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		b.args = amqp.Table{"x-queue-type": kind}
 	}
 	transient := v.Settings["delivery_mode"] == "1"
-	b.publishes = newLink(url, func(c *amqp.Connection) (*publisher, error) {
+	publishing := func(c *amqp.Connection) (*publisher, error) {
 		return newPublisher(c, newTopology(c, b.args, young), transient)
-	}, (*publisher).usable)
+	}
+	b.publishes = newLink(url, publishing, (*publisher).usable)
+	b.routes = newLink(url, publishing, (*publisher).usable)
 	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) {
 		return newTopology(c, b.args, young), nil
 	}, func(*topology) bool { return true })
@@ -38,10 +41,11 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	return b, nil
 }
 
-// Close drops both connections; the server gives what was held to others at once.
+// Close drops the connections; the server gives what was held to others at once.
 func (b *broker) Close() error {
 	b.once.Do(func() {
 		b.consumes.close()
+		b.routes.close()
 		b.publishes.close()
 	})
 	return nil

@@ -103,6 +103,11 @@ func (p *publisher) send(ctx context.Context, m brokers.Message) (*flight, error
 	if err := p.topology.births.wait(ctx, m.Queue); err != nil {
 		return nil, err
 	}
+	return p.launch(ctx, "", m.Queue, true, msg)
+}
+
+// launch waits for the server to take messages and for a free slot. A mandatory message that nobody gets is returned.
+func (p *publisher) launch(ctx context.Context, exchange, key string, mandatory bool, msg amqp.Publishing) (*flight, error) {
 	p.mu.Lock()
 	opened := p.opened
 	p.mu.Unlock()
@@ -118,12 +123,13 @@ func (p *publisher) send(ctx context.Context, m brokers.Message) (*flight, error
 	case <-ctx.Done():
 		return nil, brokers.Refuse(ctx.Err())
 	}
-	f := &flight{p: p, id: strconv.FormatUint(p.next.Add(1), 36), queue: m.Queue}
+	f := &flight{p: p, id: strconv.FormatUint(p.next.Add(1), 36), queue: key}
 	msg.MessageId = f.id
 	p.mu.Lock()
 	p.flights[f.id] = f
 	p.mu.Unlock()
-	f.confirm, err = p.channel.PublishWithDeferredConfirm("", m.Queue, true, false, msg)
+	var err error
+	f.confirm, err = p.channel.PublishWithDeferredConfirm(exchange, key, mandatory, false, msg)
 	if err != nil {
 		f.land()
 		if errors.Is(err, amqp.ErrClosed) {

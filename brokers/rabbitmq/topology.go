@@ -18,7 +18,7 @@ type topology struct {
 	args   amqp.Table // of every queue: its type
 	births *births
 
-	known sync.Map   // queue to true
+	known sync.Map   // queue, or exchange as it was declared, to true
 	turn  sync.Mutex // of who declares
 }
 

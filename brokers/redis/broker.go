@@ -10,16 +10,21 @@ import (
 	"taskbench/brokers"
 )
 
-// broker implements brokers.Broker, Inspector, Purger and Batcher.
+// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
 type broker struct {
 	rdb       *goredis.Client
 	set       settings
 	db        int
 	publishes *group[parcel]
 	settles   *group[settlement]
+	delays    *group[delayed]
 
 	bound sync.Map // queues whose binding was written over this connection
 	full  sync.Map // queues so long that nobody can be waiting for a message
+
+	patterns  sync.Map       // of topic exchanges, compiled
+	ended     chan struct{}  // closed by Close
+	listeners sync.WaitGroup // what Subscribe started
 
 	mu     sync.Mutex
 	closed bool
@@ -31,13 +36,14 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{rdb: goredis.NewClient(o), set: set, db: o.DB, subs: map[*subscription]struct{}{}}
+	b := &broker{rdb: goredis.NewClient(o), set: set, db: o.DB, subs: map[*subscription]struct{}{}, ended: make(chan struct{})}
 	if err := within(ctx, func() error { return b.teach(ctx) }); err != nil {
 		_ = b.rdb.Close()
 		return nil, judgef(err, "open redis at %s", o.Addr)
 	}
 	b.publishes = newGroup(b.sendPublishes)
 	b.settles = newGroup(b.sendSettlements)
+	b.delays = newGroup(b.sendDelays)
 	return b, nil
 }
 
@@ -61,6 +67,7 @@ func (b *broker) Close() error {
 		return nil
 	}
 	b.closed = true
+	close(b.ended)
 	subs := make([]*subscription, 0, len(b.subs))
 	for s := range b.subs {
 		subs = append(subs, s)
@@ -72,9 +79,11 @@ func (b *broker) Close() error {
 		defer close(done)
 		b.publishes.close()
 		b.settles.close()
+		b.delays.close()
 		for _, s := range subs {
 			s.close()
 		}
+		b.listeners.Wait()
 	}()
 	select {
 	case <-done:

@@ -13,8 +13,11 @@ import (
 	"taskbench/brokers"
 )
 
-// encode writes kombu's envelope. A header that JSON cannot hold is a Definite error.
-func encode(m brokers.Message) ([]byte, error) {
+// encode writes kombu's envelope of a message for its queue. A header that JSON cannot hold is a Definite error.
+func encode(m brokers.Message) ([]byte, error) { return encodeFor(m, "", m.Queue) }
+
+// encodeFor writes the envelope of a message that is published to an exchange.
+func encodeFor(m brokers.Message, exchange, key string) ([]byte, error) {
 	buf := make([]byte, 0, 512+base64.StdEncoding.EncodedLen(len(m.Body))+64*len(m.Headers))
 	buf = append(buf, `{"body":"`...)
 	buf = base64.StdEncoding.AppendEncode(buf, m.Body)
@@ -38,7 +41,8 @@ func encode(m brokers.Message) ([]byte, error) {
 		ms := (m.Expiration + time.Millisecond - 1) / time.Millisecond
 		buf = append(strconv.AppendInt(append(buf, `,"expiration":"`...), int64(ms), 10), '"')
 	}
-	buf = appendString(append(buf, `,"delivery_info":{"exchange":"","routing_key":`...), m.Queue)
+	buf = appendString(append(buf, `,"delivery_info":{"exchange":`...), exchange)
+	buf = appendString(append(buf, `,"routing_key":`...), key)
 	buf = strconv.AppendUint(append(buf, `},"priority":`...), uint64(m.Priority), 10)
 	buf = appendString(append(buf, `,"body_encoding":"base64","delivery_tag":`...), identity())
 	return append(buf, "}}"...), nil

@@ -5,14 +5,16 @@ import (
 	"fmt"
 )
 
-// kombu's keys, and beside them three of our own: who consumes and until when, what each holds, and the channel
-// that wakes idle consumers.
+// kombu's keys, and beside them some of our own: who consumes and until when, what each holds, the channel that wakes
+// idle consumers, and what is delayed: names by the time at which they are due, and messages by their names.
 const (
 	unackedKey   = "unacked"
 	indexKey     = "unacked_index"
 	mutexKey     = "unacked_mutex"
 	consumersKey = "taskbench:consumers"
 	heldPrefix   = "taskbench:held:"
+	delayedKey   = "taskbench:delayed"
+	delayedBy    = "taskbench:delayed:messages"
 	bindings     = "_kombu.binding."
 	separator    = "\x06\x16"
 )

@@ -26,6 +26,10 @@ var (
 	retireSource string
 	//go:embed lua/held.lua
 	heldSource string
+	//go:embed lua/delay.lua
+	delaySource string
+	//go:embed lua/due.lua
+	dueSource string
 
 	claimScript   = goredis.NewScript(claimSource)
 	ackScript     = goredis.NewScript(ackSource)
@@ -34,8 +38,10 @@ var (
 	renewScript   = goredis.NewScript(renewSource)
 	retireScript  = goredis.NewScript(retireSource)
 	heldScript    = goredis.NewScript(heldSource)
+	delayScript   = goredis.NewScript(delaySource)
+	dueScript     = goredis.NewScript(dueSource)
 
-	sources = []string{claimSource, ackSource, moveSource, restoreSource, renewSource, retireSource, heldSource}
+	sources = []string{claimSource, ackSource, moveSource, restoreSource, renewSource, retireSource, heldSource, delaySource, dueSource}
 )
 
 // invoke builds the call of a script that the server is expected to know already.

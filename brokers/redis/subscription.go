@@ -15,8 +15,8 @@ import (
 // unbounded is the bound that stands for a prefetch of 0.
 const unbounded = 1000
 
-// subscription implements feed.Source. Three goroutines serve it: one claims, one listens for wake-ups, one keeps
-// the lease; the last outlives the others while something is held.
+// subscription implements feed.Source. Four goroutines serve it: one claims, one listens for wake-ups, one keeps
+// the lease, which outlives the others while something is held, and one moves what was delayed and is due.
 type subscription struct {
 	b      *broker
 	id     string
@@ -73,6 +73,7 @@ func (s *subscription) start() {
 	go s.claim()
 	go s.listen()
 	go s.keep()
+	go s.moveDue()
 }
 
 // name is the field of a booking: unlike a publisher's delivery tag it needs no parsing and never repeats.
