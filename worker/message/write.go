@@ -165,11 +165,7 @@ func encodeBody(args []any, kwargs map[string]any, workflow json.RawMessage) ([]
 	if workflow == nil {
 		return append(buf, embed...), nil
 	}
-	end, err := skip(workflow, space(workflow, 0), 0)
-	if err == nil {
-		err = atEnd(workflow, end)
-	}
-	if err != nil {
+	if err := Valid(workflow); err != nil {
 		return nil, fmt.Errorf("embedded workflow: %w", err)
 	}
 	if workflow[space(workflow, 0)] != '{' {

@@ -32,10 +32,13 @@ type Record struct {
 	Value     json.RawMessage   // the result of a success, in Celery's JSON; of STARTED {"pid", "hostname"}; else nil
 	Exception *Exception        // of a failure, a retry, a revocation
 	Children  []json.RawMessage // result tuples of the tasks that this one sent, as [[id, parent], children]
-	Done      time.Time         // zero while it is not
+	Done      time.Time         // zero while it is not; Store fills it in for a state that is Ready
 	GroupID   string
 	ParentID  string
 	Extended  *Extended // nil unless results are kept with what the task was called with
+
+	ReplyTo       string // of the task's message, for backends that answer the sender; no other keeps them
+	CorrelationID string // "" is the task's id
 }
 
 // Extended is what Celery adds under its setting result_extended.
@@ -86,13 +89,25 @@ type Groups interface {
 	Group(ctx context.Context, id string) (tuple json.RawMessage, err error) // ErrNoGroup when it was not saved
 }
 
+// A Cleaner is a Backend whose server removes nothing by itself: the task celery.backend_cleanup calls it.
+type Cleaner interface {
+	// Cleanup removes what is older than the backend's expiry.
+	Cleanup(ctx context.Context) error
+}
+
+// A Replier is a Backend whose results come to the sender of a task alone.
+type Replier interface {
+	// ReplyTo is what to send tasks with, so that their results come back here.
+	ReplyTo() string
+}
+
 // A Part is the outcome of one member of a chord's header.
 type Part struct {
 	Group  string
 	Index  int // position in the header; below 0 when it is not known
 	TaskID string
 	State  State           // Success or Failure
-	Value  json.RawMessage // the result, or the exception's {"exc_type", "exc_message", "exc_module"}
+	Value  json.RawMessage // the result, or the exception as Encode writes it
 }
 
 // A Counter is a Backend that can count a chord's parts as they come, so that exactly one of those who report the
