@@ -1,7 +1,7 @@
 // Package schedule says when periodic tasks are due, with Celery's schedules as plain values: it starts nothing,
 // sends nothing and never asks what time it is.
 //
-// A Schedule is an Interval or a Crontab. Next walks from tick to tick; Missed and Latest look at a stretch of
+// A Schedule is an Interval, a Crontab or a Clocked. Next walks from tick to tick; Missed and Latest look at a stretch of
 // time behind us, and a CatchUp policy turns that into the ticks to fire now:
 //
 //	s, err := schedule.Parse("0 2 * * mon-fri Europe/Berlin")

@@ -12,6 +12,7 @@ func FuzzParse(f *testing.F) {
 		"* * * * *", "*/5 0 * * mon-fri", "50-10/5 22-2 */2 jan-mar,DEC fri-mon Europe/Berlin", "0 0 29 2 *", "0 0 30 2 *",
 		"30 2 * * * America/New_York", "20,40 2 * * * Australia/Lord_Howe", "0 12 30 12 * Pacific/Apia", "5,10,, * * * *", "1-5-7 * * * *",
 		"every 30s", "every 1h30m aligned", "every 24h relative Pacific/Apia", "every 1ns", "every -1s", "solar sunrise 1 2", "@daily",
+		"at 2012-01-01T00:00:00Z", "AT 9999-12-31T23:59:59.999999999-12:00", "at noon",
 	} {
 		f.Add(text, int64(1_325_200_000), int64(3600))
 		f.Add(text, int64(-1), int64(1))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Schedule is an unending series of ticks. Implementations are values: their methods change nothing, and the
+// A Schedule is a series of ticks, without an end but for a Clocked. Implementations are values: their methods change nothing, and the
 // same arguments give the same results everywhere and at any time.
 type Schedule interface {
 	// Next returns the first tick that is later than after, never after itself. A later after never gives
@@ -43,6 +43,7 @@ var (
 //	every 24h relative Europe/Berlin  one with Celery's relative=True
 //	*/5 0 * * mon-fri                 a Crontab in UTC: minute, hour, day of month, month, day of week
 //	*/5 0 * * mon-fri Asia/Tokyo      a Crontab in a location of the time zone database
+//	at 2030-01-02T03:04:05Z           a Clocked, its time in the form of RFC 3339
 //
 // Case and the amount of white space don't matter, but for a location's name.
 func Parse(text string) (Schedule, error) {
@@ -53,6 +54,8 @@ func Parse(text string) (Schedule, error) {
 	switch strings.ToLower(words[0]) {
 	case "every":
 		return parseInterval(words[1:])
+	case "at":
+		return parseClocked(words[1:])
 	case "solar":
 		return nil, fmt.Errorf("read schedule %q: %w", text, ErrSolar)
 	}
