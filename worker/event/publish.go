@@ -64,10 +64,12 @@ func (s *Sender) Run(ctx context.Context, p Publisher) {
 	}
 }
 
-// Stop says that the worker goes offline and waits until everything that is kept was published by the Run that is
-// under way. It returns an error that says how much was not when ctx ends first.
+// Stop says that the worker goes offline, for good, and waits until everything that is kept was published by the Run
+// that is under way. It returns an error that says how much was not when ctx ends first. A second call only waits.
 func (s *Sender) Stop(ctx context.Context) error {
-	s.worker("worker-offline", "worker.offline")
+	if s.stopped.CompareAndSwap(false, true) {
+		s.tell("worker-offline", "worker.offline")
+	}
 	for {
 		s.mu.Lock()
 		left := s.count + s.out

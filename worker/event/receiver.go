@@ -44,6 +44,12 @@ type Receiver struct {
 	broken atomic.Uint64
 }
 
+// What Celery says of a monitor's queue, where the server can be told: old events are worth nothing.
+const (
+	queueTTL     = 5 * time.Second
+	queueExpires = time.Minute
+)
+
 // Broken is how many messages and events could not be read.
 func (r *Receiver) Broken() uint64 { return r.broken.Load() }
 
@@ -51,7 +57,7 @@ func (r *Receiver) Broken() uint64 { return r.broken.Load() }
 // the connection is lost. Events that cannot be read are counted and left out. ready, unless nil, is called once
 // nothing is missed any more.
 func (r *Receiver) Listen(ctx context.Context, s Subscriber, ready func(), each func(Event)) error {
-	messages, err := s.Subscribe(ctx, brokers.Binding{Exchange: Exchange, Key: "#"})
+	messages, err := s.Subscribe(ctx, brokers.Binding{Exchange: Exchange, Key: "#", TTL: queueTTL, Expires: queueExpires})
 	if err != nil {
 		return fmt.Errorf("subscribe to events: %w", err)
 	}

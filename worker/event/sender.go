@@ -47,6 +47,7 @@ type Sender struct {
 	prefix  string // what every event of this sender begins with
 	enabled atomic.Bool
 	dropped atomic.Uint64
+	stopped atomic.Bool // the worker has said that it is offline
 
 	mu      sync.Mutex
 	queue   []item // events from oldest on, in a ring that grows to the bound
@@ -114,7 +115,14 @@ func (s *Sender) Send(kind string, fields ...Field) {
 // Heartbeat sends a heartbeat out of turn, as remote control asks for when a monitor is started.
 func (s *Sender) Heartbeat() { s.worker("worker-heartbeat", "worker.heartbeat") }
 
+// worker sends a worker event unless the worker has said its last.
 func (s *Sender) worker(kind, key string) {
+	if !s.stopped.Load() {
+		s.tell(kind, key)
+	}
+}
+
+func (s *Sender) tell(kind, key string) {
 	if s.options.Status == nil {
 		return
 	}
