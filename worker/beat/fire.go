@@ -137,7 +137,7 @@ func (r *Runner) conclude(ctx context.Context, shots []shot, errs []error) {
 	failures := 0
 	for i, s := range shots {
 		if errs[i] == nil {
-			s.sent(s.tick)
+			r.tellMissed(s.item, s.sent(s.tick), s.CatchUp.over(r.cfg.CatchUp).Policy)
 		} else {
 			failures++
 			failed = errs[i]

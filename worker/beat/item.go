@@ -94,7 +94,7 @@ func (it *item) aim() error {
 	return nil
 }
 
-// choose returns the tick to send now, zero where none is, and how many before it are missed for good.
+// choose returns the tick to send now, zero where none is, and how many it has given up for that.
 func (it *item) choose(now time.Time, c CatchUp, grace time.Duration) (tick time.Time, missed int, err error) {
 	before := it.mark.Last
 	if c.Deadline > 0 && now.Sub(it.due) > c.Deadline {
@@ -127,15 +127,16 @@ func (it *item) choose(now time.Time, c CatchUp, grace time.Duration) (tick time
 			tick = it.tried // the clock was put back
 		}
 	}
-	if now.Sub(it.due) > grace || c.Deadline > 0 {
-		upTo := tick.Add(-1)
-		if tick.IsZero() {
-			upTo = it.mark.Last
-		}
-		lost, err := schedule.Missed(it.Schedule, before, upTo, 1000)
-		return tick, len(lost), err
+	return tick, it.between(before, it.mark.Last), nil
+}
+
+// between counts the ticks that are later than the one and not later than the other, up to a thousand.
+func (it *item) between(from, to time.Time) int {
+	if !to.After(from) {
+		return 0
 	}
-	return tick, 0, nil
+	ticks, _ := schedule.Missed(it.Schedule, from, to, 1000) // the count is for people
+	return len(ticks)
 }
 
 // gap is the shortest time between two ticks that is known: only one of them can be in time.
@@ -182,12 +183,14 @@ func (it *item) bound(now time.Time, limit int) error {
 	return it.dropUntil(high)
 }
 
-// sent notes that a tick is dealt with.
-func (it *item) sent(tick time.Time) {
+// sent notes that a tick is dealt with, and returns how many it made up for.
+func (it *item) sent(tick time.Time) (missed int) {
+	missed = it.between(it.mark.Last, tick.Add(-1))
 	it.mark.Last, it.mark.Claim = tick, time.Time{}
 	it.mark.Runs++
 	it.tried, it.tries = time.Time{}, 0
 	it.mark.Done = it.OneOff
+	return missed
 }
 
 // putBack moves the grid of an interval with a clock that was put back. The microsecond keeps its new ticks apart

@@ -66,7 +66,7 @@ func TestBrokerOutage(t *testing.T) {
 		{schedule.Skip, nil, []string{"e 00:10", "e 00:20", "e 01:00", "e 01:10", "e 01:20"}},
 		{schedule.All, func(e *Entry) { e.CatchUp.Limit = 2 }, []string{"e 00:10", "e 00:50", "e 01:00", "e 01:10", "e 01:20"}},
 		{schedule.All, func(e *Entry) { e.CatchUp.Deadline = 25 * time.Second }, []string{"e 00:10", "e 00:40", "e 00:50", "e 01:00", "e 01:10", "e 01:20"}},
-		{schedule.Skip, func(e *Entry) { e.CatchUp.Deadline = 25 * time.Second }, []string{"e 00:10", "e 01:00", "e 01:10", "e 01:20"}},
+		{schedule.Skip, func(e *Entry) { e.CatchUp.Deadline = 25 * time.Second }, []string{"e 00:10", "e 00:40", "e 01:00", "e 01:10", "e 01:20"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var b fakeBroker

@@ -62,6 +62,8 @@ func (t *tenancy) keep(ctx context.Context) {
 		pause := t.lease / 3
 		if said != "" {
 			pause = t.lease / 10
+		} else if _, left := t.left(); left < t.lease/2 {
+			pause = t.lease / 100 // the answer came late: this process was stopped, or the server is slow
 		}
 		select {
 		case <-time.After(pause):
