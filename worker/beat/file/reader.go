@@ -173,16 +173,17 @@ func (r *reader) schedule(n ast.Node) (schedule.Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := false
 	switch v := s.(type) {
 	case schedule.Crontab:
-		if named = len(strings.Fields(line)) > 5; !named {
-			v.Location, s = r.zone, v
+		if len(strings.Fields(line)) == 5 {
+			v.Location = r.zone
 		}
+		return v, nil
 	case schedule.Interval:
 		if v.Align == schedule.Relative && v.Location == nil {
-			v.Location, s = r.zone, v
+			v.Location = r.zone
 		}
+		return v, nil
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func (s *state) write(marks []beat.Mark) error {
 	}
 	n, err := s.file.WriteString(b.String())
 	if err != nil {
-		if n > 0 && s.file.Truncate(s.size) != nil {
+		if n > 0 && !s.cut() {
 			s.drop() // its end is torn for good
 		}
 		return err
@@ -128,6 +129,15 @@ func (s *state) write(marks []beat.Mark) error {
 	}
 	s.keep()
 	return nil
+}
+
+// cut takes off what was written of lines that are not whole.
+func (s *state) cut() bool {
+	if s.file.Truncate(s.size) != nil {
+		return false
+	}
+	_, err := s.file.Seek(s.size, io.SeekStart)
+	return err == nil
 }
 
 // drop makes the next write write the file anew.
