@@ -2,11 +2,14 @@ package worker
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
 	"taskbench/worker/message"
 	"taskbench/worker/pool"
+	"taskbench/worker/result"
 )
 
 // deathsHeader counts the starts of a message that killed their pool child. It travels with the message, so that
@@ -18,18 +21,36 @@ type attempt struct {
 	session  *session
 	delivery brokers.Delivery
 	job      pool.Job
+	task     *taskState // nil for a task that nobody knows
 	key      key
 	acked    bool         // early, and the broker was told
 	apart    bool         // not known to the worker's memory
 	held     []func(bool) // the memory's
-	started  func()       // for job.Started, where acknowledgements are early
+
+	started func()                      // for job.Started, where somebody wants to know
+	send    func(brokers.Message) error // for job.Send
+
+	// What remote control reads meanwhile.
+	stage  atomic.Int32
+	since  atomic.Int64 // in ns since 1970: of stage
+	signal atomic.Int32 // by which remote control ended it
+
+	mu       sync.Mutex
+	children []string // ids of tasks that this one sent
 }
+
+// The stages of an attempt.
+const (
+	reserved int32 = iota
+	waiting        // for its ETA
+	queued         // for a place in the pool, or in it where the pool is not asked to tell of the start
+	begun
+)
 
 func (s *session) attempt(settle context.Context) *attempt {
 	a := &attempt{session: s}
-	if s.worker.config.Acks == Early {
-		a.started = func() { a.acked = s.ack(settle, a) == nil }
-	}
+	a.started = func() { s.started(settle, a) }
+	a.send = func(m brokers.Message) error { return s.sendFor(settle, a, m) }
 	return a
 }
 
@@ -38,16 +59,26 @@ func (a *attempt) event(k EventKind) Event {
 	return Event{Kind: k, ID: a.job.Task.ID, Attempt: a.job.Attempt}
 }
 
+func (a *attempt) enter(stage int32) {
+	a.since.Store(time.Now().UnixNano())
+	a.stage.Store(stage)
+}
+
 func (w *Worker) observe(e Event) { w.observer.Observe(e) }
+
+// reset makes an attempt that of a delivery.
+func (a *attempt) reset(d brokers.Delivery, number uint64) {
+	a.delivery, a.acked, a.apart, a.task, a.children = d, false, false, nil, nil
+	a.job.Attempt, a.job.Send = number, a.send
+	a.stage.Store(reserved)
+	a.signal.Store(0)
+}
 
 // take follows a delivery from its receipt to its settling. False says that the attempt was put on the schedule.
 func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delivery) bool {
 	w := s.worker
 	m := d.Message()
-	a.delivery, a.acked, a.apart = d, false, false
-	a.job.Attempt = w.counters.attempts.Add(1)
-	a.job.Redelivered = d.Redelivered()
-	a.job.Started = a.started
+	a.reset(d, w.counters.attempts.Add(1))
 	w.counters.received.Add(1)
 	t, err := message.Read(m, w.options.Accept...)
 	a.job.Task = t
@@ -55,31 +86,75 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 		s.malformed(settle, a, err)
 		return true
 	}
-	if w.options.Registry.funcs[t.Name] == nil {
-		s.malformed(settle, a, errUnknownTask)
+	a.task = w.tasks[t.Name]
+	a.key = key{id: t.ID, retries: int32(t.Retries), deaths: deathsOf(m)}
+	if a.task == nil {
+		s.unknown(settle, a)
 		return true
 	}
-	deaths := deathsOf(m)
-	a.key = key{id: t.ID, retries: int32(t.Retries), deaths: deaths}
+	redelivered := d.Redelivered()
+	a.job.Redelivered = redelivered || a.key.deaths > 0
 	w.observe(a.event(Received))
-	if !s.admit(ctx, settle, a, a.job.Redelivered) {
+	if !s.admit(ctx, settle, a, redelivered) {
 		return true
 	}
-	a.job.Redelivered = a.job.Redelivered || deaths > 0
+	if redelivered && s.succeededBefore(settle, a) {
+		return true
+	}
 	return s.start(ctx, settle, a)
 }
 
 // start runs an admitted attempt, at once or when it is due. False says that it was put on the schedule.
 func (s *session) start(ctx, settle context.Context, a *attempt) bool {
+	w := s.worker
+	if why := w.unwanted(a); why != "" {
+		s.drop(settle, a, why)
+		return true
+	}
+	if w.events.Enabled() {
+		w.events.Received(w.told(a))
+	}
 	if eta := a.job.Task.ETA; !eta.IsZero() && time.Until(eta) > 0 {
+		if s.park(settle, a) {
+			return true
+		}
+		a.enter(waiting)
 		if s.schedule.add(a) {
 			return false
 		}
 		s.giveBack(settle, a)
 		return true
 	}
-	s.execute(ctx, settle, a)
+	s.proceed(ctx, settle, a)
 	return true
+}
+
+// proceed runs an attempt that is due, once its task's rate limit lets it.
+func (s *session) proceed(ctx, settle context.Context, a *attempt) {
+	if a.task.limited.Load() {
+		a.enter(reserved)
+		if a.task.bucket.Wait(ctx) != nil {
+			s.giveBack(settle, a)
+			return
+		}
+	}
+	if why := s.worker.unwanted(a); why != "" {
+		s.drop(settle, a, why)
+		return
+	}
+	s.execute(ctx, settle, a)
+}
+
+// unwanted says why an attempt is not to be started, in the words of Celery's TaskRevokedError; "" is no reason.
+func (w *Worker) unwanted(a *attempt) string {
+	t := &a.job.Task
+	if !t.Expires.IsZero() && !time.Now().Before(t.Expires) {
+		return "expired"
+	}
+	if w.revoked.Has(t.ID) || w.revoked.HasStamp(t.Message.Headers) {
+		return "revoked"
+	}
+	return ""
 }
 
 // deathsOf reads the count from a message. Anything but a count is none.
@@ -99,73 +174,16 @@ func deathsOf(m brokers.Message) int32 {
 	return 0
 }
 
-// admit tells whether the delivery is to be run. One that was run before is acknowledged, and one that runs already
-// waits for that to end.
-func (s *session) admit(ctx, settle context.Context, a *attempt, redelivered bool) bool {
-	w := s.worker
-	for {
-		switch w.memory.begin(a, redelivered) {
-		case fresh:
-			return true
-		case apart:
-			a.apart = true
-			return true
-		case finished:
-			s.skip(settle, a.delivery, a.event(Acked), a.key)
-			return false
-		case busy:
-			d, e, k := a.delivery, a.event(Acked), a.key
-			if w.memory.hold(k, func(finished bool) { s.resume(ctx, settle, d, e, k, finished) }) {
-				w.log.Info("redelivered message of a running attempt held until that ends", "worker", w.config.Name, "task", a.job.Task.Name, "id", k.id)
-				return false
-			}
-		}
-	}
-}
-
-// skip acknowledges a delivery whose task was run under another one.
-func (s *session) skip(settle context.Context, d brokers.Delivery, e Event, k key) {
-	w := s.worker
-	if err := d.Ack(settle); err != nil {
-		w.memory.unheard(k) // and so again with the next one
-		s.failed("acknowledge message "+k.id, err)
-		return
-	}
-	w.observe(e)
-	w.counters.deduplicated.Add(1)
-	w.log.Info("redelivered message of a finished attempt acknowledged without running it again", "worker", w.config.Name, "id", k.id)
-}
-
-// resume decides on a held delivery once the attempt that it waited for has ended.
-func (s *session) resume(ctx, settle context.Context, d brokers.Delivery, e Event, k key, finished bool) {
-	if finished {
-		s.skip(settle, d, e, k)
-		return
-	}
-	s.worker.lanes.Add(1) // while the caller's own lane counts
-	go func() {
-		defer s.worker.lanes.Done()
-		s.takeAgain(ctx, settle, d, e.Attempt)
-	}()
-}
-
-// takeAgain runs a delivery that was received before, as the same attempt.
-func (s *session) takeAgain(ctx, settle context.Context, d brokers.Delivery, number uint64) {
-	a := s.attempt(settle)
-	a.delivery = d
-	a.job.Attempt, a.job.Redelivered, a.job.Started = number, true, a.started
-	m := d.Message()
-	a.job.Task, _ = message.Read(m, s.worker.options.Accept...) // read before
-	t := a.job.Task
-	a.key = key{id: t.ID, retries: int32(t.Retries), deaths: deathsOf(m)}
-	if s.admit(ctx, settle, a, true) {
-		s.start(ctx, settle, a)
-	}
-}
-
-// execute runs an admitted attempt and settles it.
+// execute runs an attempt and settles it.
 func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	w := s.worker
+	t := &a.job.Task
+	a.job.Soft, a.job.Hard = a.task.limits(t.Soft, t.Hard)
+	a.job.Started = nil
+	if w.inProcess || a.task.early || a.task.track || w.events.Enabled() {
+		a.job.Started = a.started
+	}
+	a.enter(queued)
 	r := (*w.pool.Load()).Run(ctx, &a.job)
 	switch r.Status {
 	case pool.Unstarted:
@@ -175,30 +193,43 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 		s.end(a, s.malformed(settle, a, r.Err), true)
 		return
 	case pool.Expired:
-		w.counters.expired.Add(1)
-		s.finish(settle, a)
+		s.drop(settle, a, "expired")
 		return
 	}
 	w.counters.started.Add(1)
+	a.task.total.Add(1)
 	if r.PID != 0 { // the child may not have come to observe it; if it has, this says the same again
 		e := a.event(Finished)
-		e.Outcome, e.PID = outcome(r.Status), r.PID
+		e.Outcome = outcome(r.Status)
+		if r.PID != w.pid {
+			e.PID = r.PID
+		}
 		w.observe(e)
 	}
 	switch r.Status {
 	case pool.OK:
 		w.counters.succeeded.Add(1)
-	case pool.Failed, pool.TimedOut:
-		w.counters.failed.Add(1)
-		w.logFailure(a, r.Err)
+		s.succeed(settle, a, r)
 	case pool.Retry:
 		w.counters.retried.Add(1)
 		s.retry(settle, a, r)
-		return
 	case pool.Killed:
 		w.counters.killed.Add(1)
 		s.killed(settle, a, r)
-		return
+	default:
+		s.fail(ctx, settle, a, r)
 	}
-	s.finish(settle, a)
+}
+
+// started is called when an attempt has begun.
+func (s *session) started(settle context.Context, a *attempt) {
+	w := s.worker
+	a.enter(begun)
+	if a.task.early {
+		a.acked = s.ack(settle, a) == nil
+	}
+	w.events.Started(a.key.id)
+	if a.task.track && w.stores(a) {
+		w.tryStore(settle, w.record(a, result.Started))
+	}
 }

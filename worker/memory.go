@@ -151,6 +151,15 @@ type leftover struct {
 	event    Event
 }
 
+// all calls visit for every attempt in hand, which do not end meanwhile. Visit must not wait, nor call the memory.
+func (m *memory) all(visit func(*attempt)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range m.inFlight {
+		visit(a)
+	}
+}
+
 func (m *memory) leftovers() (all []leftover) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,12 +9,17 @@ import (
 	"hash/fnv"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/event"
 	"taskbench/worker/pool"
+	"taskbench/worker/revoke"
+	"taskbench/worker/route"
 )
 
 // A Worker takes messages from a broker and runs the tasks that they name.
@@ -25,8 +30,18 @@ type Worker struct {
 	observer Observer
 	log      *slog.Logger
 	memory   *memory
+	tasks    map[string]*taskState // by name; the map does not change
+	routes   *route.Table
+	revoked  *revoke.Set
+	follower follower
+	events   *event.Sender
+	clock    *event.Clock
 	jitter   *mathrand.Rand // of Run's goroutine
 	counters counters
+	pid      int
+	began    time.Time
+	// inProcess says that asking the pool to tell of starts costs nothing.
+	inProcess bool
 
 	ran      atomic.Bool
 	stopping atomic.Bool
@@ -35,6 +50,13 @@ type Worker struct {
 	pool     atomic.Pointer[pool.Pool]
 	current  atomic.Pointer[session] // nil while there is no connection
 	lanes    sync.WaitGroup          // everything that has a delivery in hand
+	stops    stops
+	givenUp  chan struct{} // closed with gaveUp
+	prefetch atomic.Int64  // without what waits for its time
+
+	mu     sync.Mutex
+	queues []string
+	bounds Autoscale
 }
 
 // New checks everything that can be checked without a broker, and reports all that is wrong at once.
@@ -47,13 +69,27 @@ func New(c Config, o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{config: c, options: o, variant: variant, observer: o.Observer, log: o.Log, memory: newMemory(variant, c.Prefetch)}
+	w := &Worker{
+		config: c, options: o, variant: variant, observer: o.Observer, log: o.Log,
+		memory: newMemory(variant, c.Prefetch), tasks: states(o.Registry, c), clock: new(event.Clock),
+		pid: os.Getpid(), began: time.Now(), inProcess: !slices.Contains([]string{"prefork", "green"}, c.Pool),
+		givenUp: make(chan struct{}), queues: slices.Clone(c.Queues), bounds: c.Autoscale,
+	}
+	w.stops.init()
+	w.prefetch.Store(int64(c.Prefetch))
+	if w.routes, err = route.New(c.Routes, c.Values); err != nil {
+		return nil, err // not reached: it was validated
+	}
 	if w.observer == nil {
 		w.observer = blind{}
 	}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
+	if err := w.openRevoked(); err != nil {
+		return nil, err
+	}
+	w.events = w.newSender()
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(c.Name)) // workers of other names come back at other moments
 	w.jitter = mathrand.New(mathrand.NewPCG(seed.Sum64(), 0))
@@ -63,9 +99,7 @@ func New(c Config, o Options) (*Worker, error) {
 	return w, nil
 }
 
-// Run works until ctx ends. Then it stops warmly: it takes no more messages, gives back those that have not
-// started, and waits for running tasks up to the configured grace; what still runs then is cancelled with
-// ErrStopped (killed, in a pool child) and given back, if it is acknowledged late. A warm stop is no error.
+// Run works until ctx ends, which stops it warmly, or until Stop is called. A stop is no error.
 //
 // Whatever becomes of the broker, Run reconnects for as long as ctx lasts; an error means that the pool could not
 // be started, or that Run was called before.
@@ -74,7 +108,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("run worker %s: it has run before: make a new one", w.config.Name)
 	}
 	p, err := pool.New(ctx, w.config.Pool, pool.Settings{
-		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.log,
+		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.log, Capture: w.config.Capture,
 	}, runner{registry: w.options.Registry, observer: w.observer}.run)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -84,7 +118,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	defer p.Close()
 	w.pool.Store(&p)
+	ctx, halt := context.WithCancel(ctx)
+	defer halt()
+	go func() {
+		select {
+		case <-w.stops.warm:
+			halt()
+		case <-ctx.Done():
+		}
+	}()
 
+	if w.scaled() {
+		go w.autoscale(ctx)
+	}
 	failures := 0
 	for ctx.Err() == nil {
 		lasted, err := w.session(ctx)
@@ -103,6 +149,23 @@ func (w *Worker) Run(ctx context.Context) error {
 	if !w.stopped {
 		w.stop(context.Background()) // what began on connections that were lost since
 	}
+	return nil
+}
+
+// openRevoked reads what was revoked before the worker was started.
+func (w *Worker) openRevoked() error {
+	if w.config.StateDB == "" {
+		w.revoked = revoke.New()
+		return nil
+	}
+	set, aside, err := revoke.Open(w.config.StateDB)
+	if err != nil {
+		return fmt.Errorf("worker config: worker_state_db: %w", err)
+	}
+	if aside != "" {
+		w.log.Warn("the file of revoked tasks was corrupt: it begins anew", "worker", w.config.Name, "file", w.config.StateDB, "kept_as", aside)
+	}
+	w.revoked = set
 	return nil
 }
 

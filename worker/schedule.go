@@ -40,10 +40,7 @@ func (c *schedule) add(a *attempt) bool {
 		return false
 	}
 	heap.Push(&c.waiting, a)
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	c.nudge()
 	return true
 }
 
@@ -69,12 +66,27 @@ func (c *schedule) due(now time.Time) (ready []*attempt, wait time.Duration, wai
 	return ready, wait, len(c.waiting)
 }
 
+// len is how many wait.
+func (c *schedule) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting)
+}
+
+// nudge has the schedule look at itself again.
+func (c *schedule) nudge() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
 // followSchedule runs attempts when they are due, until ctx ends; the rest then goes back to the broker. Attempts on
-// the schedule do not count against the prefetch: it is raised for them.
+// the schedule do not count against the prefetch: it is raised for them, up to the limit.
 func (s *session) followSchedule(ctx, settle context.Context) {
 	w := s.worker
 	defer w.lanes.Done()
-	raised := 0
+	set := int(w.prefetch.Load())
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -83,14 +95,14 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 			w.lanes.Add(1)
 			go func() {
 				defer w.lanes.Done()
-				s.execute(ctx, settle, a)
+				s.proceed(ctx, settle, a)
 			}()
 		}
-		if want := raise(waiting, w.config.Prefetch); want != raised {
-			raised = want
-			prefetch := w.config.Prefetch + raised
-			if err := s.consumer.SetPrefetch(prefetch); err != nil {
-				s.failed(fmt.Sprintf("change the prefetch to %d", prefetch), err)
+		base := int(w.prefetch.Load())
+		if want := base + raise(waiting, base, w.config.ETALimit); want != set {
+			set = want
+			if err := s.setPrefetch(set); err != nil {
+				s.failed(fmt.Sprintf("change the prefetch to %d", set), err)
 			}
 		}
 		if waiting == 0 {
@@ -109,8 +121,8 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 }
 
 // raise is what the prefetch gains for so many waiting attempts: whole multiples of it, so that it changes seldom,
-// and no more than AMQP can say.
-func raise(waiting, prefetch int) int {
-	steps := (waiting + prefetch - 1) / prefetch
+// and no more than the limit and AMQP allow.
+func raise(waiting, prefetch, limit int) int {
+	steps := (min(waiting, limit) + prefetch - 1) / prefetch
 	return min(steps*prefetch, 65_535-prefetch)
 }

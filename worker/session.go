@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"taskbench/brokers"
@@ -29,13 +29,15 @@ const (
 // settling. There are as many as there are deliveries in hand, and one more that listens, so that a lost
 // connection is noticed whatever the tasks are doing.
 type session struct {
-	worker    *Worker
-	broker    brokers.Broker
-	consumer  brokers.Consumer
-	lose      context.CancelCauseFunc
-	listening atomic.Int32 // lanes without a delivery
-	schedule  schedule
-	over      bool // the connection was lost; guarded by the memory's lock
+	worker   *Worker
+	broker   brokers.Broker
+	lose     context.CancelCauseFunc
+	add      func(queues []string) error // opens one more intake
+	schedule schedule
+	over     bool // the connection was lost; guarded by the memory's lock
+
+	mu      sync.Mutex
+	intakes []*intake
 }
 
 var errLost = errors.New("the connection was lost")
@@ -50,41 +52,76 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 		return 0, err
 	}
 	defer b.Close()
-	ctx, lose := context.WithCancelCause(ctx)
-	defer lose(nil)
-	// The consumer lasts as long as ctx, and so cannot have the context of the step.
-	c, err := bounded(ctx, "consume", func(context.Context) (brokers.Consumer, error) {
-		return b.Consume(ctx, w.config.Queues, w.config.Prefetch)
-	}, func(brokers.Consumer) {})
-	if err != nil {
+	if err := w.bind(ctx, b); err != nil {
 		return 0, err
 	}
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
 	// Deliveries are settled after ctx has ended too; not once the connection is closed.
 	settle, closed := context.WithCancel(context.WithoutCancel(ctx))
 	defer closed()
-	s := &session{worker: w, broker: b, consumer: c, lose: lose}
+	s := &session{worker: w, broker: b, lose: lose}
 	s.schedule.init()
+	s.add = func(queues []string) error {
+		in, err := s.open(ctx, queues)
+		if err == nil {
+			s.follow(ctx, settle, in)
+		}
+		return err
+	}
+	queues := w.Queues()
+	var in *intake
+	if len(queues) > 0 { // remote control may have cancelled all of them
+		if in, err = s.open(ctx, queues); err != nil {
+			return 0, err
+		}
+	}
 	since := time.Now()
 	w.current.Store(s)
-	w.log.Info("consuming", "worker", w.config.Name, "broker", w.options.Driver.Name, "variant", w.variant.Name, "queues", w.config.Queues)
+	w.log.Info("consuming", "worker", w.config.Name, "broker", w.options.Driver.Name, "variant", w.variant.Name, "queues", queues)
+	leave := w.attend(ctx, b)
 	if w.options.Ready != nil {
 		w.options.Ready()
 		w.options.Ready = nil
 	}
 	w.lanes.Add(1)
 	go s.followSchedule(ctx, settle)
-	s.listen(ctx, settle)
+	if in != nil {
+		s.follow(ctx, settle, in)
+	}
 
 	<-ctx.Done()
 	if cause := context.Cause(ctx); errors.Is(cause, errLost) {
 		w.current.Store(nil)
 		w.memory.lost(s)
+		leave(false)
 		return time.Since(since), cause
 	}
 	w.stop(settle)
 	w.stopped = true
+	leave(true)
 	w.current.Store(nil)
 	return time.Since(since), nil
+}
+
+// bind declares the queues that have bindings of their own.
+func (w *Worker) bind(ctx context.Context, b brokers.Broker) error {
+	if len(w.config.Bindings) == 0 {
+		return nil
+	}
+	x, can := b.(brokers.Exchanger)
+	if !can {
+		return fmt.Errorf("bind the queues: broker %s has no exchanges; name queues alone", w.options.Driver.Name)
+	}
+	for _, binding := range w.config.Bindings {
+		_, err := bounded(ctx, "bind queue "+binding.Queue, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, x.Bind(ctx, binding)
+		}, func(struct{}) {})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bounded waits for one step of connecting no longer than patience, even when the step does not heed its context:
@@ -120,69 +157,4 @@ func bounded[T any](ctx context.Context, what string, step func(context.Context)
 		return o.value, fmt.Errorf("%s: %w", what, o.err)
 	}
 	return o.value, nil
-}
-
-// listen adds a lane.
-func (s *session) listen(ctx, settle context.Context) {
-	s.listening.Add(1)
-	s.worker.lanes.Add(1)
-	go func() {
-		defer s.worker.lanes.Done()
-		s.lane(ctx, settle)
-	}()
-}
-
-func (s *session) lane(ctx, settle context.Context) {
-	spare := int32(s.worker.config.Concurrency)
-	a := s.attempt(settle)
-	for d := range s.consumer.Deliveries() {
-		if s.listening.Add(-1) == 0 {
-			s.listen(ctx, settle)
-		}
-		if !s.take(ctx, settle, a, d) {
-			a = s.attempt(settle) // the old one is on the schedule
-		}
-		if s.listening.Add(1) > spare+1 {
-			s.listening.Add(-1)
-			return
-		}
-	}
-	if ctx.Err() == nil {
-		why := errors.New("the broker ended the deliveries")
-		if err := s.consumer.Err(); err != nil {
-			why = fmt.Errorf("%w: %w", why, err)
-		}
-		s.lose(fmt.Errorf("%w: %w", errLost, why))
-	}
-}
-
-// stop ends a session warmly: its context is over, so that no more deliveries come and nothing new starts.
-func (w *Worker) stop(settle context.Context) {
-	w.stopping.Store(true)
-	done := make(chan struct{})
-	go func() { w.lanes.Wait(); close(done) }()
-	var over <-chan time.Time
-	if w.config.Grace > 0 {
-		over = time.After(w.config.Grace)
-	}
-	select {
-	case <-done:
-		return
-	case <-over:
-	}
-	w.gaveUp.Store(true)
-	w.log.Warn("the grace of the stop is over: giving up what still runs", "worker", w.config.Name, "in_hand", w.memory.inHand())
-	(*w.pool.Load()).Cancel(ErrStopped)
-	select {
-	case <-done:
-		return
-	case <-time.After(lastCall):
-	}
-	// These tasks do not heed their context. They run on until the process ends, and somebody else gets them.
-	for _, l := range w.memory.leftovers() {
-		if err := l.delivery.Nack(settle, true); err == nil {
-			w.observe(l.event)
-			w.counters.returned.Add(1)
-		}
-	}
 }

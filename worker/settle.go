@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/event/repr"
 	"taskbench/worker/pool"
+	"taskbench/worker/result"
+	"taskbench/worker/route"
 )
 
 var errUnknownTask = errors.New("this worker knows no task of that name")
@@ -107,6 +110,7 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 		if err != nil {
 			w.log.Error("retry could not be sent before the stop: the task is lost", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 		}
+		w.retried(settle, a, r)
 		s.end(a, true, true)
 		return
 	}
@@ -116,24 +120,22 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 		s.giveBack(settle, a)
 		return
 	}
+	w.retried(settle, a, r)
 	s.finish(settle, a)
 }
 
-// killed settles an attempt that was cut off.
-func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
-	w := s.worker
-	switch deaths := a.key.deaths + 1; {
-	case a.acked:
-		w.log.Error("task lost with its pool child: it was acknowledged early", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID)
-		s.end(a, true, true)
-	case r.PID == 0 || w.gaveUp.Load():
-		s.giveBack(settle, a) // the worker's own doing: it does not count against the task
-	case int(deaths) >= w.config.MaxAttempts:
-		s.end(a, s.malformed(settle, a, fmt.Errorf("it killed %d pool children", deaths)), true)
-	default:
-		w.log.Warn("pool child lost: its task goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID, "deaths", deaths)
-		s.sendBack(settle, a, deaths)
+// retried tells that a task will be tried again.
+func (w *Worker) retried(settle context.Context, a *attempt, r pool.Result) {
+	if !w.stores(a) && !w.events.Enabled() {
+		return
 	}
+	x := exceptionOf(r)
+	if w.stores(a) {
+		rec := w.record(a, result.Retry)
+		rec.Exception = x
+		w.tryStore(settle, rec)
+	}
+	w.events.Retried(a.key.id, repr.Exception(x.Type, x.Args...), x.Traceback)
 }
 
 // sendBack returns a message with one more death on its count: as a copy, which is stored before the original is
@@ -169,6 +171,37 @@ func (w *Worker) publish(ctx context.Context, m brokers.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return s.broker.Publish(ctx, m)
+}
+
+// Publish sends what a task or a workflow sends, by the configured routes, over whichever connection there is now.
+// Errors are those of brokers.Broker; where there is no connection, they are Definite.
+func (w *Worker) Publish(ctx context.Context, m brokers.Message) error {
+	s := w.current.Load()
+	if s == nil {
+		return brokers.Refuse(errors.New("publish: there is no connection to the broker"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return route.Publisher{Broker: s.broker, Table: w.routes}.Publish(ctx, m)
+}
+
+// mostChildren bounds how many of the tasks that a task sent are named in its result.
+const mostChildren = 1000
+
+// sendFor publishes for a task.
+func (s *session) sendFor(settle context.Context, a *attempt, m brokers.Message) error {
+	if err := s.worker.Publish(context.WithoutCancel(settle), m); err != nil {
+		return err
+	}
+	if parent, _ := m.Headers["parent_id"].(string); parent == a.key.id {
+		id, _ := m.Headers["id"].(string)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if len(a.children) < mostChildren {
+			a.children = append(a.children, id)
+		}
+	}
+	return nil
 }
 
 // pause waits for so long, or until ctx ends.

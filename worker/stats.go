@@ -11,6 +11,8 @@ type Stats struct {
 	Retried      uint64 // attempts that asked for another
 	Killed       uint64 // attempts whose pool child died, or that were given up at the end of a stop's grace
 	Expired      uint64 // messages that came too late to be run
+	Revoked      uint64 // messages that were not run, or attempts that were ended, on somebody's word
+	Delayed      uint64 // messages that were moved to where the broker keeps them until they are due
 	Malformed    uint64 // messages kept aside in the dead letter queue
 	Returned     uint64 // messages given back to the broker
 	Deduplicated uint64 // redelivered messages of finished attempts, acknowledged without running them again
@@ -25,6 +27,7 @@ type Stats struct {
 type counters struct {
 	received, started, succeeded, failed, retried, killed            atomic.Uint64
 	expired, malformed, returned, deduplicated, reconnects, attempts atomic.Uint64
+	revoked, parked                                                  atomic.Uint64
 }
 
 // Stats may be called at any time, before Run and after it too.
@@ -38,6 +41,8 @@ func (w *Worker) Stats() Stats {
 		Retried:      c.retried.Load(),
 		Killed:       c.killed.Load(),
 		Expired:      c.expired.Load(),
+		Revoked:      c.revoked.Load(),
+		Delayed:      c.parked.Load(),
 		Malformed:    c.malformed.Load(),
 		Returned:     c.returned.Load(),
 		Deduplicated: c.deduplicated.Load(),
@@ -47,6 +52,7 @@ func (w *Worker) Stats() Stats {
 		PoolSize:     w.config.Concurrency,
 	}
 	if p := w.pool.Load(); p != nil {
+		s.PoolSize = (*p).Size()
 		s.Children = (*p).PIDs()
 	}
 	return s

@@ -17,8 +17,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"taskbench/brokers"
 	"taskbench/worker/message"
 )
 
@@ -35,6 +37,9 @@ type Request struct {
 	Redelivered bool                       // the broker handed the message out before, or a pool child died over it
 	Attempt     uint64                     // names this attempt among all attempts of all workers
 	ETA         time.Time                  // zero when the task might run at once
+
+	send func(brokers.Message) error // see Send; nil where tasks cannot publish
+	over atomic.Bool                 // the function has returned
 }
 
 // Arg decodes positional argument i, in the JSON dialect of Celery. An argument that is not there is an error.
@@ -86,17 +91,24 @@ func (e *RetryError) Unwrap() error { return e.Cause }
 
 // A Registry holds the tasks that a worker knows, by name. Fill it before a worker runs; pool children are
 // processes of the same binary and must fill theirs the same way. The zero value is empty and ready.
-type Registry struct{ funcs map[string]Func }
+type Registry struct {
+	funcs   map[string]Func
+	options map[string]*taskOptions
+}
 
 // Add makes a task known. A name that is taken already, or is empty, is a programming error: Add panics.
-func (r *Registry) Add(name string, f Func) {
+func (r *Registry) Add(name string, f Func, opts ...TaskOption) {
 	if _, taken := r.funcs[name]; taken || name == "" || f == nil {
 		panic(fmt.Sprintf("worker: task name %q is empty or taken, or its function is nil", name))
 	}
 	if r.funcs == nil {
-		r.funcs = make(map[string]Func)
+		r.funcs, r.options = make(map[string]Func), make(map[string]*taskOptions)
 	}
-	r.funcs[name] = f
+	o := &taskOptions{}
+	for _, opt := range opts {
+		opt(o)
+	}
+	r.funcs[name], r.options[name] = o.wrap(f), o
 }
 
 // Names lists the known tasks in order.

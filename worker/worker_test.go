@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/worker/route"
 )
 
 func TestEveryPoolRunsEveryTask(t *testing.T) {
@@ -40,7 +41,7 @@ func TestEveryPoolRunsEveryTask(t *testing.T) {
 				if acks == Early {
 					want = []string{"received started acked finished"}
 				}
-				if acks == Early && pool == "prefork" { // the child runs on while the parent acknowledges
+				if acks == Early && (pool == "prefork" || pool == "green") { // the child runs on while the parent acknowledges
 					want = append(want, "received started finished acked")
 				}
 				for _, id := range ids {
@@ -120,16 +121,19 @@ func TestForeignAndMalformedMessagesAreKeptAside(t *testing.T) {
 
 func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 	_, err := New(Config{
-		Pool: "threads", Acks: "sometimes", Concurrency: -1, Prefetch: 100_000, MaxTasks: -1, MaxMemory: -1,
-		MaxAttempts: -1, Grace: -1, Queues: []string{"a", "a"}, Broker: "other", Variant: "x",
+		Pool: "gevent", Acks: "sometimes", Concurrency: -1, Prefetch: 100_000, MaxTasks: -1, MaxMemory: -1,
+		MaxAttempts: -1, Grace: -1, Queues: []string{"a", "a", "q_{{nothing}}"}, Broker: "other", Variant: "x",
+		Multiplier: -1, ETALimit: -1, SoftStop: -1, SoftLimit: -1, HardLimit: -1, RateLimit: "many",
+		Autoscale: Autoscale{Max: 1, Min: 2}, Routes: []route.Rule{{Task: "x"}}, Bindings: []brokers.Binding{{Queue: "b"}},
 	}, Options{Driver: newFake().driver()})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, part := range []string{
-		`pool: "threads" is not one of goroutine, prefork, solo`, `acks: "sometimes" is not one of early, late`,
+		`pool: "gevent" is not one of goroutine, green, prefork, solo, threads`, `acks: "sometimes" is not one of early, late`,
 		"concurrency: -1", "prefetch: 100000", "max_tasks_per_child", "max_memory_per_child", "max_attempts", "grace",
-		"queues", `broker: "other"`, "registry",
+		"queues", `broker: "other"`, "registry", "worker_prefetch_multiplier", "worker_eta_task_limit", "worker_soft_shutdown_timeout",
+		"task_soft_time_limit", "task_time_limit", "task_default_rate_limit", "worker_autoscale", "task_routes", "bindings", "{{nothing}}",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not say %q:\n%v", part, err)

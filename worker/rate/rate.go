@@ -40,6 +40,19 @@ func Parse(s string) (Limit, error) {
 	return Limit(n / per), nil
 }
 
+// String writes a limit so that Parse reads it, by the unit that keeps the number short.
+func (l Limit) String() string {
+	for _, u := range []struct {
+		per  float64
+		name string
+	}{{1, "/s"}, {60, "/m"}, {3600, "/h"}} {
+		if n := math.Round(float64(l)*u.per*1e6) / 1e6; n >= 1 && n == math.Trunc(n) {
+			return strconv.FormatFloat(n, 'f', -1, 64) + u.name
+		}
+	}
+	return strconv.FormatFloat(float64(l), 'g', -1, 64) + "/s"
+}
+
 // interval is the time between two tokens.
 func (l Limit) interval() time.Duration {
 	d := float64(time.Second) / float64(l)

@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/worker/control"
+	"taskbench/worker/event"
+)
+
+// farewell is how long the last events of a session may take to be published.
+const farewell = time.Second
+
+// attend publishes events and answers remote control on a connection. What it returns ends both, once it has said that
+// the worker leaves where it does.
+func (w *Worker) attend(ctx context.Context, b brokers.Broker) (leave func(offline bool)) {
+	x, can := b.(brokers.Exchanger)
+	if !can {
+		return func(bool) {}
+	}
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // a worker that stops still answers
+	var both sync.WaitGroup
+	if !w.config.Silent {
+		both.Go(func() { w.events.Run(ctx, x) })
+	}
+	if said(w.config.RemoteControl, true) {
+		both.Go(func() { w.answer(ctx, x) })
+	}
+	return func(offline bool) {
+		if offline && !w.config.Silent {
+			last, cancel := context.WithTimeout(ctx, farewell)
+			defer cancel()
+			if err := w.events.Stop(last); err != nil {
+				w.log.Warn("events of the end were not published", "worker", w.config.Name, "err", err)
+			}
+		}
+		end()
+		done := make(chan struct{})
+		go func() { both.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(farewell):
+		}
+	}
+}
+
+// answer serves remote control on one connection, again whenever its mailbox alone was lost.
+func (w *Worker) answer(ctx context.Context, x brokers.Exchanger) {
+	node := &control.Node{Name: w.config.Name, Handlers: w.handlers(), Clock: w.clock, Log: w.log}
+	for ctx.Err() == nil {
+		if err := node.Serve(ctx, x); err != nil && ctx.Err() == nil {
+			w.log.Warn("no remote control: it is tried again", "worker", w.config.Name, "err", err)
+			pause(ctx, lastBackoff)
+		}
+	}
+}
+
+// newSender makes the worker's sender of events.
+func (w *Worker) newSender() *event.Sender {
+	s := event.NewSender(event.Options{Hostname: w.config.Name, Clock: w.clock, Status: w.status, Log: w.log})
+	if w.config.SendEvents && !w.config.Silent {
+		s.Enable()
+	}
+	return s
+}

@@ -1,0 +1,150 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/worker/control"
+	"taskbench/worker/pool"
+)
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// manager changes the pool; every pool has one.
+func (w *Worker) manager() pool.Manager { return (*w.pool.Load()).(pool.Manager) }
+
+// remoteResize makes the pool larger or smaller, by n or by 1.
+func (w *Worker) remoteResize(a args, sign int) (any, error) {
+	n := 1
+	if err := arg(a, "n", &n); err != nil {
+		return nil, err
+	}
+	if n < 1 {
+		return nil, control.Raise("ValueError", "n is %d, and has to be 1 or more", n)
+	}
+	what := map[int]string{1: "grow", -1: "shrink"}[sign]
+	if w.scaled() {
+		return refused(fmt.Sprintf("pool_%s is not supported with autoscale. Please use autoscale command instead.", what)), nil
+	}
+	size := (*w.pool.Load()).Size() + sign*n
+	if size < 1 {
+		return nil, control.Raise("ValueError", "the pool would have no places left")
+	}
+	if err := w.resize(size); err != nil {
+		return nil, control.Raise("ValueError", "%v", err)
+	}
+	return ok("pool will " + what), nil
+}
+
+// resize changes the number of places, and the prefetch with it where that follows the concurrency.
+func (w *Worker) resize(n int) error {
+	if err := w.manager().Resize(n); err != nil {
+		return err
+	}
+	if want := w.config.Multiplier * n; !w.scaled() && w.config.Prefetch == w.config.Multiplier*w.config.Concurrency {
+		w.prefetch.Store(int64(min(want, 65_535)))
+		if s := w.current.Load(); s != nil {
+			s.schedule.nudge()
+		}
+	}
+	return nil
+}
+
+func (w *Worker) remoteRestart(context.Context, args) (any, error) {
+	if !w.config.PoolRestarts {
+		return nil, control.Raise("ValueError", "Pool restarts not enabled")
+	}
+	w.manager().Restart()
+	return ok("reload started"), nil
+}
+
+// remoteAddConsumer has the worker take tasks from one more queue, with the binding that the command tells.
+func (w *Worker) remoteAddConsumer(ctx context.Context, a args) (any, error) {
+	var queue, exchange, kind, key string
+	for name, into := range map[string]*string{"queue": &queue, "exchange": &exchange, "exchange_type": &kind, "routing_key": &key} {
+		if err := arg(a, name, into); err != nil {
+			return nil, err
+		}
+	}
+	if queue == "" {
+		return nil, control.Raise("TypeError", "add_consumer() missing 1 required positional argument: 'queue'")
+	}
+	s := w.current.Load()
+	if x, can := exchanger(s); can && exchange != "" && exchange != queue {
+		if kind == "" {
+			kind = string(brokers.Direct)
+		}
+		if key == "" {
+			key = queue
+		}
+		b := brokers.Binding{Exchange: brokers.Exchange{Name: exchange, Kind: brokers.ExchangeKind(kind), Durable: true}, Key: key, Queue: queue}
+		if err := x.Bind(ctx, b); err != nil {
+			return nil, control.Raise("ValueError", "%v", err)
+		}
+	}
+	if err := w.AddQueue(queue); err != nil {
+		return nil, control.Raise("OperationalError", "%v", err)
+	}
+	return ok("add consumer " + queue), nil
+}
+
+func exchanger(s *session) (brokers.Exchanger, bool) {
+	if s == nil {
+		return nil, false
+	}
+	x, can := s.broker.(brokers.Exchanger)
+	return x, can
+}
+
+func (w *Worker) remoteCancelConsumer(_ context.Context, a args) (any, error) {
+	var queue string
+	if err := arg(a, "queue", &queue); err != nil {
+		return nil, err
+	}
+	if err := w.DropQueue(queue); err != nil {
+		return nil, control.Raise("OperationalError", "%v", err)
+	}
+	return ok("no longer consuming from " + queue), nil
+}
+
+func (w *Worker) remoteEvents(on bool) any {
+	switch {
+	case on && w.events.Enable():
+		return ok("task events enabled")
+	case on:
+		return ok("task events already enabled")
+	case w.events.Disable():
+		return ok("task events disabled")
+	}
+	return ok("task events already disabled")
+}
+
+// remoteHello tells a worker that has just started what it cannot know yet. The ids of revoked tasks come with a time
+// of this worker's own clock, as a float, which Python insists on; nobody can make anything of it.
+func (w *Worker) remoteHello(_ context.Context, a args) (any, error) {
+	var from string
+	var theirs map[string]json.RawMessage
+	if err := arg(a, "from_node", &from); err != nil {
+		return nil, err
+	}
+	if from == w.config.Name {
+		return nil, nil
+	}
+	if arg(a, "revoked", &theirs) == nil && len(theirs) > 0 {
+		ids := make([]string, 0, len(theirs))
+		for id := range theirs {
+			ids = append(ids, id)
+		}
+		if err := w.revoked.Add(ids...); err != nil {
+			w.log.Error("revoked tasks are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
+		}
+	}
+	revoked := map[string]any{}
+	for _, id := range w.revoked.IDs() {
+		revoked[id] = []any{json.RawMessage(fmt.Sprintf("%.6f", time.Since(w.began).Seconds()+0.5)), id}
+	}
+	return map[string]any{"revoked": revoked, "clock": w.clock.Forward()}, nil
+}

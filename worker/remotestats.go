@@ -1,0 +1,104 @@
+package worker
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"taskbench/worker/control"
+)
+
+// remoteStats is what monitors show of a worker.
+func (w *Worker) remoteStats() any {
+	totals, sum := map[string]uint64{}, uint64(0)
+	for name, t := range w.tasks {
+		if n := t.total.Load(); n > 0 {
+			totals[name] = n
+			sum += n
+		}
+	}
+	stats := map[string]any{
+		"total": totals, "pid": w.pid, "clock": strconv.FormatInt(w.clock.Value(), 10),
+		"uptime": int64(time.Since(w.began).Seconds()), "pool": w.poolStats(sum), "broker": w.brokerStats(),
+		"prefetch_count": w.prefetch.Load(), "rusage": usage(),
+	}
+	if w.scaled() {
+		stats["autoscaler"] = w.scaleStats()
+	}
+	return stats
+}
+
+func (w *Worker) poolStats(done uint64) map[string]any {
+	p := *w.pool.Load()
+	processes := p.PIDs()
+	if len(processes) == 0 {
+		processes = []int{w.pid}
+	}
+	most := any("N/A")
+	if w.config.MaxTasks > 0 {
+		most = w.config.MaxTasks
+	}
+	return map[string]any{
+		"implementation": "taskbench:" + w.config.Pool, "max-concurrency": p.Size(), "processes": processes,
+		"max-tasks-per-child": most, "put-guarded-by-semaphore": false,
+		"timeouts": []float64{w.config.SoftLimit.Seconds(), w.config.HardLimit.Seconds()},
+		"writes":   map[string]any{"total": done, "avg": mean(done, uint64(len(processes))), "all": "", "raw": "", "strategy": "fair", "inqueues": map[string]int{"total": p.Size(), "active": len(w.active())}},
+	}
+}
+
+// brokerStats describes the broker as Celery does, without any password.
+func (w *Worker) brokerStats() map[string]any {
+	b := map[string]any{
+		"hostname": nil, "userid": nil, "virtual_host": "/", "port": nil, "insist": false, "ssl": false,
+		"transport": w.options.Driver.Name, "connect_timeout": int(patience.Seconds()), "transport_options": map[string]any{},
+		"login_method": nil, "uri_prefix": nil, "heartbeat": 10.0, "failover_strategy": "round-robin", "alternates": []string{},
+	}
+	u, err := url.Parse(w.config.URL)
+	if err != nil {
+		return b
+	}
+	b["hostname"] = u.Hostname()
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		b["port"] = port
+	}
+	if name := u.User.Username(); name != "" {
+		b["userid"] = name
+	}
+	if path := strings.TrimPrefix(u.Path, "/"); path != "" {
+		b["virtual_host"] = path
+	}
+	return b
+}
+
+// usage is what the system counts of this process.
+func usage() map[string]any {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // of oneself it does not fail
+	return map[string]any{
+		"utime": float64(u.Utime.Nano()) / 1e9, "stime": float64(u.Stime.Nano()) / 1e9, "maxrss": u.Maxrss,
+		"ixrss": u.Ixrss, "idrss": u.Idrss, "isrss": u.Isrss, "minflt": u.Minflt, "majflt": u.Majflt, "nswap": u.Nswap,
+		"inblock": u.Inblock, "oublock": u.Oublock, "msgsnd": u.Msgsnd, "msgrcv": u.Msgrcv, "nsignals": u.Nsignals,
+		"nvcsw": u.Nvcsw, "nivcsw": u.Nivcsw,
+	}
+}
+
+// remoteAutoscale moves the bounds between which the pool follows the work.
+func (w *Worker) remoteAutoscale(_ context.Context, a args) (any, error) {
+	if !w.scaled() {
+		return nil, control.Raise("ValueError", "Autoscale not enabled")
+	}
+	most, least := -1, -1
+	for name, into := range map[string]*int{"max": &most, "min": &least} {
+		if err := arg(a, name, into); err != nil {
+			return nil, err
+		}
+	}
+	bounds, err := w.rescale(most, least)
+	if err != nil {
+		return nil, control.Raise("ValueError", "%v", err)
+	}
+	return ok("autoscale now max=" + strconv.Itoa(bounds.Max) + " min=" + strconv.Itoa(bounds.Min)), nil
+}
