@@ -1,0 +1,42 @@
+// Package canvas composes tasks into workflows as Celery does: chains, groups, chords, callbacks and errbacks. It
+// makes the messages that begin a workflow, and those that each of its tasks gives rise to, so that workers of ours
+// and of Celery's can take turns in one workflow. Beyond the standard library it takes nothing.
+//
+// # The body of a chord runs once
+//
+// The tasks of a header carry the body with them. With results that count (result.Counter) the sender says how many
+// parts there are just before it sends the last task, each task reports its part after its result was stored and
+// before its message is acknowledged, and the one whose report completes the set sends the body and then closes the
+// chord. With late acknowledgement the body runs, because:
+//
+//   - A part is counted once however often its task runs: parts are told apart by the task's id. Reports are atomic,
+//     so of two that end together exactly one is told that it was the last.
+//   - A worker that dies before its report leaves an unacknowledged message. The task runs again and reports.
+//   - One that dies between its report and sending the body does too, and its report then returns the parts again.
+//
+// And its function completes once, because every copy of it has the same id:
+//
+//   - One that dies between sending the body and closing the chord sends it again after the redelivery; so does a
+//     sender that dies half-way through a header, whose tasks all have ids that follow from its own, and that
+//     therefore sends the same chord again. Before a body is sent, and by Follower.Resume before it is run, the
+//     stored result is asked whether it has succeeded; the second copy is then settled without running.
+//   - What a dead worker may have left undone after storing the body's result, the report to an outer chord, Resume
+//     does before it says so.
+//
+// The limits: with early acknowledgement a worker that dies takes its part with it, and the chord never ends. A body
+// that fails, or that is killed before its result is stored, may run again, as any task may. Two copies of a body
+// that run at the same moment cannot know of each other; that needs a worker that dies between sending the body and
+// closing the chord while the first copy still runs, or a last task that is running twice because the broker took
+// its worker for dead. Workers of Celery's keep none of this when it is they who end the chord. Results must outlive
+// the chord: a backend that forgets parts forgets the chord.
+//
+// Without such results celery.chord_unlock polls. It is one task with one id, which sends the body under the body's
+// id; the same checks hold.
+//
+// # Where this differs from Celery
+//
+// A chord inside a workflow travels without copies of its body in each task of its header, which keeps messages from
+// growing with every level. A chain in a header that ends in a group gets celery.accumulate after it, in place of a
+// saved group. When a chord in a chord's header fails, the outer one is told; Celery leaves it waiting. Errbacks are
+// always sent as tasks with the failed task's id, never called in place.
+package canvas
