@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"taskbench/worker/message"
@@ -21,8 +22,8 @@ func IsChild() bool {
 	return ok
 }
 
-// Serve is the whole life of a pool child: it runs what its parent sends, one job after the other, and ends the
-// process when the parent is gone, by whatever death, or when it has reached a bound that it was given.
+// Serve is the whole life of a pool child: it runs what its parent sends, one job after the other or, in a green
+// child, all at a time, and ends the process when the parent is gone, by whatever death, or has no more jobs for it.
 func Serve(run Runner) {
 	os.Exit(serve(run))
 }
@@ -37,25 +38,29 @@ func serve(run Runner) int {
 	for _, fd := range []int{fdJobs, fdLeash, fdNotebook} {
 		syscall.CloseOnExec(fd)
 	}
-	notes, _, err := mapNotebook(fdNotebook)
+	book, err := openNotebook(fdNotebook, o.Seats)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "pool child: %v\n", err)
 		return 1
 	}
+	syscall.Close(fdNotebook)
 	// A terminal's Ctrl-C and a group's SIGTERM are for the parent to act on: it decides what becomes of tasks.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go follow(cancel)
-	jobs := os.NewFile(fdJobs, "jobs")
-	if err := tell(jobs, frameHello); err != nil {
+	if o.Seats > 1 {
+		_ = syscall.SetNonblock(fdJobs, true) // many wait for many things: in the poller
+	}
+	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), notes: book.notes, orders: o}
+	if err := c.write(closeFrame(openFrame(nil, frameHello, 0))); err != nil {
 		return 0
 	}
-	c := &child{run: run, jobs: jobs, notes: notes, orders: o}
-	if err := c.serve(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "pool child %d: %v\n", os.Getpid(), err)
-		return 1
+	if o.Seats > 1 {
+		c.serveMany(ctx)
+		return 0
 	}
+	c.serve(ctx)
 	return 0
 }
 
@@ -76,55 +81,87 @@ func follow(cancel context.CancelCauseFunc) {
 
 type child struct {
 	run    Runner
-	jobs   *os.File // blocks in the kernel: there is nothing else for this process to do
-	notes  *notebook
+	jobs   *os.File // with one seat it blocks in the kernel: there is nothing else for this process to do
+	notes  []note
 	orders orders
-	out    []byte
+
+	writing sync.Mutex
 }
 
-// serve runs jobs until there are no more.
-func (c *child) serve(ctx context.Context) error {
+func (c *child) write(frame []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	_, err := c.jobs.Write(frame)
+	return err
+}
+
+// serve runs jobs one after the other, until there are no more: the parent is gone, or wants this child gone.
+func (c *child) serve(ctx context.Context) {
 	in := bufio.NewReaderSize(c.jobs, 16<<10)
+	// While a job runs nobody reads but its Send.
+	s := sender{child: c, answer: func() ([]byte, error) { return readFrame(in) }}
+	var out []byte
 	for n := uint64(1); ; n++ {
 		payload, err := readFrame(in)
 		if err != nil {
-			return nil // the parent is gone, or wants this child gone
+			return
 		}
-		c.notes.taken.Store(n)
-		ended := func(r Result) {
-			c.notes.after.Store(int64(r.After))
-			c.notes.ended.Store(n<<8 | uint64(r.Status))
+		_, _, rest, err := about(payload)
+		if err != nil {
+			return
 		}
-		r := c.job(ctx, payload, ended)
-		ended(r)
-		leaving := c.orders.MaxTasks > 0 && n >= uint64(c.orders.MaxTasks) ||
-			c.orders.MaxMemory > 0 && resident() > c.orders.MaxMemory
-		c.out = appendDone(c.out[:0], r, leaving)
-		if _, err := c.jobs.Write(c.out); err != nil || leaving {
-			return nil
+		s.open()
+		r := c.job(ctx, &c.notes[0], n, rest, &s)
+		s.close()
+		leaving := c.leaving(n)
+		out = appendDone(out[:0], 0, r, leaving)
+		if err := c.write(out); err != nil || leaving {
+			return
+		}
+		if cap(out) > 64<<10 {
+			out = nil // not kept alive for results of common size
 		}
 	}
 }
 
-func (c *child) job(ctx context.Context, payload []byte, ended func(Result)) Result {
-	j, tellStart, err := decodeJob(payload)
+// leaving tells whether the child has reached a bound with its n-th job.
+func (c *child) leaving(n uint64) bool {
+	return c.orders.MaxTasks > 0 && n >= uint64(c.orders.MaxTasks) ||
+		c.orders.MaxMemory > 0 && resident() > c.orders.MaxMemory
+}
+
+// job runs the seat's n-th job.
+func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *sender) Result {
+	notes.taken.Store(n)
+	j, flags, err := decodeJob(rest)
 	if err == nil {
 		j.Task, err = message.Read(j.Task.Message, j.Task.Message.ContentType) // accepted by the parent
 	}
+	told := false
+	ended := func(r Result) bool {
+		if !told && notes.decide(n) {
+			notes.end(n, r)
+			told = true
+		}
+		return told
+	}
+	var r Result
 	if err != nil {
-		return Result{Status: Malformed, Err: err}
+		r = Result{Status: Malformed, Err: err}
+	} else {
+		j.Ended = ended
+		if flags&flagTellStart != 0 {
+			j.Started = func() { // a lost parent shows at the next read
+				_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, s.seat)))
+			}
+		}
+		if flags&flagSend != 0 {
+			j.Send = s.send
+		}
+		r = c.run(ctx, &j)
 	}
-	j.Ended = ended
-	if tellStart {
-		j.Started = func() { _ = tell(c.jobs, frameStarted) } // a lost parent shows at the next read
-	}
-	return c.run(ctx, &j)
-}
-
-// tell sends a frame of one byte.
-func tell(jobs *os.File, kind byte) error {
-	_, err := jobs.Write([]byte{0, 0, 0, 1, kind})
-	return err
+	ended(r) // of a Runner that does not tell
+	return r
 }
 
 // resident is this process's RSS in bytes; 0 where it cannot be told.

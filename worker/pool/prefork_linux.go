@@ -2,89 +2,35 @@ package pool
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"runtime"
-	"sync"
-	"time"
+	"syscall"
 )
 
-// ChildEnv is the environment variable that makes a process a pool child. Its value holds what the child is told.
-const ChildEnv = "TASKBENCH_POOL_CHILD"
+// mostChildren bounds the places of a prefork pool.
+const mostChildren = 1024
 
-// orders are what a child is told when it starts.
-type orders struct {
-	MaxTasks  int   `json:"max_tasks"`
-	MaxMemory int64 `json:"max_memory"`
-}
-
-// heed is how long cancelled attempts get before their children are killed, and idle children to leave.
-const heed = time.Second
+// preforkProcs bounds a child to the processor that runs its task and one that watches its parent: with more, the
+// children of one machine get in each other's way; with one, the watching holds up tasks that are short.
+const preforkProcs = "GOMAXPROCS=2"
 
 // prefork runs jobs in child processes, one at a time in each. A job goes to an idle child only, so that no job
 // waits behind another while a child has nothing to do.
 type prefork struct {
-	settings Settings
-	env      string
-	idle     chan *process // may hold dead ones for a while
-	starts   chan func()   // run on the thread that is every child's parent
-	closing  chan struct{}
-	keepers  sync.WaitGroup
-	closed   sync.Once
-
-	mu       sync.Mutex
-	children []*process // by place; nil while there is none
+	keeper
+	idle chan *seat // may hold those of dead children for a while
 }
 
 func newPrefork(ctx context.Context, s Settings) (Pool, error) {
-	if IsChild() {
-		return nil, errors.New("start a prefork pool: this process is itself a pool child that was not taken over: call worker.Main first in main and in TestMain")
-	}
-	told, err := json.Marshal(orders{MaxTasks: s.MaxTasks, MaxMemory: s.MaxMemory})
+	m, err := newMould(s, 1, preforkProcs)
 	if err != nil {
-		return nil, fmt.Errorf("start a prefork pool: %w", err)
+		return nil, err
 	}
-	p := &prefork{
-		settings: s,
-		env:      ChildEnv + "=" + string(told),
-		idle:     make(chan *process, 4*s.Size),
-		starts:   make(chan func()),
-		closing:  make(chan struct{}),
-		children: make([]*process, s.Size),
-	}
-	go p.parent()
-	first := make(chan error, s.Size)
-	for place := range s.Size {
-		p.keepers.Add(1)
-		go p.keep(place, first)
-	}
-	select {
-	case err = <-first:
-	case <-ctx.Done():
-		err = fmt.Errorf("start a prefork pool: wait for its first child: %w", context.Cause(ctx))
-	}
-	if err != nil {
-		p.Close()
+	p := &prefork{idle: make(chan *seat, 4*max(s.Size, mostChildren))}
+	p.init(s, m, func(c *process) { p.offer(c.addSeat()) })
+	if err := p.open(ctx, s.Size); err != nil {
 		return nil, err
 	}
 	return p, nil
-}
-
-// parent holds one thread for as long as the pool lives: children are killed when the thread that started them
-// ends, and the threads of other goroutines may end at any time.
-func (p *prefork) parent() {
-	runtime.LockOSThread()
-	for {
-		select {
-		case start := <-p.starts:
-			start()
-		case <-p.closing:
-			p.keepers.Wait()
-			runtime.UnlockOSThread()
-			return
-		}
-	}
 }
 
 // Run implements Pool.
@@ -96,12 +42,15 @@ func (p *prefork) Run(ctx context.Context, j *Job) Result {
 		defer func() { j.frame = nil }() // not kept alive for jobs of common size
 	}
 	for {
-		c := p.take(ctx)
-		if c == nil {
+		s := p.take(ctx)
+		if s == nil {
 			return Result{}
 		}
-		r := p.runIn(c, j)
-		c.release()
+		r, again := s.run(j, p.settings.Log)
+		if again {
+			p.offer(s)
+		}
+		s.child.disengage()
 		if r.Status != Unstarted {
 			return r
 		}
@@ -109,13 +58,13 @@ func (p *prefork) Run(ctx context.Context, j *Job) Result {
 	}
 }
 
-// take waits for an idle child, held for the caller; nil when ctx or the pool ends first.
-func (p *prefork) take(ctx context.Context) *process {
+// take waits for an idle child, engaged by the caller; nil when ctx or the pool ends first.
+func (p *prefork) take(ctx context.Context) *seat {
 	for ctx.Err() == nil {
 		select {
-		case c := <-p.idle:
-			if c.alive() && c.hold() {
-				return c
+		case s := <-p.idle:
+			if s.child.alive() && s.child.engage() {
+				return s
 			}
 		case <-ctx.Done():
 		case <-p.closing:
@@ -125,62 +74,11 @@ func (p *prefork) take(ctx context.Context) *process {
 	return nil
 }
 
-// runIn gives the job to a child and follows it to its end, or the child's. The child may have its next job before
-// whoever wanted to know of the start has come to terms with it.
-func (p *prefork) runIn(c *process, j *Job) Result {
-	var telling sync.WaitGroup
-	defer telling.Wait()
-	c.count++
-	_, err := c.jobs.Write(j.frame)
-	for err == nil {
-		var payload []byte
-		if payload, err = readFrame(c.in); err != nil || len(payload) == 0 {
-			break
-		}
-		switch payload[0] {
-		case frameStarted:
-			telling.Go(j.Started)
-			continue
-		case frameDone:
-			r, leaving, bad := decodeDone(payload)
-			if err = bad; err != nil {
-				break
-			}
-			c.proven.Store(true)
-			if leaving {
-				c.parted.Store(true)
-			} else {
-				p.offer(c)
-			}
-			return r
-		}
-	}
-	return c.lost()
-}
-
-// lost tells what became of the job that a dead or dying child held. The child's own notes outlive it.
-func (p *process) lost() Result {
-	p.kill() // in case that it only closed its end
-	<-p.gone
-	if p.notes.taken.Load() != p.count {
-		return Result{}
-	}
-	if ended := p.notes.ended.Load(); ended>>8 == p.count {
-		return Result{
-			Status: Status(ended),
-			Err:    errors.New("the pool child died before it could say more"),
-			After:  time.Duration(p.notes.after.Load()),
-			PID:    p.pid(),
-		}
-	}
-	return Result{Status: Killed, PID: p.pid()}
-}
-
 // offer makes a child available.
-func (p *prefork) offer(c *process) {
+func (p *prefork) offer(s *seat) {
 	for {
 		select {
-		case p.idle <- c:
+		case p.idle <- s:
 			return
 		default:
 			p.sweep() // full of dead ones
@@ -192,9 +90,9 @@ func (p *prefork) offer(c *process) {
 func (p *prefork) sweep() {
 	for range len(p.idle) {
 		select {
-		case c := <-p.idle:
-			if c.alive() {
-				p.idle <- c
+		case s := <-p.idle:
+			if s.child.alive() {
+				p.idle <- s
 			}
 		default:
 			return
@@ -202,53 +100,87 @@ func (p *prefork) sweep() {
 	}
 }
 
-// Cancel implements Pool.
-func (p *prefork) Cancel(cause error) {
-	text := []byte("cancelled")
-	if cause != nil {
-		text = []byte(cause.Error())
+// Resize implements Manager.
+func (p *prefork) Resize(n int) error {
+	if n < 0 || n > mostChildren {
+		return fmt.Errorf("resize the pool: %d children are not from 0 to %d", n, mostChildren)
 	}
-	for _, c := range p.held() {
-		_, _ = c.leash.Write(text)
-		time.AfterFunc(heed, func() {
-			c.kill()
-			c.release()
-		})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended() {
+		return nil
+	}
+	for len(p.places) < n {
+		p.add(nil)
+	}
+	for busy := range 2 { // the idle first
+		for i := len(p.places) - 1; i >= 0 && len(p.places) > n; i-- {
+			pl := p.places[i]
+			if busy == 0 && pl.child != nil && pl.child.occupied() {
+				continue
+			}
+			close(pl.leave)
+			p.places = append(p.places[:i], p.places[i+1:]...)
+		}
+	}
+	return nil
+}
+
+// Restart implements Manager.
+func (p *prefork) Restart() {
+	p.mu.Lock()
+	places := append([]*place(nil), p.places...)
+	p.mu.Unlock()
+	go func() {
+		for _, pl := range places {
+			p.replace(pl)
+		}
+	}()
+}
+
+// replace has a place's child leave, and unless that is busy waits until there is another.
+func (p *prefork) replace(pl *place) {
+	p.mu.Lock()
+	old := pl.child
+	p.mu.Unlock()
+	if old == nil || old.retire() {
+		return
+	}
+	for {
+		p.mu.Lock()
+		now, changed := pl.child, p.changed
+		p.mu.Unlock()
+		if now != nil && now != old {
+			return
+		}
+		select {
+		case <-changed:
+		case <-pl.leave:
+			return
+		case <-p.closing:
+			return
+		}
 	}
 }
 
-// held returns the children of now, each held.
-func (p *prefork) held() (all []*process) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.children {
-		if c != nil && c.hold() {
-			all = append(all, c)
+// Kill implements Manager.
+func (p *prefork) Kill(attempt uint64, sig syscall.Signal) bool {
+	for _, c := range p.held() {
+		found := c.terminate(attempt, sig)
+		c.release()
+		if found {
+			return true
 		}
 	}
-	return all
+	return false
 }
+
+// Abandoned implements Manager: who is over the limit is killed.
+func (p *prefork) Abandoned() int { return 0 }
 
 // Size implements Pool.
-func (p *prefork) Size() int { return p.settings.Size }
-
-// PIDs implements Pool.
-func (p *prefork) PIDs() (pids []int) {
+func (p *prefork) Size() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range p.children {
-		if c != nil && c.alive() {
-			pids = append(pids, c.pid())
-		}
-	}
-	return pids
-}
-
-// Close implements Pool.
-func (p *prefork) Close() error {
-	p.closed.Do(func() {
-		close(p.closing)
-		p.keepers.Wait()
-	})
-	return nil
+	return len(p.places)
 }

@@ -2,124 +2,73 @@ package pool
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// Files of a child, by number: its end of the job socket, of the leash, and the notebook's memory.
-const (
-	fdJobs = 3 + iota
-	fdLeash
-	fdNotebook
-)
-
-// childProcs bounds a child to the processor that runs its task and one that watches its parent: with more, the
-// children of one machine get in each other's way; with one, the watching holds up tasks that are short.
-const childProcs = "GOMAXPROCS=2"
-
-// A notebook is memory that a child shares with its parent: what it says there costs no system call, and is known
-// to the parent after the child's death. Jobs are numbered from 1 by the parent.
-type notebook struct {
-	taken atomic.Uint64 // the last job that the child has read
-	ended atomic.Uint64 // the last job that ran to its end, shifted left by 8, and its Status
-	after atomic.Int64  // that job's Result.After
-}
-
-func mapNotebook(fd int) (*notebook, []byte, error) {
-	page, err := unix.Mmap(fd, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, fmt.Errorf("map the memory that a pool child shares: %w", err)
-	}
-	return (*notebook)(unsafe.Pointer(&page[0])), page, nil
-}
-
-// A process is one child as its parent sees it.
+// A process is one child as its parent sees it. It leads a process group, so that what tasks start can be killed
+// with it.
 type process struct {
-	cmd    *exec.Cmd
-	jobs   *os.File // socket
-	in     *bufio.Reader
-	leash  *os.File // the child leaves when this pipe closes; what is written there cancels its tasks
-	notes  *notebook
-	page   []byte
-	gone   chan struct{} // closed when the process has been reaped
-	born   time.Time
-	users  atomic.Int32 // what the parent holds of the child is freed by the last of them
-	count  uint64       // jobs sent
-	proven atomic.Bool  // it has finished a job
-	parted atomic.Bool  // it said that it leaves
-}
+	cmd   *exec.Cmd
+	jobs  *os.File // socket
+	in    *bufio.Reader
+	leash *os.File // the child leaves when this pipe closes; what is written there cancels its tasks
+	book  *notebook
+	out   *output       // nil where it is not captured
+	gone  chan struct{} // closed when the process has been reaped
+	born  time.Time
+	users atomic.Int32 // what the parent holds of the child is freed by the last of them
 
-// fork starts a child process. It must be called on a thread that outlives the child: the child gets SIGKILL when
-// the thread that started it ends.
-func fork(env string) (p *process, err error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("start a pool child: find this program's own binary: %w", err)
-	}
-	var open []*os.File
-	defer func() {
-		for _, f := range open {
-			f.Close()
-		}
-	}()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("start a pool child: make a socket pair: %w", err)
-	}
-	_ = unix.SetNonblock(pair[0], true) // the parent's end waits in the poller, the child's in the kernel
-	jobs, theirJobs := os.NewFile(uintptr(pair[0]), "pool child"), os.NewFile(uintptr(pair[1]), "pool child's end")
-	open = append(open, theirJobs)
-	theirLeash, leash, err := os.Pipe()
-	if err != nil {
-		jobs.Close()
-		return nil, fmt.Errorf("start a pool child: make a pipe: %w", err)
-	}
-	open = append(open, theirLeash)
-	p = &process{jobs: jobs, leash: leash, in: bufio.NewReaderSize(jobs, 4096), gone: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			p.free()
-		}
-	}()
-	fd, err := unix.MemfdCreate("taskbench-pool-child", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("start a pool child: make memory to share: %w", err)
-	}
-	memory := os.NewFile(uintptr(fd), "pool child's notebook")
-	open = append(open, memory)
-	if err := memory.Truncate(int64(os.Getpagesize())); err != nil {
-		return nil, fmt.Errorf("start a pool child: size the memory to share: %w", err)
-	}
-	if p.notes, p.page, err = mapNotebook(fd); err != nil {
-		return nil, err
-	}
-	p.cmd = exec.Command(exe, "pool-child")
-	p.cmd.Env = append(os.Environ(), env, childProcs)
-	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr // standard output may be the parent's way to speak to a program
-	p.cmd.ExtraFiles = []*os.File{theirJobs, theirLeash, memory}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start a pool child: %w", err)
-	}
-	p.born = time.Now()
-	p.users.Store(1)
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.gone)
-	}()
-	return p, nil
+	proven  atomic.Bool   // it has finished a job
+	meant   atomic.Bool   // its end is the parent's will, or as configured
+	retired chan struct{} // closed when it is to get no more jobs
+
+	writing sync.Mutex
+
+	mu       sync.Mutex
+	reaped   bool
+	retiring bool
+	busy     int // jobs that run, and are waited for
+	seats    []*seat
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-func (p *process) kill() { _ = p.cmd.Process.Kill() }
+// signal reaches the child and what its tasks have started.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped { // else the number may be another's
+		_ = syscall.Kill(-p.pid(), s)
+	}
+}
+
+func (p *process) kill() { p.signal(syscall.SIGKILL) }
+
+// reap waits for the child's end. What the tasks of a child that was cut off have started goes with it; a child
+// that left of its own will leaves it alone.
+func (p *process) reap() {
+	var info unix.Siginfo
+	for unix.Waitid(unix.P_PID, p.pid(), &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR { //nolint:errorlint // a bare errno
+	}
+	p.mu.Lock()
+	if info.Code != cldExited {
+		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
+	}
+	p.reaped = true
+	p.mu.Unlock()
+	_ = p.cmd.Wait()
+	close(p.gone)
+}
+
+// cldExited is the Code of waitid(2) for a process that ended by itself.
+const cldExited = 1
 
 func (p *process) alive() bool {
 	select {
@@ -128,6 +77,13 @@ func (p *process) alive() bool {
 	default:
 		return true
 	}
+}
+
+func (p *process) write(frame []byte) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	_, err := p.jobs.Write(frame)
+	return err
 }
 
 // hold keeps the child's files and notebook from being freed; it fails when they are already.
@@ -153,7 +109,50 @@ func (p *process) release() {
 func (p *process) free() {
 	p.jobs.Close()
 	p.leash.Close()
-	if p.page != nil {
-		_ = unix.Munmap(p.page)
+	if p.book != nil {
+		p.book.close()
 	}
+	if p.out != nil {
+		p.out.close()
+	}
+}
+
+// engage counts a job in, and holds the child; false when the child gets no more.
+func (p *process) engage() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.retiring || !p.hold() {
+		return false
+	}
+	p.busy++
+	return true
+}
+
+// disengage undoes engage. A retired child leaves with its last job.
+func (p *process) disengage() {
+	p.mu.Lock()
+	p.busy--
+	leave := p.retiring && p.busy == 0
+	p.mu.Unlock()
+	if leave {
+		p.leash.Close()
+	}
+	p.release()
+}
+
+// retire gives the child no more jobs, and has it leave when it has none; it tells whether it had one.
+func (p *process) retire() (busy bool) {
+	p.mu.Lock()
+	first := !p.retiring
+	p.retiring = true
+	busy = p.busy > 0
+	p.mu.Unlock()
+	if first {
+		p.meant.Store(true)
+		close(p.retired)
+		if !busy {
+			p.leash.Close()
+		}
+	}
+	return busy
 }

@@ -1,0 +1,125 @@
+package pool
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ChildEnv is the environment variable that makes a process a pool child. Its value holds what the child is told.
+const ChildEnv = "TASKBENCH_POOL_CHILD"
+
+// orders are what a child is told when it starts.
+type orders struct {
+	MaxTasks  int   `json:"max_tasks"`
+	MaxMemory int64 `json:"max_memory"`
+	Seats     int   `json:"seats"` // most jobs at a time; 1 is a prefork child
+}
+
+// Files of a child, by number: its end of the job socket, of the leash, and the notebook's memory.
+const (
+	fdJobs = 3 + iota
+	fdLeash
+	fdNotebook
+)
+
+// A mould is what all children of a pool have in common.
+type mould struct {
+	seats int
+	env   []string
+	log   *slog.Logger // for captured output; nil where that is not captured
+}
+
+// newMould checks that this process may have children.
+func newMould(s Settings, seats int, env ...string) (mould, error) {
+	if IsChild() {
+		return mould{}, errors.New("start a pool with children: this process is itself a pool child that was not taken over: call worker.Main first in main and in TestMain")
+	}
+	told, err := json.Marshal(orders{MaxTasks: s.MaxTasks, MaxMemory: s.MaxMemory, Seats: seats})
+	if err != nil {
+		return mould{}, fmt.Errorf("start a pool with children: %w", err)
+	}
+	m := mould{seats: seats, env: append(env, ChildEnv+"="+string(told))}
+	if s.Capture {
+		m.log = s.Log
+	}
+	return m, nil
+}
+
+// fork starts a child process. It must be called on a thread that outlives the child: the child gets SIGKILL when
+// the thread that started it ends.
+func (m mould) fork() (p *process, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("start a pool child: %w", err)
+		}
+	}()
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's own binary: %w", err)
+	}
+	var theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+	}()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make a socket pair: %w", err)
+	}
+	_ = unix.SetNonblock(pair[0], true) // the parent's end waits in the poller; how the child's does is its own choice
+	jobs, theirJobs := os.NewFile(uintptr(pair[0]), "pool child"), os.NewFile(uintptr(pair[1]), "pool child's end")
+	theirs = append(theirs, theirJobs)
+	theirLeash, leash, err := os.Pipe()
+	if err != nil {
+		jobs.Close()
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	theirs = append(theirs, theirLeash)
+	p = &process{
+		jobs: jobs, leash: leash, in: bufio.NewReaderSize(jobs, 4096),
+		gone: make(chan struct{}), retired: make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			p.free()
+		}
+	}()
+	if p.book, err = newNotebook(m.seats); err != nil {
+		return nil, err
+	}
+	theirs = append(theirs, p.book.file)
+	p.cmd = exec.Command(exe, "pool-child")
+	p.cmd.Env = append(os.Environ(), m.env...)
+	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr // standard output may be the parent's way to speak to a program
+	if m.log != nil {
+		var write *os.File
+		if p.out, write, err = newOutput(m.log); err != nil {
+			return nil, err
+		}
+		theirs = append(theirs, write)
+		p.cmd.Stdout, p.cmd.Stderr = write, write
+	}
+	p.cmd.ExtraFiles = []*os.File{theirJobs, theirLeash, p.book.file}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err = p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.born = time.Now()
+	p.users.Store(1)
+	if p.out != nil {
+		p.out.pid = p.pid()
+		go p.out.follow()
+	}
+	go p.reap()
+	return p, nil
+}
