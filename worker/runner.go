@@ -8,15 +8,31 @@ import (
 	"runtime/debug"
 	"time"
 
+	"taskbench/worker/message"
 	"taskbench/worker/pool"
+	"taskbench/worker/result"
 )
 
-// ErrTimeLimit is the cause of a task context that ended because the message's own time limit was reached.
-var ErrTimeLimit = errors.New("the task's time limit was reached")
+// ErrSoftLimit and ErrHardLimit are causes of a task context that ended because a time limit was reached; both are
+// ErrTimeLimit. After the soft limit the task may still return what it has; at the hard limit it is given up.
+var (
+	ErrTimeLimit = pool.ErrTimeLimit
+	ErrSoftLimit = pool.ErrSoftLimit
+	ErrHardLimit = pool.ErrHardLimit
+)
+
+// ErrRevoked is the cause of a task context that ended because the task was revoked while it ran.
+var ErrRevoked = pool.ErrRevoked
 
 // ErrStopped is the cause of a task context that ended because the worker stopped and its grace was over. In a
 // pool child the cause has the same text.
 var ErrStopped = errors.New("the worker stopped and its grace was over")
+
+// celeryModule is where Python finds Celery's own exceptions.
+const celeryModule = "celery.exceptions"
+
+// maxValue is the most bytes that an encoded result may have: as much as Redis keeps under one key.
+const maxValue = 512 << 20
 
 // A runner carries out attempts in this process.
 type runner struct {
@@ -42,12 +58,12 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 	if j.Started != nil {
 		j.Started()
 	}
-	if limit := timeLimit(t.Soft, t.Hard); limit > 0 {
+	if soft, _ := j.Limits(); soft > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, ErrTimeLimit)
+		ctx, cancel = context.WithTimeoutCause(ctx, soft, ErrSoftLimit)
 		defer cancel()
 	}
-	value, err := call(ctx, f, &Request{
+	request := &Request{
 		ID:          t.ID,
 		Task:        t.Name,
 		Queue:       t.Message.Queue,
@@ -58,61 +74,122 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 		Redelivered: j.Redelivered,
 		Attempt:     j.Attempt,
 		ETA:         t.ETA,
-	})
-	if err == nil && value != nil {
-		if _, bad := json.Marshal(value); bad != nil {
-			err = fmt.Errorf("encode the result: %w", bad)
-		}
+		send:        j.Send,
 	}
-	result := judge(ctx, t.Retries, err)
-	if j.Ended != nil {
-		j.Ended(result)
+	value, err := call(ctx, f, request)
+	request.over.Store(true)
+	var ended pool.Result
+	if err == nil {
+		ended = returned(value)
+	} else {
+		ended = judge(ctx, t, err)
 	}
-	r.observer.Observe(Event{Kind: Finished, ID: t.ID, Attempt: j.Attempt, Outcome: outcome(result.Status)})
-	return result
+	if j.Ended == nil || j.Ended(ended) {
+		r.observer.Observe(Event{Kind: Finished, ID: t.ID, Attempt: j.Attempt, Outcome: outcome(ended.Status)})
+	}
+	return ended
 }
 
-// timeLimit is the earlier of the two; 0 is none.
-func timeLimit(soft, hard time.Duration) time.Duration {
-	if soft == 0 || hard > 0 && hard < soft {
-		return hard
-	}
-	return soft
+// panicked is a task's panic as an error.
+type panicked struct {
+	value any
+	stack string
 }
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
 // call survives the task's panic.
 func call(ctx context.Context, f Func, r *Request) (v any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = &panicked{p, string(debug.Stack())}
 		}
 	}()
 	return f(ctx, r)
 }
 
-// judge says what a function's error means.
-func judge(ctx context.Context, retries int, err error) pool.Result {
-	if err == nil {
+// returned is what becomes of a task that returned no error. One whose value cannot be kept has failed, and done its
+// work all the same: it must not be taken for one to be run again.
+func returned(value any) pool.Result {
+	if value == nil {
 		return pool.Result{Status: pool.OK}
 	}
-	if again, ok := errors.AsType[*RetryError](err); ok {
-		most := again.Max
-		if most == 0 {
-			most = DefaultRetries
-		}
-		if most < 0 || retries < most {
-			return pool.Result{Status: pool.Retry, Err: err, After: max(again.After, 0)}
-		}
-		return pool.Result{Status: pool.Failed, Err: fmt.Errorf("retried %d times: %w", retries, err)}
+	raw, err := encode(value)
+	if err == nil && len(raw) > maxValue {
+		err = fmt.Errorf("it takes %d bytes, and %d is the most", len(raw), maxValue)
 	}
+	if err != nil {
+		err = fmt.Errorf("the task ran to its end and is not run again, but its result cannot be encoded: %w", err)
+		return pool.Result{Status: pool.Failed, Err: err, Exception: result.NewException("kombu.exceptions", "EncodeError", err.Error())}
+	}
+	return pool.Result{Status: pool.OK, Value: raw}
+}
+
+// encode survives the panic of a value that encodes itself.
+func encode(value any) (raw json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return json.Marshal(value)
+}
+
+// judge says what a function's error means.
+func judge(ctx context.Context, t *message.Task, err error) pool.Result {
+	if again, ok := errors.AsType[*RetryError](err); ok {
+		return judgeRetry(t, again, err)
+	}
+	ended := pool.Result{Status: pool.Failed, Err: err, Exception: exception(err)}
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
 	case errors.Is(cause, ErrTimeLimit):
-		return pool.Result{Status: pool.TimedOut, Err: err}
+		ended.Status = pool.TimedOut
+		if gaveUp(err) {
+			ended.Exception = result.NewException("billiard.exceptions", "SoftTimeLimitExceeded")
+		}
+	case errors.Is(cause, ErrRevoked):
+		ended.Status, ended.Terminated = pool.Killed, true
+		ended.Exception = result.NewException(celeryModule, "TaskRevokedError", "terminated")
 	default:
-		return pool.Result{Status: pool.Killed, Err: err}
+		ended.Status = pool.Killed
 	}
-	return pool.Result{Status: pool.Failed, Err: err}
+	return ended
+}
+
+// gaveUp tells whether a task's error is no more than its context's end.
+func gaveUp(err error) bool {
+	return errors.Is(err, ErrTimeLimit) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+func judgeRetry(t *message.Task, again *RetryError, err error) pool.Result {
+	most := again.Max
+	if most == 0 {
+		most = DefaultRetries
+	}
+	ended := pool.Result{Status: pool.Retry, Err: err, After: max(again.After, 0)}
+	if most >= 0 && t.Retries >= most {
+		ended = pool.Result{Status: pool.Failed, Err: fmt.Errorf("retried %d times: %w", t.Retries, err)}
+	}
+	switch {
+	case again.Cause != nil:
+		ended.Exception = exception(again.Cause)
+	case ended.Status == pool.Retry:
+		ended.Exception = result.NewException(celeryModule, "Retry", again.Error())
+	default:
+		ended.Exception = result.NewException(celeryModule, "MaxRetriesExceededError", fmt.Sprintf("Can't retry %s[%s]: it was retried %d times", t.Name, t.ID, t.Retries))
+	}
+	return ended
+}
+
+// exception is an error in the form in which results keep it.
+func exception(err error) *result.Exception {
+	if p, ok := errors.AsType[*panicked](err); ok {
+		x := result.NewException(result.Builtins, "Exception", fmt.Sprintf("panic: %v", p.value))
+		x.Traceback = p.stack
+		return x
+	}
+	return result.FromError(err)
 }
 
 func outcome(s pool.Status) Outcome {
