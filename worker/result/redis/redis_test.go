@@ -1,0 +1,24 @@
+package redis
+
+import (
+	"context"
+	"testing"
+
+	broker "taskbench/brokers/redis"
+	"taskbench/worker/result"
+	"taskbench/worker/result/resulttest"
+)
+
+func TestContract(t *testing.T) {
+	if !resulttest.Serves() {
+		return
+	}
+	s := resulttest.Launch(t, broker.Driver)
+	resulttest.Run(t, resulttest.Subject{
+		Open: func(ctx context.Context, o result.Options) (result.Backend, error) {
+			o.Prefix = "contract"
+			return Open(ctx, s.URL, o)
+		},
+		Kill: s.Kill, Up: s.Up,
+	})
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package resulttest
+
+import "os/exec"
+
+func dieWithParent(*exec.Cmd) {}
+
+func killAll(cmd *exec.Cmd) { _ = cmd.Process.Kill() } // it may be gone

@@ -1,0 +1,156 @@
+package resulttest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// Serves tells whether tests are to start servers: not in the embedded lab, which has none.
+func Serves() bool { return os.Getenv("BENCH_LAB") != "embedded" }
+
+// A Server is a process of its own that ends with its test.
+type Server struct {
+	URL     string
+	command func() *exec.Cmd
+	ready   func(ctx context.Context) error
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	log *os.File
+}
+
+// Launch starts a broker's server from the binary on PATH. Where there is none the test fails, but with BENCH_LAB
+// auto or unset, where it is skipped.
+func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
+	t.Helper()
+	for _, name := range d.Server.Binaries {
+		Find(t, strings.Split(name, "|")...)
+	}
+	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: t.TempDir(), Host: "127.0.0.1", Port: FreePort(t)}
+	c := d.Server.Command(l)
+	for name, text := range c.Files {
+		file := filepath.Join(l.Dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := d.Server.URL(fmt.Sprintf("127.0.0.1:%d", l.Port))
+	return Start(t, url, func() *exec.Cmd {
+		cmd := exec.Command(c.Args[0], append(c.Args[1:len(c.Args):len(c.Args)], settings...)...)
+		cmd.Dir = l.Dir
+		cmd.Env = append(os.Environ(), c.Env...)
+		return cmd
+	}, func(ctx context.Context) error {
+		_, err := d.Server.Ready(ctx, url)
+		return err
+	})
+}
+
+// Find returns the path of the first program that is on PATH, or ends the test as Launch does.
+func Find(t testing.TB, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if p, err := exec.LookPath(name); err == nil {
+			return p
+		}
+	}
+	if lab := os.Getenv("BENCH_LAB"); lab != "" && lab != "auto" {
+		t.Fatalf("BENCH_LAB is %s, and none of %q is on PATH", lab, names)
+	}
+	t.Skipf("this machine has none of %q", names)
+	return ""
+}
+
+// FreePort finds a port of 127.0.0.1 that nobody uses.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Start starts a server and waits, half a minute at most, until ready is nil.
+func Start(t testing.TB, url string, command func() *exec.Cmd, ready func(ctx context.Context) error) *Server {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{URL: url, command: command, ready: ready, log: log}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("the server said:\n%s", text[max(0, len(text)-4000):])
+		}
+		log.Close()
+	})
+	if err := s.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Up starts the server, where it was before.
+func (s *Server) Up(ctx context.Context) error {
+	s.mu.Lock()
+	cmd := s.command()
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	dieWithParent(cmd)
+	err := cmd.Start()
+	if err == nil {
+		s.cmd = cmd
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("start server: %w", err)
+	}
+	return Until(ctx, 30*time.Second, func() error { return s.ready(ctx) })
+}
+
+// Kill ends the server with SIGKILL, and returns when it is gone.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd != nil {
+		killAll(s.cmd)
+		_ = s.cmd.Wait() // it was killed
+		s.cmd = nil
+	}
+}
+
+// Until waits until f is nil, and returns its last error when that takes too long.
+func Until(ctx context.Context, within time.Duration, f func() error) error {
+	limit := time.NewTimer(within)
+	defer limit.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		again := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-again.C:
+		case <-limit.C:
+			return fmt.Errorf("not within %v: %w", within, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
