@@ -16,7 +16,7 @@ var errScheme = errors.New("the scheme is another")
 
 // SaveGroup implements result.Groups.
 func (s *Results) SaveGroup(ctx context.Context, id string, tuple json.RawMessage) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	if err := message.Valid(tuple); err != nil {
@@ -30,7 +30,7 @@ func (s *Results) SaveGroup(ctx context.Context, id string, tuple json.RawMessag
 
 // Group implements result.Groups.
 func (s *Results) Group(ctx context.Context, id string) (json.RawMessage, error) {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -61,7 +61,7 @@ func (s *Results) chord(group string) *chord {
 
 // Expect implements result.Counter.
 func (s *Results) Expect(ctx context.Context, group string, parts int) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -72,7 +72,7 @@ func (s *Results) Expect(ctx context.Context, group string, parts int) error {
 
 // Report implements result.Counter.
 func (s *Results) Report(ctx context.Context, p result.Part) ([]result.Part, error) {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -109,7 +109,7 @@ func place(p result.Part) int {
 
 // Done implements result.Counter.
 func (s *Results) Done(ctx context.Context, group string) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()

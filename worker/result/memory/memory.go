@@ -87,7 +87,8 @@ func Open(_ context.Context, rawURL string, o result.Options) (*Results, error) 
 	return shared.stores[u.Host].connect(o), nil
 }
 
-func (s *Results) usable(ctx context.Context) error {
+// Usable is nil, result.ErrClosed, or the error of a context that has ended.
+func (s *Results) Usable(ctx context.Context) error {
 	select {
 	case <-s.closed:
 		return result.ErrClosed
@@ -106,7 +107,7 @@ func (s *Results) until() time.Time {
 
 // Store implements result.Backend. The record is kept as it is: its parts must not be changed any more.
 func (s *Results) Store(ctx context.Context, r result.Record) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	if _, err := result.Encode(r); err != nil { // what no other backend takes, this one does not either
@@ -134,7 +135,7 @@ func (s *Results) put(r result.Record) {
 
 // Get implements result.Backend.
 func (s *Results) Get(ctx context.Context, id string) (result.Record, error) {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return result.Record{}, err
 	}
 	s.mu.Lock()
@@ -155,7 +156,7 @@ func (s *Results) Wait(ctx context.Context, id string) (result.Record, error) {
 
 // Forget implements result.Backend.
 func (s *Results) Forget(ctx context.Context, ids ...string) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -168,7 +169,7 @@ func (s *Results) Forget(ctx context.Context, ids ...string) error {
 
 // Cleanup implements result.Cleaner. It also happens by itself, every ten thousand stores.
 func (s *Results) Cleanup(ctx context.Context) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.Usable(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
