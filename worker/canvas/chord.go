@@ -74,16 +74,11 @@ func (f *Follower) chordBody(s Signature, c call) (Signature, error) {
 	}
 	switch {
 	case c.chain == nil:
-	case len(c.chain) > 0 || body.Kind == "":
-		rest := c.chain
-		if own, _ := list(body.Options["chain"]); body.Kind == "" {
-			rest = append(rest[:len(rest):len(rest)], own...)
-			body = body.option("chain", appendList(nil, rest))
-		} else {
-			steps := join(nil, body)
-			after := unchained(Signature{}.option("chain", appendList(nil, rest)))[1:]
-			body = f.freezer(namer{seed: s.id()}).freeze(single(joinAll(steps, after)), "after")
-		}
+	case body.Kind == "":
+		own, _ := list(body.Options["chain"])
+		body = body.option("chain", appendList(nil, slices.Concat(c.chain, own)))
+	case len(c.chain) > 0:
+		body = f.freezer(namer{seed: s.id()}).freeze(then(body, following(c.chain)), "after")
 	}
 	if c.parent != "" && body.Kind != KindGroup {
 		body = body.first("parent_id", quote(c.parent)).first("root_id", quote(c.root))
@@ -92,6 +87,13 @@ func (f *Follower) chordBody(s Signature, c call) (Signature, error) {
 		body = body.option("group_id", quote(s.id()))
 	}
 	return body, body.Err()
+}
+
+// following is what a message's chain holds, as one signature.
+func following(chain []json.RawMessage) Signature {
+	steps := parsed(appendList(nil, chain))
+	slices.Reverse(steps)
+	return single(joinAll(nil, steps))
 }
 
 // publishUnlock sends the task that looks again and again whether the header is done, where results cannot count.

@@ -57,9 +57,8 @@ func (f *Follower) publishChain(ctx context.Context, s Signature, c call) error 
 // publishGroup sends the members. A group that something comes after was not made by Chain; it is a chord.
 func (f *Follower) publishGroup(ctx context.Context, s Signature, c call) error {
 	if len(c.chain) > 0 {
-		next := unchained(Signature{}.option("chain", appendList(nil, c.chain)))[1:]
+		chord := f.freezer(namer{seed: s.id()}).freeze(upgraded(s, following(c.chain)), "")
 		c.chain = nil
-		chord := f.freezer(namer{seed: s.id()}).freeze(upgraded(s, single(joinAll(nil, next))), "")
 		if err := chord.Err(); err != nil {
 			return err
 		}
