@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/canvas"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 )
@@ -77,24 +78,38 @@ func (s *session) takeAgain(ctx, settle context.Context, d brokers.Delivery, num
 // lookUp is how long a redelivered message waits for what the backend knows of its task.
 const lookUp = 2 * time.Second
 
-// succeededBefore acknowledges a redelivered message whose task has succeeded, here or elsewhere, according to the
-// backend. Where the worker that ran it may not have come to tell a chord, the chord is told again.
+// succeededBefore acknowledges a message whose task has succeeded, here or elsewhere, according to the backend: one
+// that was redelivered, or a chord's body, which may have been sent twice. Where the worker that ran it may not have come to tell a chord, the chord is told again.
 func (s *session) succeededBefore(settle context.Context, a *attempt) bool {
 	w := s.worker
-	if w.options.Results == nil || a.task.early || !said(w.config.Deduplicate, true) {
+	once := a.job.Task.Message.Headers[canvas.HeaderOnce] == true
+	if w.options.Results == nil || !once && (a.task.early || !said(w.config.Deduplicate, true)) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(settle, lookUp)
-	defer cancel()
-	r, err := w.options.Results.Get(ctx, a.key.id)
-	if err != nil || r.State != result.Success {
+	var r result.Record
+	get := func(ctx context.Context) (err error) {
+		r, err = w.options.Results.Get(ctx, a.key.id)
+		return err
+	}
+	if once { // it must not run twice because the backend is down for a moment
+		if !s.persist(settle, a, get) {
+			return true
+		}
+	} else {
+		ctx, cancel := context.WithTimeout(settle, lookUp)
+		defer cancel()
+		if get(ctx) != nil {
+			return false
+		}
+	}
+	if r.State != result.Success {
 		return false
 	}
 	if !s.persist(settle, a, func(ctx context.Context) error { return w.stored(ctx, a, r) }) {
 		return true
 	}
 	w.counters.deduplicated.Add(1)
-	w.log.Info("redelivered message of a task that has succeeded acknowledged without running it again", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id)
+	w.log.Info("message of a task that has succeeded acknowledged without running it again", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id)
 	s.finish(settle, a)
 	return true
 }

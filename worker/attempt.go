@@ -2,11 +2,13 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/canvas"
 	"taskbench/worker/message"
 	"taskbench/worker/pool"
 	"taskbench/worker/result"
@@ -36,7 +38,7 @@ type attempt struct {
 	signal atomic.Int32 // by which remote control ended it
 
 	mu       sync.Mutex
-	children []string // ids of tasks that this one sent
+	children []json.RawMessage // result tuples of tasks that this one sent
 }
 
 // The stages of an attempt.
@@ -98,7 +100,7 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 	if !s.admit(ctx, settle, a, redelivered) {
 		return true
 	}
-	if redelivered && s.succeededBefore(settle, a) {
+	if (redelivered || m.Headers[canvas.HeaderOnce] == true) && s.succeededBefore(settle, a) {
 		return true
 	}
 	return s.start(ctx, settle, a)
@@ -184,7 +186,12 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 		a.job.Started = a.started
 	}
 	a.enter(queued)
-	r := (*w.pool.Load()).Run(ctx, &a.job)
+	var r pool.Result
+	if a.task.attended != nil {
+		r = s.attended(ctx, a, a.task.attended)
+	} else {
+		r = (*w.pool.Load()).Run(ctx, &a.job)
+	}
 	switch r.Status {
 	case pool.Unstarted:
 		s.giveBack(settle, a)

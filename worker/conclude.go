@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,18 +27,6 @@ func linked(t *message.Task) bool {
 	}
 	b, err := t.Body()
 	return err == nil && len(b.Embed) > 0 && string(b.Embed) != "null"
-}
-
-// A follower carries workflows on when one of their tasks has ended.
-type follower interface {
-	// Succeeded sends what follows a success, before that is stored; it returns the result tuples of what it sent.
-	Succeeded(ctx context.Context, t *message.Task, body message.Body, value json.RawMessage) ([]json.RawMessage, error)
-
-	// Stored reports the task's part to its chord, after the result was stored.
-	Stored(ctx context.Context, t *message.Task, body message.Body, r result.Record) error
-
-	// Failed sends what follows a failure.
-	Failed(ctx context.Context, t *message.Task, body message.Body, x *result.Exception) error
 }
 
 // stores tells whether results of the task are kept.
@@ -65,10 +54,7 @@ func (w *Worker) record(a *attempt, s result.State) result.Record {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, id := range a.children {
-		quoted, _ := json.Marshal(id) // a string always encodes
-		r.Children = append(r.Children, json.RawMessage(`[[`+string(quoted)+`, null], null]`))
-	}
+	r.Children = slices.Clone(a.children)
 	if w.config.ResultExtended {
 		r.Extended = w.extended(t)
 	}
@@ -140,14 +126,14 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			}
 			children, err := w.follower.Succeeded(ctx, t, body, rec.Value)
 			rec.Children = append(rec.Children[:known], children...)
-			return err
+			return w.follows(a, err)
 		}, func(ctx context.Context) error {
 			return w.store(ctx, a, stores, rec)
 		}, func(ctx context.Context) error {
 			if !follows {
 				return nil
 			}
-			return w.follower.Stored(ctx, t, body, rec)
+			return w.follows(a, w.follower.Stored(ctx, t, body, rec))
 		}) {
 			return
 		}
@@ -186,7 +172,7 @@ func (w *Worker) stored(ctx context.Context, a *attempt, r result.Record) error 
 	if err != nil || !linked(t) {
 		return nil
 	}
-	return w.follower.Stored(ctx, t, body, r)
+	return w.follows(a, w.follower.Stored(ctx, t, body, r))
 }
 
 // bury keeps the failure of a task, and tells those that follow in its workflow.
@@ -206,7 +192,7 @@ func (s *session) bury(settle context.Context, a *attempt, x *result.Exception) 
 		if err != nil || !follows {
 			return nil
 		}
-		return w.follower.Failed(ctx, t, body, x)
+		return w.follows(a, w.follower.Failed(ctx, t, body, x))
 	})
 }
 
@@ -221,6 +207,9 @@ func (s *session) fail(ctx, settle context.Context, a *attempt, r pool.Result) {
 	case isReject(x):
 		s.reject(ctx, settle, a, x)
 		return
+	case x.Type == replacedBy && len(x.Args) == 1:
+		s.replace(settle, a, x)
+		return
 	}
 	w.counters.failed.Add(1)
 	w.logFailure(a, r.Err)
@@ -231,6 +220,12 @@ func (s *session) fail(ctx, settle context.Context, a *attempt, r pool.Result) {
 			return
 		}
 	}
+	s.failure(settle, a, x)
+}
+
+// failure settles an attempt that has failed for good.
+func (s *session) failure(settle context.Context, a *attempt, x *result.Exception) {
+	w := s.worker
 	if !s.bury(settle, a, x) {
 		return
 	}
@@ -300,7 +295,13 @@ func (s *session) drop(settle context.Context, a *attempt, why string) {
 	stores := w.stores(a)
 	if !s.persist(settle, a, func(ctx context.Context) error {
 		return w.store(ctx, a, stores, rec)
-	}, func(ctx context.Context) error { return w.stored(ctx, a, rec) }) {
+	}, func(ctx context.Context) error {
+		body, err := t.Body()
+		if err != nil || !linked(t) {
+			return nil
+		}
+		return w.follows(a, w.follower.Revoked(ctx, t, body, rec.Exception))
+	}) {
 		return
 	}
 	w.log.Info("task not run", "worker", w.config.Name, "task", t.Name, "id", t.ID, "why", why)

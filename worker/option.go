@@ -105,13 +105,10 @@ func (b Backoff) Pause(id string, retries int) time.Duration {
 
 // wrap gives a function the behaviour that its options ask for in the process that runs it.
 func (o *taskOptions) wrap(f Func) Func {
-	if o.retries == nil && o.auto == nil {
-		return f
-	}
 	return func(ctx context.Context, r *Request) (any, error) {
 		v, err := f(ctx, r)
 		if err != nil {
-			err = o.judge(ctx, r, err)
+			err = o.judge(ctx, r, carry(err))
 		}
 		return v, err
 	}

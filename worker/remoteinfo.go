@@ -193,7 +193,7 @@ func (w *Worker) remoteRegistered(_ context.Context, a args) (any, error) {
 	}
 	names := []string{}
 	for name, t := range w.tasks {
-		if strings.HasPrefix(name, "celery.") && !builtins {
+		if builtin(name) && !builtins {
 			continue
 		}
 		if l := t.bucket.Limit(); l > 0 {

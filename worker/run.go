@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/canvas"
 	"taskbench/worker/event"
 	"taskbench/worker/pool"
 	"taskbench/worker/revoke"
@@ -33,7 +34,7 @@ type Worker struct {
 	tasks    map[string]*taskState // by name; the map does not change
 	routes   *route.Table
 	revoked  *revoke.Set
-	follower follower
+	follower *canvas.Follower
 	events   *event.Sender
 	clock    *event.Clock
 	jitter   *mathrand.Rand // of Run's goroutine
@@ -71,10 +72,12 @@ func New(c Config, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		config: c, options: o, variant: variant, observer: o.Observer, log: o.Log,
-		memory: newMemory(variant, c.Prefetch), tasks: states(o.Registry, c), clock: new(event.Clock),
+		memory: newMemory(variant, c.Prefetch), clock: new(event.Clock),
 		pid: os.Getpid(), began: time.Now(), inProcess: !slices.Contains([]string{"prefork", "green"}, c.Pool),
 		givenUp: make(chan struct{}), queues: slices.Clone(c.Queues), bounds: c.Autoscale,
 	}
+	w.follower = &canvas.Follower{Publisher: w, Results: o.Results, Log: o.Log}
+	w.tasks = states(o.Registry, c, canvas.Builtins(w.follower))
 	w.stops.init()
 	w.prefetch.Store(int64(c.Prefetch))
 	if w.routes, err = route.New(c.Routes, c.Values); err != nil {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -190,16 +191,17 @@ const mostChildren = 1000
 
 // sendFor publishes for a task.
 func (s *session) sendFor(settle context.Context, a *attempt, m brokers.Message) error {
-	if err := s.worker.Publish(context.WithoutCancel(settle), m); err != nil {
+	w := s.worker
+	alive := context.WithoutCancel(settle)
+	if m.Headers[applyHeader] == true {
+		return w.apply(alive, a, m)
+	}
+	if err := w.Publish(alive, m); err != nil {
 		return err
 	}
 	if parent, _ := m.Headers["parent_id"].(string); parent == a.key.id {
-		id, _ := m.Headers["id"].(string)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if len(a.children) < mostChildren {
-			a.children = append(a.children, id)
-		}
+		id, _ := json.Marshal(m.Headers["id"]) // a string
+		a.child(json.RawMessage(`[[` + string(id) + `, null], null]`))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"taskbench/worker/canvas"
 	"taskbench/worker/rate"
 )
 
@@ -20,11 +21,12 @@ type taskState struct {
 	bucket      rate.Bucket
 	limited     atomic.Bool // the bucket has a limit, or somebody waits at it
 	total       atomic.Uint64
+	attended    canvas.Builtin // not run in the pool; nil for all but some builtin tasks
 }
 
 // states settles for every task of the registry what its options and the configuration say.
-func states(r *Registry, c Config) map[string]*taskState {
-	all := make(map[string]*taskState, len(r.funcs))
+func states(r *Registry, c Config, attended map[string]canvas.Builtin) map[string]*taskState {
+	all := make(map[string]*taskState, len(r.funcs)+len(attended))
 	common, _ := rate.Parse(c.RateLimit) // validated
 	for name := range r.funcs {
 		o := r.options[name]
@@ -44,10 +46,13 @@ func states(r *Registry, c Config) map[string]*taskState {
 		if o.limit != nil {
 			limit = *o.limit
 		}
-		if !c.DisableRateLimits {
+		if !c.DisableRateLimits && !builtin(name) {
 			s.setRate(limit)
 		}
 		all[name] = s
+	}
+	for name, run := range attended { // their work is done by the worker, and nobody waits for its result
+		all[name] = &taskState{name: name, early: c.Acks == Early, reject: true, acksFailure: true, attended: run, ignore: true}
 	}
 	return all
 }

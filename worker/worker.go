@@ -103,6 +103,7 @@ func (r *Registry) Add(name string, f Func, opts ...TaskOption) {
 	}
 	if r.funcs == nil {
 		r.funcs, r.options = make(map[string]Func), make(map[string]*taskOptions)
+		r.addLocal()
 	}
 	o := &taskOptions{}
 	for _, opt := range opts {
@@ -111,11 +112,13 @@ func (r *Registry) Add(name string, f Func, opts ...TaskOption) {
 	r.funcs[name], r.options[name] = o.wrap(f), o
 }
 
-// Names lists the known tasks in order.
+// Names lists the known tasks in order, but for those that every worker knows.
 func (r *Registry) Names() []string {
 	names := make([]string, 0, len(r.funcs))
 	for name := range r.funcs {
-		names = append(names, name)
+		if !builtin(name) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
