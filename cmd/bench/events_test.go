@@ -194,6 +194,22 @@ func TestEventsAreShownAndRecorded(t *testing.T) {
 	}
 }
 
+// An interrupt is how a person ends it, and no failure.
+func TestEventsInterrupted(t *testing.T) {
+	w := newWatched(t)
+	p := start(t, t.TempDir(), "events", "--broker", w.url)
+	p.says(t, "listening", 20*time.Second)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.code(t, 20*time.Second); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, p.talk())
+	}
+	if !strings.Contains(p.stdout.String(), "0 events in ") {
+		t.Errorf("no summary in %q", p.stdout.String())
+	}
+}
+
 func TestEventsForMachines(t *testing.T) {
 	for _, flag := range []string{"--json", "--dump=-"} {
 		w := newWatched(t)

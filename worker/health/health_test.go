@@ -140,7 +140,8 @@ func TestServerStopsAndTellsOfATakenPort(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
-	if _, err := http.Get("http://" + s.Addr() + "/healthz"); err == nil {
+	if answer, err := http.Get("http://" + s.Addr() + "/healthz"); err == nil {
+		_ = answer.Body.Close()
 		t.Error("it still answers")
 	}
 }
