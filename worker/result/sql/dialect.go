@@ -1,0 +1,146 @@
+package sql
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	mysql "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"taskbench/brokers"
+)
+
+// A dialect is what differs between databases.
+type dialect struct {
+	driver string
+	schema []string // run at every opening; each must do nothing where all is there
+	ids    bool     // rows get their ids from sequences that the client asks
+	places func(n int) string
+	upsert func(table, key, insert string, columns []string) string
+	lasts  string // the condition of an upsert under which the row may be changed
+	time   func(t time.Time) any
+}
+
+var taskColumns = []string{
+	"task_id", "status", "result", "date_done", "traceback", "name", "args", "kwargs", "worker", "retries", "queue",
+}
+
+// schema fills in the types that databases name differently.
+func schema(id, blob, text, datetime string) []string {
+	return []string{
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS celery_taskmeta (id %[1]s, task_id VARCHAR(155) UNIQUE, status VARCHAR(50), result %[2]s,
+			date_done %[4]s, traceback %[3]s, name VARCHAR(155), args %[2]s, kwargs %[2]s, worker VARCHAR(155), retries INTEGER, queue VARCHAR(155))`,
+			id, blob, text, datetime),
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS celery_tasksetmeta (id %[1]s, taskset_id VARCHAR(155) UNIQUE, result %[2]s, date_done %[3]s)`,
+			id, blob, datetime),
+	}
+}
+
+func question(n int) string { return "?" }
+
+// onConflict is the upsert of SQLite and PostgreSQL.
+func onConflict(table, key, insert string, columns []string) string {
+	sets := make([]string, len(columns))
+	for i, c := range columns {
+		sets[i] = c + " = excluded." + c
+	}
+	return insert + " ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(sets, ", ")
+}
+
+var sqlite = dialect{
+	driver: "sqlite",
+	schema: schema("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT", "DATETIME"),
+	places: question,
+	upsert: onConflict,
+	lasts:  " WHERE celery_taskmeta.status IS NOT 'SUCCESS'",
+	time:   func(t time.Time) any { return t.Format("2006-01-02 15:04:05.000000") }, // as SQLAlchemy stores it
+}
+
+var postgres = dialect{
+	driver: "pgx",
+	schema: append([]string{
+		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
+	}, schema("INTEGER NOT NULL PRIMARY KEY", "BYTEA", "TEXT", "TIMESTAMP WITHOUT TIME ZONE")...),
+	ids:    true,
+	places: func(n int) string { return fmt.Sprintf("$%d", n) },
+	upsert: onConflict,
+	lasts:  " WHERE celery_taskmeta.status IS DISTINCT FROM 'SUCCESS'",
+	time:   func(t time.Time) any { return t },
+}
+
+// MySQL's BLOB ends at 64 KiB; where Celery has made the tables, larger results are an error of the server's.
+var mySQL = dialect{
+	driver: "mysql",
+	schema: schema("INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY", "LONGBLOB", "LONGTEXT", "DATETIME(6)"),
+	places: question,
+	upsert: onDuplicate,
+	time:   func(t time.Time) any { return t },
+}
+
+// onDuplicate keeps what is there of a task that has succeeded. The status comes last, since MySQL assigns in order
+// and a later assignment sees an earlier one.
+func onDuplicate(table, key, insert string, columns []string) string {
+	var sets []string
+	for _, c := range columns {
+		if c != "status" {
+			sets = append(sets, newer(table, c))
+		}
+	}
+	if table == "celery_taskmeta" {
+		sets = append(sets, newer(table, "status"))
+	}
+	return insert + " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
+}
+
+func newer(table, column string) string {
+	if table != "celery_taskmeta" {
+		return fmt.Sprintf("%[1]s = VALUES(%[1]s)", column)
+	}
+	return fmt.Sprintf("%[1]s = IF(status <=> 'SUCCESS', %[1]s, VALUES(%[1]s))", column)
+}
+
+const form = "db+sqlite:////path, db+postgresql://user:password@host:port/name or db+mysql://user:password@host:port/name"
+
+// locate finds the dialect of a URL, and what its driver takes.
+func locate(rawURL string) (d dialect, source string, err error) {
+	bad := func(cause error) (dialect, string, error) {
+		return dialect{}, "", fmt.Errorf("read database URL: %w", brokers.RefuseURL(rawURL, form, cause))
+	}
+	u, err := url.Parse(strings.TrimPrefix(rawURL, "db+"))
+	if err != nil {
+		return bad(err)
+	}
+	scheme, _, _ := strings.Cut(u.Scheme, "+")
+	switch scheme {
+	case "sqlite":
+		file := strings.TrimPrefix(u.Path, "/") // what follows sqlite:/// is the path
+		if u.Host != "" || file == "" {
+			return bad(errors.New("sqlite has a path after three slashes"))
+		}
+		q := u.Query()
+		q.Add("_pragma", "busy_timeout(10000)")
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Set("_txlock", "immediate")
+		return sqlite, (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String(), nil
+	case "postgresql", "postgres":
+		u.Scheme = "postgresql"
+		return postgres, u.String(), nil
+	case "mysql", "mariadb":
+		c := mysql.NewConfig()
+		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+		if u.Port() == "" {
+			c.Addr += ":3306"
+		}
+		c.User = u.User.Username()
+		c.Passwd, _ = u.User.Password()
+		c.ParseTime, c.Loc = true, time.UTC
+		c.Timeout, c.ReadTimeout, c.WriteTimeout = patience, patience, patience
+		c.MaxAllowedPacket = 0 // the server's
+		return mySQL, c.FormatDSN(), nil
+	}
+	return bad(errors.New("the scheme is another"))
+}

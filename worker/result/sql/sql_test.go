@@ -1,0 +1,178 @@
+package sql
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"taskbench/worker/result"
+	"taskbench/worker/result/pickle"
+	"taskbench/worker/result/resulttest"
+)
+
+var absent = []string{"children", "group", "parent"}
+
+func TestContractOnSQLite(t *testing.T) {
+	url := "db+sqlite:///" + filepath.Join(t.TempDir(), "results of celery.db")
+	resulttest.Run(t, resulttest.Subject{Absent: absent, Open: func(ctx context.Context, o result.Options) (result.Backend, error) {
+		return Open(ctx, url, o)
+	}})
+}
+
+func TestContractOnPostgreSQL(t *testing.T) {
+	if !resulttest.Serves() {
+		return
+	}
+	s := startPostgres(t)
+	resulttest.Run(t, resulttest.Subject{
+		Absent: absent, Kill: s.Kill, Up: s.Up,
+		Open: func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, s.URL, o) },
+	})
+}
+
+// startPostgres starts a server from the binaries on PATH; as root it runs as nobody, since it refuses to as root.
+func startPostgres(t *testing.T) *resulttest.Server {
+	t.Helper()
+	server, initdb := resulttest.Find(t, "postgres"), resulttest.Find(t, "initdb")
+	server, err := filepath.EvalSymlinks(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "taskbench-postgres-") // a path that another user may enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	as := func(cmd *exec.Cmd) *exec.Cmd {
+		cmd.Dir = dir
+		return cmd
+	}
+	if os.Getuid() == 0 {
+		uid, gid := nobody(t)
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+		as = func(cmd *exec.Cmd) *exec.Cmd {
+			cmd.Dir = dir
+			cmd.Args = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups"}, cmd.Args...)
+			cmd.Path = resulttest.Find(t, "setpriv")
+			return cmd
+		}
+	}
+	data := filepath.Join(dir, "data")
+	if out, err := as(exec.Command(initdb, "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")).CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	port := resulttest.FreePort(t)
+	url := fmt.Sprintf("db+postgresql+psycopg2://tester:secret@127.0.0.1:%d/postgres?sslmode=disable", port)
+	return resulttest.Start(t, url, func() *exec.Cmd {
+		return as(exec.Command(server, "-D", data, "-p", fmt.Sprint(port), "-h", "127.0.0.1", "-k", dir, "-c", "fsync=off"))
+	}, func(ctx context.Context) error {
+		b, err := Open(ctx, url, result.Options{})
+		if err != nil {
+			return err
+		}
+		return b.Close()
+	})
+}
+
+func nobody(t *testing.T) (uid, gid int) {
+	t.Helper()
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &uid, &gid); err != nil {
+		t.Fatal(err)
+	}
+	return uid, gid
+}
+
+// What Celery 5.2 and 5.6 left in SQLite.
+func TestReadsCelerysRows(t *testing.T) {
+	b, err := Open(t.Context(), "sqlite:///"+filepath.Join(t.TempDir(), "r.db"), result.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	insert := func(id, status, pickled, done string) {
+		t.Helper()
+		data, err := hex.DecodeString(pickled)
+		if err == nil {
+			_, err = b.db.ExecContext(t.Context(), "INSERT INTO celery_taskmeta (task_id, status, result, date_done) VALUES (?, ?, ?, ?)", id, status, data, done)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const failure = "80059549000000000000007d94288c086578635f74797065948c0a56616c75654572726f72948c0b6578635f6d657373616765948c01789485948c0a6578635f6d6f64756c65948c086275696c74696e7394752e"
+	insert("five", "SUCCESS", "80054b052e", "2026-11-22 01:06:56.221218")
+	insert("failed", "FAILURE", failure, "2026-11-22 01:06:56.280588")
+	insert("object", "SUCCESS", "636f730a73797374656d0a2e", "2026-11-22 01:06:56.280588")
+	r, err := b.Get(t.Context(), "five")
+	if want := time.Date(2026, 11, 22, 1, 6, 56, 221218000, time.UTC); err != nil || string(r.Value) != "5" || !r.Done.Equal(want) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = b.Wait(t.Context(), "failed")
+	if err != nil || r.State != result.Failure || r.Exception.Error() != "ValueError: x" || r.Exception.Module != "builtins" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for name, ask := range map[string]func(context.Context, string) (result.Record, error){"Get": b.Get, "Wait": b.Wait} {
+		if r, err := ask(t.Context(), "object"); !errors.Is(err, pickle.ErrUnsafe) {
+			t.Errorf("%s of an object: %+v, %v", name, r, err)
+		}
+	}
+	// Our own failure is the same dictionary.
+	if err := b.Store(t.Context(), result.Record{TaskID: "ours", State: result.Failure, Exception: result.NewException(result.Builtins, "ValueError", "x")}); err != nil {
+		t.Fatal(err)
+	}
+	var ours []byte
+	if err := b.db.QueryRowContext(t.Context(), "SELECT result FROM celery_taskmeta WHERE task_id = 'ours'").Scan(&ours); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := hex.DecodeString(failure)
+	got, errGot := pickle.Unmarshal(ours)
+	want, errWant := pickle.Unmarshal(data)
+	if errGot != nil || errWant != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
+		t.Errorf("%#v (%v), want %#v (%v)", got, errGot, want, errWant)
+	}
+}
+
+func TestLocate(t *testing.T) {
+	for in, want := range map[string]string{
+		"db+sqlite:///results.db":       "file:results.db?",
+		"sqlite:////var/lib/a b.db":     "file:%2Fvar%2Flib%2Fa%20b.db?",
+		"db+mysql://u:p%40w@h/celery":   "u:p@w@tcp(h:3306)/celery?",
+		"mysql+pymysql://u@h:1/celery":  "u@tcp(h:1)/celery?",
+		"postgres+psycopg://u:p@h:5/db": "postgresql://u:p@h:5/db",
+	} {
+		if _, source, err := locate(in); err != nil || !strings.HasPrefix(source, want) {
+			t.Errorf("%s: %s, %v", in, source, err)
+		}
+	}
+	for _, bad := range []string{"oracle://u:secret@h/db", "db+postgresql://u:sec@ret@h/%zz", "sqlite://secret/x", "sqlite:///", ""} {
+		if _, _, err := locate(bad); err == nil || strings.Contains(err.Error(), "sec") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// MySQL's statement has no server to try it here: the status must be assigned last, or a success would not stay.
+func TestMySQLKeepsASuccess(t *testing.T) {
+	b := Backend{dialect: mySQL}
+	got := b.upsert("celery_taskmeta", "task_id", "", taskColumns)
+	if !strings.HasSuffix(got, "queue = IF(status <=> 'SUCCESS', queue, VALUES(queue)), status = IF(status <=> 'SUCCESS', status, VALUES(status))") {
+		t.Error(got)
+	}
+	if got := b.upsert("celery_tasksetmeta", "taskset_id", "", []string{"taskset_id", "result"}); got != "INSERT INTO celery_tasksetmeta (taskset_id, result) VALUES (?, ?) ON DUPLICATE KEY UPDATE result = VALUES(result)" {
+		t.Error(got)
+	}
+}
