@@ -39,6 +39,7 @@ func newItem(e Entry, m Mark, now time.Time) (*item, error) {
 // anchor sets Last where the entry is new, or its start is still to come.
 func (it *item) anchor(now time.Time) error {
 	last := &it.mark.Last
+	now = now.Truncate(time.Microsecond) // what messages and databases can hold
 	every, fromLast := it.Schedule.(schedule.Interval)
 	fromLast = fromLast && every.Align == schedule.FromLast
 	first := it.Start.Add(-1)
@@ -200,6 +201,6 @@ func (it *item) putBack(by time.Duration) error {
 	if !ok || every.Align != schedule.FromLast || by <= every.Period || !it.tried.IsZero() {
 		return nil
 	}
-	it.mark.Last = it.mark.Last.Add(time.Microsecond - by)
+	it.mark.Last = it.mark.Last.Add(time.Microsecond - by).Truncate(time.Microsecond)
 	return it.aim()
 }

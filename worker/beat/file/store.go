@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -44,11 +45,7 @@ func (s *Store) Load(ctx context.Context) ([]beat.Entry, bool, error) {
 	if s.seen != nil && os.SameFile(s.seen, info) && s.seen.ModTime().Equal(info.ModTime()) && s.seen.Size() == info.Size() {
 		return nil, false, nil
 	}
-	data, err := os.ReadFile(s.schedule)
-	if err != nil {
-		return nil, false, fmt.Errorf("read schedule: %w", err)
-	}
-	entries, err := Parse(s.schedule, data, s.zone)
+	entries, err := Read(s.schedule, s.zone)
 	if err != nil {
 		return nil, false, err
 	}
@@ -69,3 +66,28 @@ func (s *Store) Write(_ context.Context, marks []beat.Mark) error {
 
 // Close makes the state last, and gives the files up. A second call does nothing.
 func (s *Store) Close() error { return s.state.close() }
+
+// Recall reads the marks of a state file that another process may be using. There are none where there is no file.
+func Recall(statePath string) ([]beat.Mark, error) {
+	data, err := os.ReadFile(statePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state of beat: %w", err)
+	}
+	s := state{marks: map[string]beat.Mark{}}
+	if err := decodeLog(string(data), s.marks); err != nil {
+		return nil, fmt.Errorf("read the state of beat: %s is damaged: %w", statePath, err)
+	}
+	return s.recall(), nil
+}
+
+// Read reads a schedule without a state. Zone is as for Parse.
+func Read(path string, zone *time.Location) ([]beat.Entry, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read schedule: %w", err)
+	}
+	return Parse(path, data, zone)
+}
