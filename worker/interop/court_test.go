@@ -1,0 +1,243 @@
+package interop_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/brokers/all"
+	"taskbench/worker"
+	"taskbench/worker/interop"
+)
+
+// A site is one server with what the tests of all Celery versions share on it.
+type site struct {
+	driver  brokers.Driver
+	variant brokers.Variant
+	server  *interop.Server
+	backend string // of results: RabbitMQ's are on Redis, as rpc knows no chords
+}
+
+// A court is one Celery on one broker: its worker, its client, and one of our workers for each pool.
+type court struct {
+	interop.Celery
+	*site
+	name   string
+	app    interop.App // of its worker
+	dir    string
+	node   string // of its worker
+	worker *interop.Process
+	python *interop.Python
+
+	mu   sync.Mutex
+	ours map[string]*own
+}
+
+// An own is one of our workers.
+type own struct {
+	node, queue string
+	process     *interop.Process
+}
+
+var shared struct {
+	sync.Mutex
+	sites  map[string]func() (*site, error)
+	courts map[string]func() (*court, error)
+}
+
+// brokersTried are those of the tests.
+var brokersTried = []string{"redis:memory", "rabbitmq:classic"}
+
+// eachCourt runs a test on every Celery and broker, all at once.
+func eachCourt(t *testing.T, test func(t *testing.T, c *court)) {
+	t.Parallel()
+	for _, broker := range brokersTried {
+		for _, c := range celeries(t) {
+			driver, _, err := all.Find(broker)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(driver.Name+"/"+c.Name, func(t *testing.T) {
+				t.Parallel()
+				court, err := openCourt(broker, c)
+				if err != nil {
+					missing(t, err)
+				}
+				test(t, court)
+			})
+		}
+	}
+}
+
+// openCourt makes a court, or returns the one that was made.
+func openCourt(broker string, c interop.Celery) (*court, error) {
+	name := broker + " " + c.Name
+	shared.Lock()
+	if shared.courts == nil {
+		shared.courts = map[string]func() (*court, error){}
+	}
+	once := shared.courts[name]
+	if once == nil {
+		once = sync.OnceValues(func() (*court, error) { return newCourt(broker, c) })
+		shared.courts[name] = once
+	}
+	shared.Unlock()
+	return once()
+}
+
+func openSite(broker string) (*site, error) {
+	shared.Lock()
+	if shared.sites == nil {
+		shared.sites = map[string]func() (*site, error){}
+	}
+	once := shared.sites[broker]
+	if once == nil {
+		once = sync.OnceValues(func() (*site, error) { return newSite(broker) })
+		shared.sites[broker] = once
+	}
+	shared.Unlock()
+	return once()
+}
+
+const startPatience = time.Minute
+
+func newSite(broker string) (*site, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	d, v, err := all.Find(broker)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := scratch()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{driver: d, variant: v}
+	if s.server, err = interop.Serve(ctx, d, v, dir); err != nil {
+		return nil, err
+	}
+	atEnd(s.server.Close)
+	s.backend = s.server.URL
+	if d.Name != "redis" {
+		redis, err := openSite(brokersTried[0])
+		if err != nil {
+			return nil, err
+		}
+		s.backend = redis.server.URL
+	}
+	return s, nil
+}
+
+// scratch makes a directory that is removed after all tests.
+func scratch() (string, error) {
+	dir, err := os.MkdirTemp("", "taskbench-interop-")
+	if err == nil {
+		atEnd(func() { _ = os.RemoveAll(dir) })
+	}
+	return dir, err
+}
+
+func newCourt(broker string, celery interop.Celery) (*court, error) {
+	site, err := openSite(broker)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := scratch()
+	if err != nil {
+		return nil, err
+	}
+	if err := interop.Unpack(dir); err != nil {
+		return nil, err
+	}
+	name := site.driver.Name + "-" + celery.Name
+	c := &court{Celery: celery, site: site, name: name, dir: dir, node: "celery@" + name, ours: map[string]*own{}}
+	c.app = interop.App{Dir: dir, Broker: site.server.URL, Backend: site.backend, Queue: "theirs-" + name, Conf: map[string]any{
+		"accept_content": []string{"json", "msgpack", "yaml"},
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	if c.worker, err = celery.Worker(c.app, c.node, filepath.Join(dir, "worker.log"), "-c", "4", "-Q", c.app.Queue+","+c.mixed()); err != nil {
+		return nil, err
+	}
+	atEnd(func() { c.worker.Stop(0) })
+	if c.python, err = celery.Client(ctx, c.app, filepath.Join(dir, "client.log")); err != nil {
+		return nil, err
+	}
+	atEnd(c.python.Close)
+	return c, c.worker.Ready(ctx)
+}
+
+// mixed is the queue of which all workers of the court take.
+func (c *court) mixed() string { return "mixed-" + c.name }
+
+// own is our worker with the pool, started at its first use.
+func (c *court) own(t *testing.T, pool string) *own {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.ours[pool]; o != nil {
+		return o
+	}
+	o, err := c.start(worker.Config{
+		Name: "ours-" + pool + "@" + c.name, Pool: pool, Concurrency: 4, TrackStarted: true, ResultExtended: true, SendEvents: true,
+		Queues: []string{"ours-" + pool + "-" + c.name, c.mixed()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	atEnd(func() { o.process.Stop(0) })
+	c.ours[pool] = o
+	return o
+}
+
+// start starts one of our workers and waits until it takes tasks.
+func (c *court) start(config worker.Config) (*own, error) {
+	config.Broker, config.Variant, config.URL = c.driver.Name, c.variant.Name, c.server.URL
+	text, err := json.Marshal(setting{Config: config, Results: c.backend})
+	if err != nil {
+		return nil, err
+	}
+	p, err := interop.Start(os.Args[:1], append(os.Environ(), workerEnv+"="+string(text)), c.dir, filepath.Join(c.dir, config.Name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	if err := p.Ready(ctx); err != nil {
+		p.Stop(0)
+		return nil, err
+	}
+	return &own{node: config.Name, queue: config.Queues[0], process: p}, nil
+}
+
+// ask runs Python whose tasks go to the queue, with NODE and QUEUE and OTHER to name workers, and compares what it returns.
+func (c *court) ask(ctx context.Context, queue, node, code, want string) error {
+	got, err := c.python.Do(ctx, queue, code, map[string]any{"NODE": node, "QUEUE": queue})
+	if err != nil {
+		return err
+	}
+	return same(got, want)
+}
+
+// same compares JSON with JSON.
+func same(got json.RawMessage, want string) error {
+	var g, w any
+	if err := json.Unmarshal(got, &g); err != nil {
+		return fmt.Errorf("%w: %.300s", err, got)
+	}
+	if err := json.Unmarshal([]byte(want), &w); err != nil {
+		return err
+	}
+	gotText, _ := json.Marshal(g)
+	wantText, _ := json.Marshal(w)
+	if string(gotText) != string(wantText) {
+		return fmt.Errorf("got %.500s, want %s", gotText, wantText)
+	}
+	return nil
+}

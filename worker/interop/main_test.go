@@ -1,0 +1,122 @@
+package interop_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskbench/brokers/all"
+	"taskbench/worker"
+	"taskbench/worker/interop"
+	"taskbench/worker/result"
+	"taskbench/worker/result/redis"
+)
+
+// requireEnv says by the value "require" that tests fail, and do not skip, where Celery or a server is missing.
+const requireEnv = "TASKBENCH_CELERY"
+
+// workerEnv makes a process of this test binary one of our workers: its setting as JSON.
+const workerEnv = "TASKBENCH_INTEROP_WORKER"
+
+// A setting is what one of our workers is told.
+type setting struct {
+	Config  worker.Config
+	Results string // URL of a Redis; "" keeps none
+}
+
+func TestMain(m *testing.M) {
+	worker.Main(registry(), nil)
+	if text := os.Getenv(workerEnv); text != "" {
+		if err := work(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	defer func() {
+		for _, end := range ends.list {
+			end()
+		}
+	}()
+	return m.Run()
+}
+
+// ends are what is to be done once all tests are over, for what they share.
+var ends struct {
+	sync.Mutex
+	list []func()
+}
+
+func atEnd(f func()) {
+	ends.Lock()
+	defer ends.Unlock()
+	ends.list = append([]func(){f}, ends.list...)
+}
+
+// work is the main function of one of our workers. It stops warmly on SIGTERM.
+func work(text string) error {
+	var s setting
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return err
+	}
+	c := s.Config
+	driver, _, err := all.Find(c.Broker + ":" + c.Variant)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	results, err := redis.Open(ctx, s.Results, result.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = results.Close() }() // the process ends
+	w, err := worker.New(c, worker.Options{
+		Registry: registry(), Driver: driver, Results: results,
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Ready:  func() { fmt.Println(c.Name, "ready.") },
+		Accept: []string{"application/json", "application/x-msgpack", "application/x-yaml"},
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+// celeries are the installations, or the test's end.
+func celeries(t *testing.T) []interop.Celery {
+	t.Helper()
+	found, err := interop.Installed(t.Context(), "../..")
+	if err != nil {
+		missing(t, err)
+	}
+	return found
+}
+
+// missing ends a test that cannot be run here.
+func missing(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv(requireEnv) == "require" || !errors.Is(err, interop.ErrAbsent) && !errors.Is(err, interop.ErrNoServer) {
+		t.Fatal(err)
+	}
+	t.Skipf("needs `make interop`: %v", err)
+}
+
+// soon bounds one case.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
