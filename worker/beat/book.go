@@ -3,6 +3,8 @@ package beat
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -27,23 +29,14 @@ func (b *book) claim(ctx context.Context, marks []Mark) error {
 
 // write writes marks, and what is owed.
 func (b *book) write(ctx context.Context, marks []Mark) error {
-	if b.owed == nil {
-		b.owed = map[string]Mark{}
+	if len(b.owed) > 0 { // of each entry the latest
+		for _, m := range marks {
+			b.owed[m.Name] = m
+		}
+		marks = slices.Collect(maps.Values(b.owed))
 	}
-	for _, m := range marks {
-		b.owed[m.Name] = m
-	}
-	return b.settle(ctx)
-}
-
-// settle writes what is owed.
-func (b *book) settle(ctx context.Context) error {
-	if len(b.owed) == 0 {
+	if len(marks) == 0 {
 		return nil
-	}
-	marks := make([]Mark, 0, len(b.owed))
-	for _, m := range b.owed {
-		marks = append(marks, m)
 	}
 	err := b.claim(ctx, marks)
 	switch {
@@ -53,7 +46,17 @@ func (b *book) settle(ctx context.Context) error {
 		b.log.Info("what was sent is written down again", "where", b.what, "entries", len(marks))
 	}
 	if b.broken = err != nil; !b.broken {
-		clear(b.owed)
+		b.owed = nil // not cleared: a map keeps the size that it once had
+		return nil
+	}
+	if len(b.owed) == 0 {
+		b.owed = make(map[string]Mark, len(marks))
+		for _, m := range marks {
+			b.owed[m.Name] = m
+		}
 	}
 	return err
 }
+
+// forget gives up what is owed.
+func (b *book) forget() { b.owed, b.broken = nil, false }

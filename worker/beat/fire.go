@@ -208,9 +208,9 @@ func (r *Runner) owing() bool { return len(r.store.owed) > 0 || r.lock != nil &&
 // settle writes what is owed, if that is still ours to do.
 func (r *Runner) settle(ctx context.Context) {
 	if r.lock != nil && r.tenure != 0 {
-		_ = r.lock.settle(ctx)
+		_ = r.lock.write(ctx, nil)
 	}
-	_ = r.store.settle(ctx)
+	_ = r.store.write(ctx, nil)
 }
 
 func (r *Runner) disconnect() {

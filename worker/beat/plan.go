@@ -50,7 +50,7 @@ func (r *Runner) lead(ctx context.Context, tenure int64, wall time.Time) error {
 func (r *Runner) retire() {
 	r.tenure, r.items, r.queue, r.later = 0, nil, nil, nil
 	if r.lock != nil {
-		clear(r.lock.owed) // it is not ours to write any more
+		r.lock.forget() // it is not ours to write any more
 	}
 	r.count(func(s *Stats) { s.Leading, s.Entries = false, 0 })
 }

@@ -17,7 +17,8 @@
 //
 // Two tables of our own, taskbench_beat_lease and taskbench_beat_mark, are made where they are not there. A beat holds the
 // lease by moving a counter. Another takes it when it has not seen the counter move for the time of the lease, on its
-// own monotonic clock: so no wall clock matters, not even the server's.
+// own monotonic clock: so no wall clock matters, not even the server's. On SQLite a beat that is stopped, not killed, in
+// the midst of a transaction keeps everybody out of the file until it goes on: that is SQLite's own lock.
 //
 // # Dependencies
 //
