@@ -212,6 +212,11 @@ func TestHeartbeats(t *testing.T) {
 		if got := w.types(); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		for _, want := range []string{`"freq": 2.0,`, `"loadavg": [2.0, 1.51, 1.17],`} { // floats to Python, too
+			if !strings.Contains(string(w.last.Body), want) {
+				t.Errorf("no %s in %s", want, w.last.Body)
+			}
+		}
 		for i, e := range w.got {
 			if e["clock"] != float64(i+1) {
 				t.Errorf("event %d has clock %v", i, e["clock"])
