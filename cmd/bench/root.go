@@ -39,7 +39,7 @@ Results go to stdout, everything else to stderr. ` + "`bench compare`" + ` is th
 		a.compareCommand(), a.runCommand(), a.listCommand(),
 		a.reportCommand(), a.checkCommand(), a.diffCommand(),
 		a.doctorCommand(), a.upCommand(), a.downCommand(), a.imagesCommand(),
-		a.workerCommand(), a.sendCommand(), a.eventsCommand(), a.holdCommand(), a.versionCommand(),
+		a.workerCommand(), a.beatCommand(), a.sendCommand(), a.eventsCommand(), a.inspectCommand(), a.controlCommand(), a.holdCommand(), a.versionCommand(),
 	)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
