@@ -46,6 +46,7 @@ func (w *Worker) record(a *attempt, s result.State) result.Record {
 	r := result.Record{TaskID: t.ID, State: s}
 	r.GroupID, _ = t.Message.Headers["group"].(string)
 	r.ParentID, _ = t.Message.Headers["parent_id"].(string)
+	r.ReplyTo, r.CorrelationID = t.Message.ReplyTo, t.Message.CorrelationID
 	switch {
 	case s == result.Started:
 		r.Value, _ = json.Marshal(map[string]any{"pid": os.Getpid(), "hostname": w.config.Name}) // always encodes

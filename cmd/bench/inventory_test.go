@@ -73,7 +73,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"compare", "--brokers", "memory,redis:mem"}, []string{"memory,redis:memory"}},
 		{[]string{"compare", "--pools", "pre"}, []string{"prefork"}},
 		{[]string{"compare", "--workload", "cpu,no"}, []string{"cpu,noop"}},
-		{[]string{"worker", "--pool", ""}, []string{"prefork", "goroutine", "solo"}},
+		{[]string{"worker", "--pool", ""}, []string{"goroutine", "green", "prefork", "solo", "threads"}},
 		{[]string{"list", "fa"}, []string{"faults"}},
 	}
 	for _, test := range tests {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +17,6 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/all"
 	"taskbench/harness"
-	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
 	"taskbench/harness/tasks"
 	"taskbench/worker"
@@ -85,45 +88,136 @@ func driverOf(text string) (brokers.Driver, error) {
 	return brokers.Driver{}, unknown("broker with URLs of the scheme", u.Scheme, known)
 }
 
+// A workerSetup is what `bench worker` is told, apart from the broker.
+type workerSetup struct {
+	cfg           worker.Config
+	bindings      []string
+	results       string
+	resultExpires time.Duration
+	pidfile       string
+	health        string
+	logLevel      string
+	logFormat     string
+	beat          beatFlags
+	withBeat      bool
+	ignored       bool // flags of Celery's that change nothing here
+	optimization  string
+}
+
 func (a *app) workerCommand() *cobra.Command {
 	var e endpoint
-	cfg := worker.Config{Name: "worker", Queues: []string{brokers.DefaultQueue}, Pool: native.System.Pools[0], Concurrency: 8, Acks: worker.Late, Grace: 10 * time.Second}
+	s := workerSetup{cfg: worker.Config{
+		Name: "worker", Queues: []string{brokers.DefaultQueue}, Pool: native.System.Pools[0], Acks: worker.Late, Grace: 10 * time.Second, Capture: true,
+	}, logLevel: "info", logFormat: "text"}
 	c := &cobra.Command{
 		Use:   "worker --broker BROKER --url URL",
 		Short: "Run a worker by itself, with the synthetic tasks",
 		Long: `worker takes Celery task messages from a broker and runs them until it is interrupted; then it lets running tasks
-end for the time of --grace. A second interrupt leaves at once.`,
-		Example: `  bench worker --broker redis:aof-always --url redis://127.0.0.1:6379/0 --pool prefork --concurrency 4
-  bench worker --broker amqp://127.0.0.1:5672/`,
+end for the time of --grace. A second interrupt leaves at once; so does SIGQUIT, which gives running tasks back first,
+after the time of --soft-shutdown-timeout. Flags are named as those of Celery's worker.
+
+A queue of --queues may hold names in double braces, for which --value or the host gives the text: appserver_{{id}} is
+a queue for each application server. --bind gives a queue a binding of its own: QUEUE=EXCHANGE:KIND:KEY.`,
+		Example: `  bench worker --broker redis:aof-always --url redis://127.0.0.1:6379/0 -P prefork -c 4
+  bench worker --broker amqp://127.0.0.1:5672/ -n w1@%h -Q celery,appserver_{{id}} --value id=12 -E
+  bench worker --broker redis://127.0.0.1/0 --results redis://127.0.0.1/1 --autoscale 16,2
+  bench worker multi --workers 3 --broker redis://127.0.0.1/0 -n w%i@%h`,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.want(c, args, 0, 0)
 			d, v, at, err := e.find()
 			a.mistake(err)
+			s.bind(a)
 			if err := a.mistaken(); err != nil {
 				return err
 			}
-			cfg.Broker, cfg.Variant, cfg.URL = d.Name, v.Name, at
-			log := slog.New(slog.NewTextHandler(a.stderr, nil))
-			w, err := worker.New(cfg, worker.Options{Registry: tasks.Registry(), Driver: d, Log: log})
-			if err != nil {
-				return inputError(err)
-			}
-			if err := w.Run(c.Context()); err != nil {
-				return harness.EnvironmentError{Err: err}
-			}
-			return nil
+			s.cfg.Broker, s.cfg.Variant, s.cfg.URL = d.Name, v.Name, at
+			return a.work(c.Context(), &s, d, v)
 		},
 	}
 	e.flags(a, c)
-	valueFlag(a, c, &cfg.Name, "name", "NAME", cfg.Name, "name of the worker in logs", anyText)
-	listFlag(a, c, &cfg.Queues, "queues", "QUEUE,...", "queues to take tasks from")
-	valueFlag(a, c, &cfg.Pool, "pool", "POOL", cfg.Pool, "concurrency model: "+strings.Join(native.System.Pools, ", "), oneOf(native.System.Pools...))
-	valueFlag(a, c, &cfg.Concurrency, "concurrency", "N", "8", "tasks at a time", atLeast(1))
-	valueFlag(a, c, &cfg.Prefetch, "prefetch", "N", "4 x concurrency", "messages held unsettled", atLeast(1))
-	valueFlag(a, c, (*string)(&cfg.Acks), "acks", "WHEN", string(cfg.Acks), "early (as its task starts) or late (when it has ended)", oneOf("early", "late"))
-	valueFlag(a, c, &cfg.Grace, "grace", "TIME", scenario.FormatDuration(cfg.Grace), "how long a stop waits for running tasks; 0 is for ever", notNegative(scenario.ParseDuration))
-	workerLimits(a, c, &cfg.MaxTasks, &cfg.MaxMemory)
-	a.complete(c, "pool", func() []string { return native.System.Pools })
-	a.complete(c, "acks", func() []string { return []string{"early", "late"} })
+	s.flags(a, c)
+	c.AddCommand(a.multiCommand())
 	return c
+}
+
+// bind reads the bindings of queues.
+func (s *workerSetup) bind(a *app) {
+	for _, text := range s.bindings {
+		queue, rest, ok := strings.Cut(text, "=")
+		exchange, rest, more := strings.Cut(rest, ":")
+		kind, key, _ := strings.Cut(rest, ":")
+		if !ok || !more || queue == "" || exchange == "" {
+			a.mistake(fmt.Errorf("--bind %s: want QUEUE=EXCHANGE:KIND:KEY", text))
+			continue
+		}
+		s.cfg.Bindings = append(s.cfg.Bindings, brokers.Binding{
+			Exchange: brokers.Exchange{Name: exchange, Kind: brokers.ExchangeKind(kind), Durable: true}, Key: key, Queue: queue,
+		})
+	}
+}
+
+// work runs a worker until ctx ends.
+func (a *app) work(ctx context.Context, s *workerSetup, d brokers.Driver, v brokers.Variant) (err error) {
+	log, err := s.log(a)
+	if err != nil {
+		return inputError(err)
+	}
+	backend, closeResults, err := s.openResults(ctx, d, v)
+	if err != nil {
+		return err
+	}
+	defer closeResults()
+	w, err := worker.New(s.cfg, worker.Options{Registry: tasks.Registry(), Driver: d, Log: log, Results: backend})
+	if err != nil {
+		return inputError(err)
+	}
+	if s.pidfile != "" {
+		if err := writePID(s.pidfile); err != nil {
+			return harness.EnvironmentError{Err: err}
+		}
+		defer func() { _ = os.Remove(s.pidfile) }() // gone already is as good
+	}
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, syscall.SIGQUIT)
+	defer signal.Stop(quit)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-quit:
+				w.Stop(worker.Soft)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	if s.withBeat {
+		stop, err := a.beside(ctx, s, d, v)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if err := w.Run(ctx); err != nil {
+		return harness.EnvironmentError{Err: err}
+	}
+	return nil
+}
+
+// beside runs a beat until the worker ends.
+func (a *app) beside(ctx context.Context, s *workerSetup, d brokers.Driver, v brokers.Variant) (stop func(), err error) {
+	if s.beat.schedule == "" {
+		return nil, inputError(errors.New("what is beat to send? --schedule FILE, or leave --beat out"))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s.beat.cfg.Open = func(ctx context.Context) (brokers.Broker, error) { return d.Open(ctx, s.cfg.URL, v) }
+	done := make(chan error, 1)
+	go func() { done <- a.beat(ctx, s.beat) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			_, _ = fmt.Fprintln(a.stderr, "beat:", err) // nobody hears what stderr does not take
+		}
+	}, nil
 }

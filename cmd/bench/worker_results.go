@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/harness"
+	"taskbench/worker/result"
+	"taskbench/worker/result/redis"
+	"taskbench/worker/result/rpc"
+	"taskbench/worker/result/sql"
+)
+
+// openPatience bounds the opening of a result backend.
+const openPatience = 10 * time.Second
+
+// openResults opens the backend of the flags, if there is any, and tells how to close it.
+func (s *workerSetup) openResults(ctx context.Context, d brokers.Driver, v brokers.Variant) (result.Backend, func(), error) {
+	if s.results == "" {
+		return nil, func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	o := result.Options{Expires: s.resultExpires}
+	if s.resultExpires == 0 {
+		o.Expires = result.DefaultExpires
+	}
+	u, err := url.Parse(s.results)
+	if err != nil {
+		return nil, nil, inputError(fmt.Errorf("--results %s is no URL", redact(s.results)))
+	}
+	closing := func() {}
+	var b result.Backend
+	switch scheme, _, _ := strings.Cut(u.Scheme, "+"); scheme {
+	case "redis", "rediss":
+		b, err = redis.Open(ctx, s.results, o)
+	case "db", "sqlite", "postgres", "postgresql":
+		b, err = sql.Open(ctx, s.results, o)
+	case "rpc":
+		if o.Broker, err = d.Open(ctx, s.cfg.URL, v); err == nil {
+			closing = func() { _ = o.Broker.Close() } // nothing is to be told any more
+			b, err = rpc.OpenSender(o)
+		}
+	default:
+		return nil, nil, inputError(fmt.Errorf("--results: %w", unknown("result backend with URLs of the scheme", u.Scheme, []string{"redis", "rediss", "db+sqlite", "db+postgresql", "rpc"})))
+	}
+	if err != nil {
+		closing()
+		return nil, nil, harness.EnvironmentError{Err: err}
+	}
+	return b, func() { _ = b.Close(); closing() }, nil
+}
+
+// writePID writes the process id to a file that no living process has written its own to.
+func writePID(path string) error {
+	if raw, err := os.ReadFile(path); err == nil {
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil && pid != os.Getpid() && alive(pid) {
+			return fmt.Errorf("write the process id: %s names process %d, which runs: end that, or name another file", path, pid)
+		}
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the process id: %w", err)
+	}
+	return nil
+}
