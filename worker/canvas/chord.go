@@ -106,7 +106,7 @@ func (f *Follower) publishUnlock(ctx context.Context, s, body Signature, c call)
 	unlock := Signature{Task: taskUnlock, Args: []json.RawMessage{quote(gid), body.append(nil)}, Kwargs: map[string]json.RawMessage{
 		"interval": json.RawMessage("null"), "max_retries": json.RawMessage("null"), "result": appendList(nil, members),
 	}}
-	unlock = unlock.Set(Options{TaskID: namer{seed: gid}.id("unlock"), IgnoreResult: true, Countdown: unlockAfter})
+	unlock = unlock.Set(Options{TaskID: namer{seed: gid}.id("unlock"), IgnoreResult: true, Countdown: unlockAfter, ReplyTo: f.ReplyTo})
 	if queue := body.Options["queue"]; !none(queue) {
 		unlock = unlock.option("queue", queue)
 	}

@@ -83,9 +83,7 @@ func (s Signature) messageOptions() (o message.Options, err error) {
 	o.Soft, o.Hard = r.seconds("soft_time_limit"), r.seconds("time_limit")
 	o.Priority = uint8(min(max(r.int("priority"), 0), 255))
 	o.Transient = r.int("delivery_mode") == 1
-	if c := r.text("compression"); c == "gzip" || c == "zlib" || c == "application/x-gzip" {
-		o.Compress = true
-	}
+	o.Compress, _ = message.ParseCompression(r.text("compression")) // an unknown one is left out: any worker reads that
 	if raw := s.Options["group_index"]; !none(raw) {
 		n := r.int("group_index")
 		o.GroupIndex = &n

@@ -89,7 +89,12 @@ func (c *calculator) value(s Signature, in []json.RawMessage) json.RawMessage {
 	if !s.Immutable {
 		args = append(append([]json.RawMessage{}, in...), args...)
 	}
-	v := c.call(s.Task, args)
+	var v json.RawMessage
+	if s.Task == taskAccumulate {
+		v = args[0]
+	} else {
+		v = c.call(s.Task, args)
+	}
 	for _, cb := range parsed(s.Options["link"]) {
 		c.value(cb, []json.RawMessage{v})
 	}
