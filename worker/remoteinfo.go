@@ -251,12 +251,8 @@ func (w *Worker) remoteQueues() any {
 
 // remoteReport is for people.
 func (w *Worker) remoteReport() string {
-	version := "unknown"
-	if b, ok := debug.ReadBuildInfo(); ok {
-		version = b.Main.Version
-	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "\nsoftware -> taskbench:%s go:%s\nplatform -> system:%s arch:%s\nworker   -> %s pid:%d\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, w.config.Name, w.pid)
+	fmt.Fprintf(&out, "\nsoftware -> taskbench:%s go:%s\nplatform -> system:%s arch:%s\nworker   -> %s pid:%d\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, w.config.Name, w.pid)
 	fmt.Fprintf(&out, "broker   -> %s:%s\npool     -> %s, %d places\nqueues   -> %s\n", w.options.Driver.Name, w.variant.Name, w.config.Pool, (*w.pool.Load()).Size(), strings.Join(w.Queues(), ", "))
 	return out.String()
 }
@@ -288,4 +284,12 @@ func memSample() string {
 // mean is n for each of m, as text.
 func mean(n, m uint64) string {
 	return strconv.FormatFloat(float64(n)/float64(cmp.Or(m, 1)), 'f', 2, 64)
+}
+
+// version is this program's, as its build says.
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "unknown"
 }

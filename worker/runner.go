@@ -189,7 +189,11 @@ func exception(err error) *result.Exception {
 		x.Traceback = p.stack
 		return x
 	}
-	return result.FromError(err)
+	x := *result.FromError(err)
+	if x.Traceback == "" { // a Go error has no stack, and whoever reads a failure looks for its story there
+		x.Traceback = fmt.Sprintf("Traceback (most recent call last):\n  %s\n%s\n", err, x.Error())
+	}
+	return &x
 }
 
 func outcome(s pool.Status) Outcome {

@@ -55,7 +55,7 @@ func valueText(v json.RawMessage) string {
 
 // status is what the worker's own events tell.
 func (w *Worker) status() event.Status {
-	s := event.Status{Processed: w.counters.started.Load(), Software: "taskbench", Load: event.LoadAverage()}
+	s := event.Status{Processed: w.counters.started.Load(), Software: "taskbench", Version: version(), Load: event.LoadAverage()}
 	s.Active = len(w.active())
 	return s
 }
