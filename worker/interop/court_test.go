@@ -14,6 +14,7 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/worker"
 	"taskbench/worker/interop"
+	"taskbench/worker/route"
 )
 
 // A site is one server with what the tests of all Celery versions share on it.
@@ -198,6 +199,7 @@ func (c *court) own(t *testing.T, pool string) *own {
 
 // start starts one of our workers and waits until it takes tasks.
 func (c *court) start(config worker.Config) (*own, error) {
+	config.Routes = []route.Rule{{Task: "*", Queue: config.Queues[0]}}
 	config.Broker, config.Variant, config.URL = c.driver.Name, c.variant.Name, c.server.URL
 	text, err := json.Marshal(setting{Config: config, Results: c.backend})
 	if err != nil {

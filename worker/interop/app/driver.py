@@ -41,6 +41,8 @@ def events(seconds, until=lambda got: False):
             receiver.capture(limit=None, timeout=seconds, wakeup=False)
         except OSError:  # nothing came for so long
             pass
+        except RuntimeError:  # kombu's Redis channels share a dictionary among threads, which closing one walks over
+            pass
     return got
 
 
@@ -90,6 +92,7 @@ def answer(question):
         reply["value"] = names["question"]()
         line = json.dumps(reply)
     except Exception as exc:
+        traceback.print_exc()
         line = json.dumps({"id": question["id"], "error": place(exc, question["code"]) + repr(exc)})
     with lock:
         answers.write(line + "\n")
