@@ -25,7 +25,7 @@ const (
 func (t *Task) text() ([]byte, error) {
 	body, err := unpack(t.Message)
 	if err != nil {
-		return nil, t.fail(Compression, err)
+		return nil, t.fail(Packing, err)
 	}
 	switch t.Message.ContentType {
 	case MessagePack:

@@ -125,7 +125,7 @@ func TestCompressedBodies(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		var e *Error
-		if !c.ok && (!errors.As(err, &e) || e.Reason != Compression) {
+		if !c.ok && (!errors.As(err, &e) || e.Reason != Packing) {
 			t.Errorf("%s: %v, want an error of compression", c.name, err)
 		}
 	}

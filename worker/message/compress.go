@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -59,6 +60,47 @@ func unpacker(codec any, body []byte) (io.ReadCloser, error) {
 	}
 	return nil, fmt.Errorf("unknown codec %v: %s and %s are known", codec, zlibName, zstdName)
 }
+
+// A Compression is how a body is packed, by kombu's short name.
+type Compression string
+
+// What bodies can be packed with. Every Celery reads Gzip; Zstd is known to workers that have the module for it.
+const (
+	Gzip Compression = "gzip"
+	Zstd Compression = "zstd"
+)
+
+// ParseCompression takes a codec by its short name or as the header spells it; "" is none.
+func ParseCompression(name string) (Compression, error) {
+	switch name {
+	case "":
+		return "", nil
+	case "gzip", "zlib", zlibName:
+		return Gzip, nil
+	case "zstd", "zstandard", zstdName:
+		return Zstd, nil
+	}
+	return "", fmt.Errorf("unknown compression %q: gzip and zstd are known", name)
+}
+
+// apply packs a message's body and says so in its header. Any value but a codec's name leaves both alone.
+func (c Compression) apply(m *brokers.Message) {
+	switch c {
+	case Gzip:
+		m.Headers["compression"], m.Body = zlibName, pack(m.Body)
+	case Zstd:
+		m.Headers["compression"], m.Body = zstdName, zstdWriter().EncodeAll(m.Body, nil)
+	}
+}
+
+// zstdWriter is shared: an encoder has much memory, and EncodeAll may be called by many at once.
+var zstdWriter = sync.OnceValue(func() *zstd.Encoder {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic(err) // the options are right
+	}
+	return w
+})
 
 func pack(text []byte) []byte {
 	var buf bytes.Buffer

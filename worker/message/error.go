@@ -7,14 +7,14 @@ type Reason string
 
 // The reasons.
 const (
-	Refused     Reason = "content type refused" // not on the allow list; the body was not looked at
-	Encoding    Reason = "content encoding"     // not a text encoding of JSON
-	Compression Reason = "compression"          // unknown codec, broken stream, or too large unpacked
-	Foreign     Reason = "not a task"           // readable, and not a task message of any protocol
-	Syntax      Reason = "body not decodable"   // not JSON
-	Shape       Reason = "body shape"           // JSON, but not what the protocol asks for
-	NoID        Reason = "no task id"
-	BadHeader   Reason = "bad header" // a header that the worker needs has an impossible value
+	Refused   Reason = "content type refused" // not on the allow list; the body was not looked at
+	Encoding  Reason = "content encoding"     // not a text encoding of JSON
+	Packing   Reason = "compression"          // unknown codec, broken stream, or too large unpacked
+	Foreign   Reason = "not a task"           // readable, and not a task message of any protocol
+	Syntax    Reason = "body not decodable"   // not JSON
+	Shape     Reason = "body shape"           // JSON, but not what the protocol asks for
+	NoID      Reason = "no task id"
+	BadHeader Reason = "bad header" // a header that the worker needs has an impossible value
 )
 
 // An Error says why a message could not be read, and whose it was as far as could be told.

@@ -20,11 +20,9 @@ func Encode(v any) (json.RawMessage, error) {
 func (b Body) Message(task, id string, o Options) brokers.Message {
 	text := b.encode()
 	compress := o.Compress
-	o.Compress, o.Embed = false, nil
+	o.Compress, o.Embed = "", nil
 	m, _ := New(task, id, nil, nil, o) // nothing in it can fail to be encoded
 	m.Body = text
-	if compress {
-		m.Headers["compression"], m.Body = zlibName, pack(text)
-	}
+	compress.apply(&m)
 	return m
 }

@@ -27,7 +27,7 @@ type Options struct {
 	ParentID  string
 	ReplyTo   string
 	Headers   map[string]any // added to the message's own, and win
-	Compress  bool
+	Compress  Compression    // of the body; "" is none
 	Transient bool
 	Embed     json.RawMessage // callbacks, errbacks, chain and chord as one JSON object; nil for none
 
@@ -109,10 +109,7 @@ func (o *Options) apply(m *brokers.Message) {
 	}
 	o.mark(m.Headers)
 	maps.Copy(m.Headers, o.Headers)
-	if o.Compress {
-		m.Headers["compression"] = zlibName
-		m.Body = pack(m.Body)
-	}
+	o.Compress.apply(m)
 }
 
 // mark says what the task belongs to and what becomes of its result.

@@ -13,7 +13,7 @@ import (
 func TestNewCanBeRead(t *testing.T) {
 	args := []any{1, int64(-2), 1.5, "plain", "quo\"te\n☃", true, nil, []any{"x"}, map[string]any{"k": 1}}
 	kwargs := map[string]any{"name": "väl", "n": 3}
-	for _, compress := range []bool{false, true} {
+	for _, compress := range []Compression{"", Gzip, Zstd} {
 		m, err := New("some.task", "some-id", args, kwargs, Options{Compress: compress})
 		if err != nil {
 			t.Fatal(err)
