@@ -144,7 +144,7 @@ var sends = []call{
 		return err
 	}},
 	{"zlib", func(ctx context.Context, c *caller) error {
-		r, err := c.Apply(ctx, "lab.length", []any{strings.Repeat("x", 100_000)}, nil, message.Options{Compress: true})
+		r, err := c.Apply(ctx, "lab.length", []any{strings.Repeat("x", 100_000)}, nil, message.Options{Compress: message.Gzip})
 		return becomes(ctx, r, err, `100000`)
 	}},
 	{"forget", func(ctx context.Context, c *caller) error {

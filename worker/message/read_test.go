@@ -93,9 +93,9 @@ func TestWhatCannotBeRead(t *testing.T) {
 		{"retries not a number", crafted(good, header("retries", math.NaN())), BadHeader},
 		{"bad time limit", crafted(good, header("timelimit", 5)), BadHeader},
 		{"bad soft limit", crafted(good, header("timelimit", []any{nil, "soon"})), BadHeader},
-		{"unknown compression", crafted(good, header("compression", "application/x-bz2")), Compression},
-		{"broken compression", crafted(good, header("compression", "application/x-gzip")), Compression},
-		{"decompression bomb", crafted("", bomb), Compression},
+		{"unknown compression", crafted(good, header("compression", "application/x-bz2")), Packing},
+		{"broken compression", crafted(good, header("compression", "application/x-gzip")), Packing},
+		{"decompression bomb", crafted("", bomb), Packing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			task, err := Read(c.m)
