@@ -58,7 +58,7 @@ type stoppable struct {
 // Publish does not look at its context, as a process that is stopped in its midst does not.
 func (s stoppable) Publish(ctx context.Context, m brokers.Message) error {
 	s.wait()
-	time.Sleep(time.Millisecond)
+	<-time.After(time.Millisecond)
 	s.wait() // stopped between its last look at anything and its sending
 	return s.fakeBroker.Publish(ctx, m)
 }
@@ -100,7 +100,7 @@ func severalBeats(t *testing.T, seed uint64, resend bool) (doubtful int) {
 		o := &one{stopper: newStopper()}
 		lock := &fakeLock{server: server, name: fmt.Sprint("beat ", len(all)), delay: func(context.Context, string) error {
 			o.wait()
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			o.wait()
 			return nil
 		}}
