@@ -4,7 +4,6 @@ module taskbench/ci/ferretdb
 
 go 1.26.0
 
-tool github.com/FerretDB/FerretDB/cmd/ferretdb
 
 require (
 	filippo.io/edwards25519 v1.1.0 // indirect

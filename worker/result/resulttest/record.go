@@ -60,7 +60,9 @@ func carries(ctx context.Context, e *Env) error {
 	done := time.Date(2026, 11, 22, 0, 55, 41, 853000000, time.UTC)
 	r := success(e.id("full"), `{"a": [1, 2.5, null]}`)
 	r.Done, r.GroupID, r.ParentID = done, "group", "parent"
-	r.Children = []json.RawMessage{[]byte(`[["child", null], null]`)}
+	if e.keeps("children") {
+		r.Children = []json.RawMessage{[]byte(`[["child", null], null]`)}
+	}
 	r.Extended = &result.Extended{Name: "add", Args: []byte("[2, 3]"), Kwargs: []byte(`{"k": "v"}`), Worker: "w@host", Retries: 2, Queue: "sums"}
 	if err := e.Backend.Store(ctx, r); err != nil {
 		return err

@@ -45,7 +45,8 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	if err != nil { // it may quote the source
 		return nil, fmt.Errorf("open results in %s: the URL has a part that the driver does not know", d.driver)
 	}
-	db.SetMaxIdleConns(8)
+	db.SetMaxIdleConns(16)
+	db.SetMaxOpenConns(16) // servers allow few
 	db.SetConnMaxIdleTime(time.Minute)
 	b := &Backend{db: db, dialect: d, life: o.Lifetime(), closed: make(chan struct{})}
 	b.store = b.upsert("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
