@@ -43,9 +43,16 @@ func (k ExchangeKind) Fits(pattern, key string) bool {
 	case Direct:
 		return pattern == key
 	case Topic:
-		return fits(strings.Split(pattern, "."), strings.Split(key, "."))
+		return fits(words(pattern), words(key))
 	}
 	return true
+}
+
+func words(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ".")
 }
 
 // fits takes time proportional to the product of the lengths, whatever the pattern is.

@@ -2,6 +2,7 @@ package brokertest_test
 
 import (
 	"context"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/brokertest"
@@ -27,6 +28,7 @@ type bug struct {
 	route     func(ctx context.Context, e brokers.Exchange, key string, m brokers.Message, next routeFunc) error
 	bind      func(ctx context.Context, b brokers.Binding, next bindFunc) error
 	subscribe func(ctx context.Context, b brokers.Binding, next subscribeFunc) (<-chan brokers.Message, error)
+	delay     func(ctx context.Context, m brokers.Message, until time.Time, next delayFunc) error
 	hurt      func(r *rig, s *brokertest.Subject) // bends the subject's hooks
 }
 
@@ -59,6 +61,7 @@ type whole interface {
 	brokers.Purger
 	brokers.Batcher
 	brokers.Exchanger
+	brokers.Delayer
 }
 
 // A bent broker is a healthy one with a bug.

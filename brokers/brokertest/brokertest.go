@@ -63,7 +63,7 @@ type ClauseResult struct {
 
 // Clauses returns the whole contract, in the order in which Run applies it.
 func Clauses() []Clause {
-	return slices.Concat(carriage, order, consumption, settlement, publishing, counting, exchanges, doubt, outages)
+	return slices.Concat(carriage, order, consumption, settlement, publishing, counting, exchanges, delaying, doubt, outages)
 }
 
 // Run applies every clause to the subject, one after the other, and reports each result as it is known. When ctx

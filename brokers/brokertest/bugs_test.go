@@ -15,7 +15,7 @@ import (
 
 // bugs returns broken brokers, at least one for each clause, with state of their own.
 func bugs() []bug {
-	return slices.Concat(carriageBugs(), consumptionBugs(), settlementBugs(), publishingBugs(), countingBugs(), exchangeBugs(), outageBugs())
+	return slices.Concat(carriageBugs(), consumptionBugs(), settlementBugs(), publishingBugs(), countingBugs(), exchangeBugs(), delayBugs(), outageBugs())
 }
 
 func carriageBugs() []bug {

@@ -44,6 +44,7 @@ func (r *rig) subject() brokertest.Subject {
 	v := brokers.Variant{Name: "test", Promises: []brokers.Promise{
 		brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
 		brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges,
+		brokers.Delays,
 	}}
 	s := brokertest.Subject{
 		Driver:  brokers.Driver{Name: "rig", Variants: []brokers.Variant{v}, Open: r.open},

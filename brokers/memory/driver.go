@@ -16,7 +16,7 @@ var Driver = brokers.Driver{
 		Durability: brokers.Memory,
 		Promises: []brokers.Promise{
 			brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.FIFO, brokers.Priorities,
-			brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges,
+			brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges, brokers.Delays,
 		},
 	}},
 	Open: openRemote,

@@ -11,7 +11,7 @@ import (
 	"taskbench/brokers"
 )
 
-// broker implements brokers.Broker, Inspector, Purger, Batcher and Exchanger.
+// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
 type broker struct {
 	args      amqp.Table
 	publishes *link[*publisher]

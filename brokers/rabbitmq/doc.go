@@ -19,9 +19,18 @@
 // and never none. What a consumer held goes back when its link ends. A link that dies silently is noticed after seven
 // seconds, by heartbeats of three.
 //
-// Publishing and consuming have a connection each, because the server stops reading from connections that publish
-// while it is short of memory or disk, and acks must get through. Both are made anew when needed. Depth tells what is
+// Publishing, routing and consuming have a connection each, because the server stops reading from connections that publish
+// while it is short of memory or disk, and acks must get through. They are made anew when needed. Depth tells what is
 // ready; what is held only the management plugin knows. A quorum queue's number may trail.
+//
+// # Exchanges
+//
+// Exchanges, queues and bindings for remote control and events are declared byte for byte as Celery declares them, on a
+// channel of their own each, since a refusal ends the channel. The queue of a subscription is neither durable nor
+// exclusive, goes with its last consumer, and acknowledges nothing; so the server sends as fast as it can, and what is
+// beyond a thousand messages that a reader has left waiting is dropped. Route has a connection of its own, made at its
+// first use: an exchange that was removed by somebody closes the channel that publishes to it, and the tasks that are
+// being published are not to be left in doubt by that. It waits for the confirm, and is not mandatory.
 //
 // # What the variants keep
 //

@@ -48,7 +48,7 @@ var Driver = brokers.Driver{
 
 var promises = []brokers.Promise{
 	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.FIFO,
-	brokers.DeadLetters, brokers.Counts, brokers.Purges, brokers.Exchanges,
+	brokers.DeadLetters, brokers.Counts, brokers.Purges, brokers.Exchanges, brokers.Delays,
 }
 
 func ready(ctx context.Context, url string) (string, error) {

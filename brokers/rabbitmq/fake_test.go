@@ -24,14 +24,16 @@ type server struct {
 	got      []publishing
 	settled  []string // methods by which deliveries were settled
 	declared []string // queue declarations, as their argument bytes
+	asked    []string // methods that declare, bind and consume, whole
 	links    map[net.Conn]*bufio.Writer
 	consumer func(kind byte, payload []byte) // sends on the channel of the last consumer
 }
 
 type publishing struct {
-	queue  string
-	header []byte // the content header's payload
-	body   []byte
+	exchange string
+	queue    string // the routing key
+	header   []byte // the content header's payload
+	body     []byte
 }
 
 func newServer(t *testing.T) *server {
@@ -170,8 +172,13 @@ func (s *server) serve(c net.Conn) {
 			id := [2]uint16{binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:])}
 			reply := answers[id]
 			switch id {
-			case [2]uint16{60, 40}: // publish: a short, the exchange "", the queue
-				p = publishing{queue: string(payload[8 : 8+payload[7]])}
+			case [2]uint16{40, 10}, [2]uint16{50, 10}, [2]uint16{50, 20}, [2]uint16{60, 20}:
+				s.note(&s.asked, string(payload))
+			}
+			switch id {
+			case [2]uint16{60, 40}: // publish: a short, the exchange, the key
+				key := payload[7+int(payload[6]):]
+				p = publishing{exchange: string(payload[7 : 7+payload[6]]), queue: string(key[1 : 1+key[0]])}
 			case [2]uint16{60, 20}: // consume: a short, the queue, the tag
 				at := 7 + int(payload[6])
 				reply = method(60, 21, short(string(payload[at+1:at+1+int(payload[at])])))

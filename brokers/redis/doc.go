@@ -41,6 +41,21 @@
 //
 // Tasks that Celery publishes come without a wake-up and may wait longer. Where an idle Celery worker waits on the same queue, it gets the message first, as it takes without asking.
 //
+// # Exchanges
+//
+// What is routed to a fanout goes by PUBLISH to kombu's channel, /<db>.<exchange> with /<key> behind it where there is
+// one, and reaches who listens at that moment. So does a topic exchange named celeryev, which Celery declares as a
+// fanout here and as a topic everywhere else: Route and Subscribe take it as the topic that it is with other brokers.
+// An event exchange of another name is to be given as a fanout. A lasting queue cannot be bound to either.
+//
+// All else is looked up at every publish in kombu's set of bindings, where the key of a topic stands as a Python
+// regular expression, in which * crosses dots; the message is pushed to all lists or to none. A subscription of that
+// kind, such as the queue of a remote control client's replies, is bound, taken from by BRPOP, and removed with its
+// binding at the end, which ends a BRPOP under way by CLIENT UNBLOCK. The TTL and Expires of a binding mean nothing here.
+//
+// A link without a word is asked every two seconds, and given up after six. Of messages on a channel, those beyond a
+// thousand that a reader has left waiting are dropped, since the server ends connections that lag.
+//
 // # What the variants keep
 //
 // With appendfsync always a reply follows the fsync. With everysec it follows the write, except while the second's

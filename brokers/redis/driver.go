@@ -52,7 +52,7 @@ var Driver = brokers.Driver{
 
 var promises = []brokers.Promise{
 	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO, brokers.Priorities,
-	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges,
+	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges, brokers.Delays,
 }
 
 // command starts the server in the foreground; all is said on its command line.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -75,17 +76,18 @@ func (b *broker) queuesFor(ctx context.Context, e brokers.Exchange, key string) 
 	if err != nil {
 		return nil, err
 	}
-	var queues []string
-	seen := map[string]bool{}
+	return b.choose(e.Kind, members, key), nil
+}
+
+// choose names each queue once.
+func (b *broker) choose(kind brokers.ExchangeKind, members []string, key string) (queues []string) {
 	for _, member := range members {
 		parts := strings.Split(member, separator)
-		if len(parts) != 3 || seen[parts[2]] || !b.fits(e.Kind, parts[0], parts[1], key) {
-			continue
+		if len(parts) == 3 && !slices.Contains(queues, parts[2]) && b.fits(kind, parts[0], parts[1], key) {
+			queues = append(queues, parts[2])
 		}
-		seen[parts[2]] = true
-		queues = append(queues, parts[2])
 	}
-	return queues, nil
+	return queues
 }
 
 // fits decides as kombu's publishers do: by the pattern in the set, which differs from AMQP's meaning of the key.

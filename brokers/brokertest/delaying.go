@@ -1,0 +1,109 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"taskbench/brokers"
+)
+
+// How far from its time a delayed message may come: as much as brokers.Delayer allows, and the time that a queue needs
+// that has just been made.
+const (
+	early = 2 * time.Second
+	late  = 5 * time.Second
+)
+
+// delaying is about brokers that are Delayers.
+var delaying = []Clause{
+	{
+		Name:  "delayed-comes-when-due",
+		Why:   "a worker that holds a task until next week holds its memory and its prefetch, too",
+		Needs: []brokers.Promise{brokers.Delays},
+		Check: func(ctx context.Context, e *Env) error {
+			q := e.Queue("q")
+			c, err := e.Broker.Consume(ctx, []string{q}, 10)
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			for i, after := range []time.Duration{6 * time.Second, 3 * time.Second, -time.Second, time.Hour} {
+				if err := delay(ctx, e.Broker, letter(q, i), start.Add(after)); err != nil {
+					return err
+				}
+			}
+			if err := e.Broker.Publish(ctx, letter(q, 9)); err != nil {
+				return err
+			}
+			due := map[string]time.Duration{letter(q, 2).CorrelationID: 0, letter(q, 9).CorrelationID: 0, letter(q, 1).CorrelationID: 3 * time.Second, letter(q, 0).CorrelationID: 6 * time.Second}
+			for len(due) > 0 {
+				d, err := next(ctx, c)
+				if err != nil {
+					return fmt.Errorf("%d of the messages that are due are missing: %w", len(due), err)
+				}
+				m := d.Message()
+				want, waited := due[m.CorrelationID]
+				if !waited {
+					return fmt.Errorf("message %s came, which is not due, or twice", m.CorrelationID)
+				}
+				delete(due, m.CorrelationID)
+				if at := time.Since(start); at < want-early || at > want+late {
+					return fmt.Errorf("message %s came after %v and was due after %v", m.CorrelationID, at, want)
+				}
+				if m.Queue != q || string(m.Body) != m.CorrelationID || m.Headers["task"] != "noop" || d.Redelivered() {
+					return fmt.Errorf("message %s came back as %+v, redelivered %v", m.CorrelationID, m, d.Redelivered())
+				}
+				if err := d.Ack(ctx); err != nil {
+					return err
+				}
+			}
+			return nothing(ctx, c)
+		},
+	},
+	{
+		Name:  "delayed-survives-kill",
+		Why:   "what is due after a restart was accepted before it",
+		Needs: []brokers.Promise{brokers.Delays, brokers.SurvivesKill},
+		Check: func(ctx context.Context, e *Env) error {
+			q := e.Queue("q")
+			if err := publish(ctx, e.Broker, q, 1); err != nil { // the queue is there
+				return err
+			}
+			if err := delay(ctx, e.Broker, letter(q, 1), time.Now().Add(4*time.Second)); err != nil {
+				return err
+			}
+			if err := e.Subject.Restart(ctx); err != nil {
+				return fmt.Errorf("restart: %w", err)
+			}
+			b, err := e.Open(ctx)
+			if err != nil {
+				return err
+			}
+			c, err := b.Consume(ctx, []string{q}, 10)
+			if err != nil {
+				return err
+			}
+			for range 2 {
+				d, err := nextWithin(ctx, c, 4*time.Second+patience)
+				if err != nil {
+					return err
+				}
+				if err := d.Ack(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+}
+
+// delay has a broker delay a message.
+func delay(ctx context.Context, b brokers.Broker, m brokers.Message, until time.Time) error {
+	d, ok := b.(brokers.Delayer)
+	if !ok {
+		return errors.New("the broker promises delays, and is no Delayer")
+	}
+	return d.Delay(ctx, m, until)
+}
