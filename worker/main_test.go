@@ -50,6 +50,14 @@ func testRegistry() *Registry {
 			return nil, context.Cause(ctx)
 		}
 	})
+	r.Add("nap", func(_ context.Context, r *Request) (any, error) { // whatever becomes of its context
+		var ms int
+		if err := r.Arg(0, &ms); err != nil {
+			return nil, err
+		}
+		<-time.After(time.Duration(ms) * time.Millisecond)
+		return nil, nil
+	})
 	r.Add("deaf", func(ctx context.Context, r *Request) (any, error) {
 		<-make(chan struct{})
 		return nil, nil

@@ -52,6 +52,7 @@ func serve(run Runner) int {
 	if o.Seats > 1 {
 		_ = syscall.SetNonblock(fdJobs, true) // many wait for many things: in the poller
 	}
+	trim()
 	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), notes: book.notes, orders: o}
 	if err := c.write(closeFrame(openFrame(nil, frameHello, 0))); err != nil {
 		return 0

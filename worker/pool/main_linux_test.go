@@ -65,6 +65,9 @@ func perform(ctx context.Context, j *Job) Result {
 }
 
 func act(ctx context.Context, j *Job) Result {
+	if j.Task.Name == "noop" {
+		return Result{Status: OK} // quickly, for benchmarks
+	}
 	name, arg, _ := strings.Cut(j.Task.Name, " ")
 	number, _ := strconv.Atoi(arg)
 	switch name {

@@ -20,7 +20,8 @@ type slots struct {
 	abandoned atomic.Int64
 
 	mu        sync.Mutex
-	first     *attempt // of those that run, a list
+	first     *attempt   // of those that run, a list
+	spare     []*attempt // to be used again
 	cancelled bool
 	cause     error // once cancelled
 }
@@ -31,7 +32,8 @@ type attempt struct {
 	cancel     context.CancelCauseFunc
 	number     uint64
 	prev, next *attempt
-	outcome    atomic.Int32 // undecided until somebody decides it, once
+	ended      bool         // its context has; guarded by the pool's mu
+	outcome    atomic.Int32 // of one with a hard limit; undecided until somebody decides it, once
 }
 
 const (
@@ -61,7 +63,7 @@ func (p *slots) Run(ctx context.Context, j *Job) Result {
 	if _, hard := j.Limits(); hard > 0 {
 		return p.limited(a, *j, hard)
 	}
-	defer p.end(a)
+	defer p.end(a, true)
 	if p.crew == nil {
 		return p.run(a.ctx, j)
 	}
@@ -95,7 +97,7 @@ func (p *slots) limited(a *attempt, j Job, hard time.Duration) Result {
 		}
 	}
 	work := func() bool {
-		defer p.end(a)
+		defer p.end(a, false)
 		r := p.run(a.ctx, &j)
 		if !a.outcome.CompareAndSwap(undecided, decided) && a.outcome.Load() == abandoned {
 			p.abandoned.Add(-1)
@@ -142,22 +144,31 @@ func (p *slots) abandon(a *attempt) bool {
 
 // begin notes that an attempt runs.
 func (p *slots) begin(number uint64) *attempt {
-	a := &attempt{number: number}
-	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var a *attempt
+	if n := len(p.spare); n > 0 {
+		a, p.spare = p.spare[n-1], p.spare[:n-1]
+	} else {
+		a = new(attempt)
+		a.ctx, a.cancel = context.WithCancelCause(context.Background())
+	}
+	a.number = number
 	if a.next = p.first; a.next != nil {
 		a.next.prev = a
 	}
 	p.first = a
 	if p.cancelled {
-		a.cancel(p.cause)
+		a.stop(p.cause)
 	}
 	return a
 }
 
-func (p *slots) end(a *attempt) {
+// end notes that it does not any more. Making a context costs more than a job that does nothing: one that has not
+// ended serves the next job of the place, unless it may still be held to a limit.
+func (p *slots) end(a *attempt, again bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if a.prev == nil {
 		p.first = a.next
 	} else {
@@ -166,8 +177,16 @@ func (p *slots) end(a *attempt) {
 	if a.next != nil {
 		a.next.prev = a.prev
 	}
-	p.mu.Unlock()
-	a.cancel(nil)
+	a.prev, a.next = nil, nil
+	if again && !a.ended {
+		p.spare = append(p.spare, a)
+	}
+}
+
+// stop ends an attempt's context; the pool's mu is held.
+func (a *attempt) stop(cause error) {
+	a.ended = true
+	a.cancel(cause)
 }
 
 // Cancel implements Pool.
@@ -176,7 +195,7 @@ func (p *slots) Cancel(cause error) {
 	defer p.mu.Unlock()
 	p.cancelled, p.cause = true, cause
 	for a := p.first; a != nil; a = a.next {
-		a.cancel(cause)
+		a.stop(cause)
 	}
 }
 
@@ -186,7 +205,7 @@ func (p *slots) Kill(number uint64, _ syscall.Signal) bool {
 	defer p.mu.Unlock()
 	for a := p.first; a != nil; a = a.next {
 		if a.number == number && a.outcome.Load() == undecided {
-			a.cancel(ErrRevoked)
+			a.stop(ErrRevoked)
 			return true
 		}
 	}
