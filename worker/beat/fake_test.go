@@ -84,10 +84,19 @@ func clocks(fs []firing) []string {
 type fakeStore struct {
 	mu      sync.Mutex
 	entries []Entry
+	loaded  bool
 	changed bool
 	marks   map[string]Mark
 	fail    error // of Write
 	writes  int
+}
+
+// again is the store as another process opens it.
+func (s *fakeStore) again() *fakeStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = false
+	return s
 }
 
 func newStore(entries ...Entry) *fakeStore {
@@ -103,9 +112,11 @@ func (s *fakeStore) set(entries ...Entry) {
 func (s *fakeStore) Load(context.Context) ([]Entry, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := s.changed
-	s.changed = false
-	return slices.Clone(s.entries), changed, nil
+	if s.loaded && !s.changed {
+		return nil, false, nil
+	}
+	s.loaded, s.changed = true, false
+	return slices.Clone(s.entries), true, nil
 }
 
 func (s *fakeStore) Recall(context.Context) ([]Mark, error) {
@@ -248,6 +259,9 @@ func life(t *testing.T, c Config) (r *Runner, stop func()) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
+	if s, ok := c.Store.(*fakeStore); ok {
+		c.Store = s.again()
+	}
 	r, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +280,7 @@ func life(t *testing.T, c Config) (r *Runner, stop func()) {
 
 // pass lets a bubble's time go by.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
