@@ -34,6 +34,7 @@ const (
 	CountsUnacked Promise = "counts-unacked" // and knows the unacked too
 	Purges        Promise = "purges"
 	Exchanges     Promise = "exchanges" // it is an Exchanger
+	Delays        Promise = "delays"    // it is a Delayer
 )
 
 // DeadLetterQueue is where a variant that promises DeadLetters keeps the rejected messages of a queue.
