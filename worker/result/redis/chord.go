@@ -41,7 +41,7 @@ func (b *Backend) Report(ctx context.Context, p result.Part) ([]result.Part, err
 	var whole []string
 	err = b.do(ctx, func() error {
 		got, err := reportScript.Run(ctx, b.rdb, []string{key + ".j", key + ".t", key + ".s", key + ".last"},
-			place, member, p.TaskID, string(p.State), b.life.Milliseconds()).StringSlice()
+			place, member, p.TaskID, b.life.Milliseconds()).StringSlice()
 		if errors.Is(err, goredis.Nil) {
 			return nil
 		}

@@ -1,6 +1,6 @@
 -- Counts a part of a chord. Returns the parts and their places once all are there, to the one that completed them.
 -- KEYS: the parts, the size's delta, the size, who was last.
--- ARGV: the part's place ("+inf" when not known), the part, its task, its state, milliseconds to live (0: for ever).
+-- ARGV: the part's place ("+inf" when not known), the part, its task, milliseconds to live (0: for ever).
 local function task(member) return string.match(member, '^%s*%[%s*1%s*,%s*"([^"]*)"') end
 
 local again = false
@@ -30,8 +30,8 @@ if size then
   end
 end
 if whole and not again then redis.call('SETNX', KEYS[4], ARGV[3]) end
-if ARGV[5] ~= '0' then
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[5]) end
+if ARGV[4] ~= '0' then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[4]) end
 end
 if whole and redis.call('GET', KEYS[4]) == ARGV[3] then
   return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
