@@ -2,9 +2,7 @@ package worker
 
 import (
 	"context"
-	"net/url"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -50,25 +48,10 @@ func (w *Worker) poolStats(done uint64) map[string]any {
 }
 
 // brokerStats describes the broker as Celery does, without any password.
-func (w *Worker) brokerStats() map[string]any {
-	b := map[string]any{
-		"hostname": nil, "userid": nil, "virtual_host": "/", "port": nil, "insist": false, "ssl": false,
-		"transport": w.options.Driver.Name, "connect_timeout": int(patience.Seconds()), "transport_options": map[string]any{},
-		"login_method": nil, "uri_prefix": nil, "heartbeat": 10.0, "failover_strategy": "round-robin", "alternates": []string{},
-	}
-	u, err := url.Parse(w.config.URL)
-	if err != nil {
-		return b
-	}
-	b["hostname"] = u.Hostname()
-	if port, err := strconv.Atoi(u.Port()); err == nil {
-		b["port"] = port
-	}
-	if name := u.User.Username(); name != "" {
-		b["userid"] = name
-	}
-	if path := strings.TrimPrefix(u.Path, "/"); path != "" {
-		b["virtual_host"] = path
+func (w *Worker) brokerStats() control.BrokerStats {
+	b := control.BrokerOf(w.config.URL)
+	if b.Transport == "" { // an embedded broker
+		b.Transport = w.options.Driver.Name
 	}
 	return b
 }
