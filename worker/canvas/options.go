@@ -26,7 +26,7 @@ type Options struct {
 	Headers      map[string]any // of the user's own
 	IgnoreResult bool
 	Shadow       string
-	Compression  string         // "gzip" or "zlib"; with other codecs the message is sent as it is
+	Compression  string         // "gzip" or "zstd"; with other codecs the message is sent as it is
 	Stamps       map[string]any // names, and strings, numbers or lists of these
 }
 
