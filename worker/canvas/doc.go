@@ -16,14 +16,15 @@
 //
 // And its function completes once, because every copy of it has the same id:
 //
-//   - One that dies between sending the body and closing the chord sends it again after the redelivery; so does a
-//     sender that dies half-way through a header, whose tasks all have ids that follow from its own, and that
-//     therefore sends the same chord again. Before a body is sent, and by Follower.Resume before it is run, the
+//   - One that dies between sending the body and closing the chord sends it again after the redelivery; so does one
+//     that dies half-way through a header that follows its task: all ids in it follow from the task's own, and what
+//     it sends again is the same chord. Before a body is sent, and by Follower.Resume before it is run, the
 //     stored result is asked whether it has succeeded; the second copy is then settled without running.
 //   - What a dead worker may have left undone after storing the body's result, the report to an outer chord, Resume
 //     does before it says so.
 //
-// The limits: with early acknowledgement a worker that dies takes its part with it, and the chord never ends. A body
+// The limits: whoever dies half-way through Start or StartUnder, whose ids are random, leaves a chord that never ends,
+// and does not end another's by starting anew. With early acknowledgement a worker that dies takes its part with it, and the chord never ends. A body
 // that fails, or that is killed before its result is stored, may run again, as any task may. Two copies of a body
 // that run at the same moment cannot know of each other; that needs a worker that dies between sending the body and
 // closing the chord while the first copy still runs, or a last task that is running twice because the broker took
