@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"taskbench/worker/message"
 )
@@ -143,6 +144,9 @@ var errNoTask = errors.New("it names no task")
 // Decode reads a document of any Celery version. Members that it does not know are skipped, absent ones are as if
 // null; only the task's id and its state must be there. The record shares memory with raw.
 func Decode(raw []byte) (Record, error) {
+	if !utf8.Valid(raw) {
+		return Record{}, errors.New("decode result: it is not UTF-8")
+	}
 	fields, err := message.Members(raw)
 	if err != nil {
 		return Record{}, fmt.Errorf("decode result: %w", err)

@@ -109,27 +109,24 @@ func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	return nil
 }
 
-// replace finds no document where there is a success, and then makes a second one of the same id, which the server
-// refuses. It refuses as well when somebody else makes the first one at the same time.
-func (b *Backend) replace(ctx context.Context, id string, doc bson.M) (err error) {
+// replace inserts, which is all there is to do for most tasks, and where there is a document already puts this one in
+// its place, unless it is of a success. Between the two somebody may remove it, and then both do nothing.
+func (b *Backend) replace(ctx context.Context, id string, doc bson.M) error {
 	filter := bson.D{{Key: "_id", Value: id}, {Key: "status", Value: bson.D{{Key: "$ne", Value: string(result.Success)}}}}
-	for range 10 {
-		_, err = b.tasks.ReplaceOne(ctx, filter, doc, options.Replace().SetUpsert(true))
+	for {
+		_, err := b.tasks.InsertOne(ctx, doc)
 		if !driver.IsDuplicateKeyError(err) {
 			return err
 		}
-		var old struct {
-			Status string `bson:"status"`
-		}
-		err := b.tasks.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, options.FindOne().SetProjection(bson.D{{Key: "status", Value: 1}})).Decode(&old)
-		if err != nil && !errors.Is(err, driver.ErrNoDocuments) {
+		replaced, err := b.tasks.ReplaceOne(ctx, filter, doc)
+		if err != nil || replaced.MatchedCount > 0 {
 			return err
 		}
-		if old.Status == string(result.Success) {
-			return nil
+		err = b.tasks.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+		if !errors.Is(err, driver.ErrNoDocuments) {
+			return err // nil: it is there, so it is of a success
 		}
 	}
-	return err
 }
 
 // Get implements result.Backend.

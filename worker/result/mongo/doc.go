@@ -3,7 +3,7 @@
 //
 // Tasks are documents of celery_taskmeta and groups of celery_groupmeta, by their ids. The result is text, the JSON of
 // the serializer; all else is native. Times are dates; that Celery 5.2 wrote text is read too. A success stays because
-// what replaces a document looks for one that is none.
+// what replaces a document looks for one of another state.
 //
 // MongoDB could bring news only where it is a replica set. So while anybody waits, one question for all of them is
 // asked every 50 milliseconds. Nothing expires by itself: Cleanup, for Celery's task celery.backend_cleanup, removes

@@ -97,7 +97,7 @@ func closed(ctx context.Context, e *Env) error {
 		return fmt.Errorf("close a second time: %w", err)
 	}
 	if w, _ := over(c); !errors.Is(w.err, result.ErrClosed) {
-		return fmt.Errorf("Wait on a backend that was closed meanwhile returned %v", w.err)
+		return fmt.Errorf("Wait on a backend that was closed meanwhile returned another error: %w", orNone(w.err))
 	}
 	for name, call := range map[string]func() error{
 		"Store":  func() error { return b.Store(ctx, success(id, "1")) },
@@ -131,7 +131,7 @@ func outage(ctx context.Context, e *Env) error {
 	err = storer.Store(down, success(id, "0"))
 	cancel()
 	if err == nil || time.Since(begun) > 3*time.Second {
-		return fmt.Errorf("Store without a server returned %v after %v", err, time.Since(begun))
+		return fmt.Errorf("Store without a server returned after %v: %w", time.Since(begun), orNone(err))
 	}
 	if err := e.Subject.Up(ctx); err != nil {
 		return err

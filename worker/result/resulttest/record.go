@@ -126,7 +126,7 @@ func states(ctx context.Context, e *Env) error {
 		return err
 	}
 	if r.Exception == nil || r.Exception.Type != "ValueError" {
-		return fmt.Errorf("retry with %v", r.Exception)
+		return fmt.Errorf("retry with %+v", r)
 	}
 	if err := e.Backend.Store(ctx, success(id, "5")); err != nil {
 		return err
@@ -135,7 +135,7 @@ func states(ctx context.Context, e *Env) error {
 		return err
 	}
 	if string(r.Value) != "5" || r.Exception != nil || e.keeps("done") && time.Since(r.Done).Abs() > time.Minute {
-		return fmt.Errorf("success %s, %v, done %v", r.Value, r.Exception, r.Done)
+		return fmt.Errorf("success %+v", r)
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func fails(ctx context.Context, e *Env) error {
 		}
 		y := r.Exception
 		if y == nil || y.Type != x.Type || y.Module != x.Module || y.Traceback != x.Traceback || len(y.Args) != 3 {
-			return fmt.Errorf("exception %+v, want %+v", y, x)
+			return fmt.Errorf("exception of %+v, want %w", r, x)
 		}
 		for i := range x.Args {
 			if !sameJSON(x.Args[i], y.Args[i]) {
@@ -220,6 +220,9 @@ func values(ctx context.Context, e *Env) error {
 		if !same {
 			return fmt.Errorf("%.80s came back as %.80s", value, r.Value)
 		}
+		if err := e.Backend.Forget(ctx, id); err != nil { // a large one is in the way of later clauses
+			return err
+		}
 	}
 	return nil
 }
@@ -254,5 +257,5 @@ func thousand(ctx context.Context, e *Env) error {
 			return fmt.Errorf("task %d has the result %s", i, r.Value)
 		}
 	}
-	return nil
+	return e.tidy(ctx, base, tasks)
 }

@@ -62,10 +62,19 @@ func over(c <-chan waiting) (waiting, error) {
 func still(c <-chan waiting) error {
 	select {
 	case w := <-c:
-		return fmt.Errorf("Wait returned %s (%v) too early", w.State, w.err)
+		return fmt.Errorf("Wait returned %+v too early (%w)", w.Record, orNone(w.err))
 	case <-time.After(quiet):
 		return nil
 	}
+}
+
+var errNone = errors.New("no error")
+
+func orNone(err error) error {
+	if err == nil {
+		return errNone
+	}
+	return err
 }
 
 // prompt is how long after a Store its waiter may wake, in the median.
@@ -82,7 +91,7 @@ func wakes(ctx context.Context, e *Env) error {
 		c := wait(ctx, e.Backend, id)
 		select {
 		case w := <-c:
-			return fmt.Errorf("Wait returned %s (%v) before anything was stored", w.State, w.err)
+			return fmt.Errorf("Wait returned %+v before anything was stored (%w)", w.Record, orNone(w.err))
 		case <-time.After(30 * time.Millisecond): // it is waiting by now, mostly
 		}
 		if err := storer.Store(ctx, success(id, fmt.Sprint(i))); err != nil {
@@ -150,7 +159,7 @@ func many(ctx context.Context, e *Env) error {
 			return fmt.Errorf("waiter %d got %s", i, w.Value)
 		}
 	}
-	return nil
+	return e.tidy(ctx, base, tasks)
 }
 
 func cancelled(ctx context.Context, e *Env) error {
@@ -162,7 +171,7 @@ func cancelled(ctx context.Context, e *Env) error {
 	}
 	give()
 	if w, _ := over(c); !errors.Is(w.err, context.Canceled) {
-		return fmt.Errorf("a cancelled Wait returned %v", w.err)
+		return fmt.Errorf("a cancelled Wait returned another error: %w", orNone(w.err))
 	}
 	id := e.id("late")
 	for name, call := range map[string]func() error{
@@ -185,7 +194,7 @@ func promptly(call func() error, want error) error {
 	select {
 	case err := <-done:
 		if !errors.Is(err, want) {
-			return fmt.Errorf("returned %v, want %w", err, want)
+			return fmt.Errorf("want %w, and it returned another error: %w", want, orNone(err))
 		}
 		return nil
 	case <-time.After(time.Second):

@@ -156,23 +156,29 @@ func (b *Backend) Wait(ctx context.Context, id string) (result.Record, error) {
 func (b *Backend) ready(ctx context.Context, ids []string) (found []string, err error) {
 	for len(ids) > 0 {
 		n := min(together, len(ids))
-		rows, err := b.db.QueryContext(ctx, "SELECT task_id FROM celery_taskmeta WHERE status IN ('SUCCESS', 'FAILURE', 'REVOKED') AND task_id IN ("+b.list(n)+")", anys(ids[:n])...)
-		if err != nil {
-			return found, err
-		}
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return found, errors.Join(err, rows.Close())
-			}
-			found = append(found, id)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if found, err = b.readyAmong(ctx, ids[:n], found); err != nil {
 			return found, err
 		}
 		ids = ids[n:]
 	}
 	return found, nil
+}
+
+func (b *Backend) readyAmong(ctx context.Context, ids, found []string) ([]string, error) {
+	rows, err := b.db.QueryContext(ctx, "SELECT task_id FROM celery_taskmeta WHERE status IN ('SUCCESS', 'FAILURE', 'REVOKED') AND task_id IN ("+
+		b.list(len(ids))+")", anys(ids)...)
+	if err != nil {
+		return found, err
+	}
+	defer func() { _ = rows.Close() }() // what it would say, Err says too
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return found, err
+		}
+		found = append(found, id)
+	}
+	return found, rows.Err()
 }
 
 func (b *Backend) list(n int) string {
