@@ -8,6 +8,7 @@ BENCH     ?=
 # Flags for `go test`, as in: make test TESTFLAGS=-v
 TESTFLAGS ?=
 FUZZTIME  ?= 30s
+FUZZ      ?= ./...
 
 export BENCH_LAB
 
@@ -60,14 +61,8 @@ engine: ## install a container engine and start it (Debian and Ubuntu; as root o
 bench-self: ## measure taskbench itself: generator, ledger, checks, worker against a bare client
 	@$(GO) run ./ci/selfbench
 
-fuzz: ## fuzz every fuzz target for FUZZTIME each
-	@for package in $$($(GO) list ./...); do \
-		targets=$$($(GO) test -list '^Fuzz' $$package | sed -n '/^Fuzz/p'); \
-		for target in $$targets; do \
-			echo "$$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
-		done; \
-	done
+fuzz: ## fuzz every fuzz target of the packages in FUZZ for FUZZTIME each
+	@GO="$(GO)" ci/fuzz $(FUZZTIME) $(FUZZ)
 
 clean: ## remove results, binaries, and whatever an interrupted run left behind
 	@$(GO) run ./cmd/bench down
