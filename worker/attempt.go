@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type attempt struct {
 	apart    bool         // not known to the worker's memory
 	held     []func(bool) // the memory's
 
+	door    door
 	started func()                      // for job.Started, where somebody wants to know
 	send    func(brokers.Message) error // for job.Send
 
@@ -48,6 +50,25 @@ const (
 	queued         // for a place in the pool, or in it where the pool is not asked to tell of the start
 	begun
 )
+
+// A door is the context with which an attempt waits for a place in the pool, which looks once more at the moment at which
+// there is one: an attempt that is not to be run any more does not get in.
+type door struct {
+	context.Context
+	attempt *attempt
+}
+
+var errUnwanted = errors.New("the task expired or was revoked")
+
+func (d *door) Err() error {
+	if err := d.Context.Err(); err != nil {
+		return err
+	}
+	if d.attempt.session.worker.unwanted(d.attempt) != "" {
+		return errUnwanted
+	}
+	return nil
+}
 
 func (s *session) attempt(settle context.Context) *attempt {
 	a := &attempt{session: s}
@@ -190,10 +211,15 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	if a.task.attended != nil {
 		r = s.attended(ctx, a, a.task.attended)
 	} else {
-		r = (*w.pool.Load()).Run(ctx, &a.job)
+		a.door = door{ctx, a}
+		r = (*w.pool.Load()).Run(&a.door, &a.job)
 	}
 	switch r.Status {
 	case pool.Unstarted:
+		if why := w.unwanted(a); why != "" && ctx.Err() == nil {
+			s.drop(settle, a, why) // it came to be so while the attempt waited for a place
+			return
+		}
 		s.giveBack(settle, a)
 		return
 	case pool.Malformed:

@@ -27,6 +27,9 @@ func (w *Worker) attend(ctx context.Context, b brokers.Broker) (leave func(offli
 	}
 	if said(w.config.RemoteControl, true) {
 		both.Go(func() { w.answer(ctx, x) })
+		if !w.config.WithoutMingle {
+			both.Go(func() { w.mingle(ctx, x) })
+		}
 	}
 	return func(offline bool) {
 		if offline && !w.config.Silent {
@@ -54,6 +57,18 @@ func (w *Worker) answer(ctx context.Context, x brokers.Exchanger) {
 			w.log.Warn("no remote control: it is tried again", "worker", w.config.Name, "err", err)
 			pause(ctx, lastBackoff)
 		}
+	}
+}
+
+// mingle learns what the other workers have revoked, while this one begins to work already: a task that was revoked
+// before this worker was started, and comes to it in its first moments, may be run.
+func (w *Worker) mingle(ctx context.Context, x brokers.Exchanger) {
+	ids, err := control.Mingle(ctx, x, control.Request{Clock: w.clock}, w.config.Name, w.revoked.IDs())
+	if err != nil && ctx.Err() == nil {
+		w.log.Warn("what the other workers have revoked is not known", "worker", w.config.Name, "err", err)
+	}
+	if len(ids) > 0 {
+		w.learn(ids)
 	}
 }
 

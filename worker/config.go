@@ -69,6 +69,7 @@ type Config struct {
 	SendEvents    bool   `json:"worker_send_task_events"`                // events of tasks from the start
 	Silent        bool   `json:"without_heartbeat"`                      // no worker events, and no task events either
 	RemoteControl *bool  `json:"worker_enable_remote_control,omitempty"` // nil is true, where the broker has exchanges
+	WithoutMingle bool   `json:"without_mingle"`                         // other workers are not asked for what they have revoked
 	PoolRestarts  bool   `json:"worker_pool_restarts"`                   // remote control may restart the pool's children
 }
 
@@ -106,10 +107,12 @@ func (c Config) Complete() Config {
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 1
-		if c.Pool != "solo" {
+		switch {
+		case c.Autoscale != (Autoscale{}):
+			c.Concurrency = max(c.Autoscale.Min, 1)
+		case c.Pool != "solo":
 			c.Concurrency = runtime.NumCPU()
 		}
-		c.Concurrency = max(c.Concurrency, c.Autoscale.Min)
 	}
 	if c.Multiplier == 0 {
 		c.Multiplier = 4

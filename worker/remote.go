@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,8 +15,8 @@ import (
 
 // handlers are Celery's commands of remote control, by their names.
 func (w *Worker) handlers() map[string]control.Handler {
-	return map[string]control.Handler{
-		"ping":                      func(context.Context, args) (any, error) { return ok("pong"), nil },
+	all := control.Basics(w.config.Name, w.clock, w.revoked.IDs, w.learn)
+	maps.Copy(all, map[string]control.Handler{
 		"active":                    func(_ context.Context, a args) (any, error) { return w.remoteActive(a), nil },
 		"reserved":                  func(_ context.Context, a args) (any, error) { return w.remoteReserved(a), nil },
 		"scheduled":                 func(_ context.Context, a args) (any, error) { return w.remoteScheduled(a), nil },
@@ -25,7 +26,6 @@ func (w *Worker) handlers() map[string]control.Handler {
 		"stats":                     func(context.Context, args) (any, error) { return w.remoteStats(), nil },
 		"report":                    func(context.Context, args) (any, error) { return ok(w.remoteReport()), nil },
 		"conf":                      func(context.Context, args) (any, error) { return w.remoteConf() },
-		"clock":                     func(context.Context, args) (any, error) { return map[string]any{"clock": w.clock.Value()}, nil },
 		"revoked":                   func(context.Context, args) (any, error) { return w.revoked.IDs(), nil },
 		"memsample":                 func(context.Context, args) (any, error) { return memSample(), nil },
 		"revoke":                    w.remoteRevoke,
@@ -43,9 +43,8 @@ func (w *Worker) handlers() map[string]control.Handler {
 		"disable_events":            func(context.Context, args) (any, error) { return w.remoteEvents(false), nil },
 		"heartbeat":                 func(context.Context, args) (any, error) { w.events.Heartbeat(); return nil, nil },
 		"shutdown":                  func(context.Context, args) (any, error) { w.Stop(Warm); return nil, control.ErrNoReply },
-		"hello":                     w.remoteHello,
-		"election":                  func(context.Context, args) (any, error) { return nil, nil },
-	}
+	})
+	return all
 }
 
 type args = map[string]json.RawMessage
@@ -86,9 +85,7 @@ func (w *Worker) remoteRevoke(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.revoked.Add(ids...); err != nil {
-		w.log.Error("revoked tasks are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
-	}
+	w.learn(ids)
 	if terminate {
 		return w.terminate(a, ids)
 	}
@@ -104,9 +101,7 @@ func (w *Worker) remoteTerminate(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.revoked.Add(ids...); err != nil {
-		w.log.Error("revoked tasks are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
-	}
+	w.learn(ids)
 	return w.terminate(a, ids)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/control"
 	"taskbench/worker/message"
 )
 
@@ -66,16 +67,16 @@ func (w *Worker) active() []sight {
 
 // An info is Celery's form of a request.
 type info struct {
-	ID           string       `json:"id"`
-	Name         string       `json:"name"`
-	Args         any          `json:"args"`
-	Kwargs       any          `json:"kwargs"`
-	Type         string       `json:"type"`
-	Hostname     string       `json:"hostname"`
-	TimeStart    *float64     `json:"time_start"`
-	Acknowledged bool         `json:"acknowledged"`
-	Delivery     deliveryInfo `json:"delivery_info"`
-	WorkerPID    *int         `json:"worker_pid"`
+	ID           string         `json:"id"`
+	Name         string         `json:"name"`
+	Args         any            `json:"args"`
+	Kwargs       any            `json:"kwargs"`
+	Type         string         `json:"type"`
+	Hostname     string         `json:"hostname"`
+	TimeStart    *control.Float `json:"time_start"`
+	Acknowledged bool           `json:"acknowledged"`
+	Delivery     deliveryInfo   `json:"delivery_info"`
+	WorkerPID    *int           `json:"worker_pid"`
 }
 
 type deliveryInfo struct {
@@ -96,7 +97,7 @@ func (w *Worker) info(s sight, safe bool) info {
 		i.Name = shadow
 	}
 	if s.stage == begun {
-		started, pid := float64(s.since.UnixMicro())/1e6, w.pid
+		started, pid := control.Float(float64(s.since.UnixMicro())/1e6), w.pid
 		i.TimeStart, i.WorkerPID, i.Acknowledged = &started, &pid, s.early
 	}
 	if safe {

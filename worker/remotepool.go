@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -122,29 +121,9 @@ func (w *Worker) remoteEvents(on bool) any {
 	return ok("task events already disabled")
 }
 
-// remoteHello tells a worker that has just started what it cannot know yet. The ids of revoked tasks come with a time
-// of this worker's own clock, as a float, which Python insists on; nobody can make anything of it.
-func (w *Worker) remoteHello(_ context.Context, a args) (any, error) {
-	var from string
-	var theirs map[string]json.RawMessage
-	if err := arg(a, "from_node", &from); err != nil {
-		return nil, err
+// learn revokes what other workers have revoked.
+func (w *Worker) learn(ids []string) {
+	if err := w.revoked.Add(ids...); err != nil {
+		w.log.Error("revoked tasks are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
 	}
-	if from == w.config.Name {
-		return nil, nil
-	}
-	if arg(a, "revoked", &theirs) == nil && len(theirs) > 0 {
-		ids := make([]string, 0, len(theirs))
-		for id := range theirs {
-			ids = append(ids, id)
-		}
-		if err := w.revoked.Add(ids...); err != nil {
-			w.log.Error("revoked tasks are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
-		}
-	}
-	revoked := map[string]any{}
-	for _, id := range w.revoked.IDs() {
-		revoked[id] = []any{json.RawMessage(fmt.Sprintf("%.6f", time.Since(w.began).Seconds()+0.5)), id}
-	}
-	return map[string]any{"revoked": revoked, "clock": w.clock.Forward()}, nil
 }

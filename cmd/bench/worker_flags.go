@@ -60,9 +60,8 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	c.Flags().BoolVar(&cfg.TrackStarted, "track-started", false, "store a state when a task starts, too")
 	c.Flags().BoolVarP(&cfg.SendEvents, "task-events", "E", false, "send events of tasks from the start")
 	c.Flags().BoolVar(&cfg.Silent, "without-heartbeat", false, "send no events at all")
-	for _, name := range []string{"without-gossip", "without-mingle"} {
-		c.Flags().BoolVar(&s.ignored, name, false, "as there is none, this changes nothing")
-	}
+	c.Flags().BoolVar(&cfg.WithoutMingle, "without-mingle", false, "do not ask the other workers for what they have revoked")
+	c.Flags().BoolVar(&s.ignored, "without-gossip", false, "as there is none, this changes nothing")
 	shortFlag(a, c, &s.optimization, "optimization", "O", "NAME", "fair", "fair is what there is", oneOf("fair", "default"))
 	valueFlag(a, c, &cfg.StateDB, "statedb", "FILE", "none", "where revoked tasks are remembered", anyText)
 	valueFlag(a, c, &s.pidfile, "pidfile", "FILE", "none", "where the process id is written", anyText)
