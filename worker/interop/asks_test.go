@@ -28,8 +28,7 @@ func TestCeleryClient(t *testing.T) {
 		for _, pool := range pools {
 			t.Run(pool, func(t *testing.T) {
 				t.Parallel()
-				o := c.own(t, pool)
-				c.askAll(t, o.queue, o.node, "client "+pool)
+				c.askAll(t, c.ours(t, pool, "asked"), "client "+pool)
 			})
 		}
 	})
@@ -37,20 +36,20 @@ func TestCeleryClient(t *testing.T) {
 
 // Celery's client calls Celery's worker: what is asked of ours is what Celery does.
 func TestCeleryItself(t *testing.T) {
-	eachCourt(t, func(t *testing.T, c *court) { c.askAll(t, c.app.Queue, c.node, "itself") })
+	eachCourt(t, func(t *testing.T, c *court) { c.askAll(t, c.theirs(t, "asked"), "itself") })
 }
 
-func (c *court) askAll(t *testing.T, queue, node, what string) {
+func (c *court) askAll(t *testing.T, p *party, what string) {
 	inOrder := slices.SortedStableFunc(slices.Values(asks), func(a, b ask) int { return rank(a) - rank(b) })
 	for _, a := range inOrder {
-		if slices.Contains(a.not, c.Name) || a.odd != "" && queue == c.app.Queue {
+		if slices.Contains(a.not, c.Name) || a.odd != "" && what == "itself" {
 			continue
 		}
 		t.Run(a.name, func(t *testing.T) {
 			if !a.alone {
 				t.Parallel() // and so after those that are alone
 			}
-			err := c.ask(soon(t), queue, node, a.code, a.want)
+			err := c.ask(soon(t), p.queue, p.node, a.code, a.want)
 			judge(t, fmt.Sprintf("%s %s", what, a.name), err)
 		})
 	}

@@ -24,7 +24,7 @@ began = time.time()
 add.apply_async((1, 1), eta=when).get(timeout=20)
 return 0.95 < time.time() - began < 6`, want: `true`},
 	{name: "expires", code: `
-r = add.apply_async((1, 1), countdown=1, expires=0.8)
+r = add.apply_async((1, 1), countdown=4, expires=3.8)
 return caught(lambda: r.get(timeout=20)) + [r.state]`, want: `["TaskRevokedError", "expired", "REVOKED"]`},
 	{name: "not expired", code: `return add.apply_async((1, 1), expires=60).get(timeout=20)`, want: `2`},
 	{name: "retry", code: `return again.delay(3).get(timeout=20)`, want: `3`},

@@ -30,8 +30,9 @@ return [first["parent_id"], middle["parent_id"] == first["id"], last["parent_id"
         {x["root_id"] for x in (first, middle, last)} == {first["id"]}]`, want: `[null, true, true, true]`},
 	{name: "chain that fails", code: `
 r = chain(add.s(1, 1), fail.si("mid"), add.s(1)).apply_async()
-return [caught(lambda: r.get(timeout=20)), r.parent.state, r.parent.parent.state]`,
-		want: `[["ValueError", "mid"], "FAILURE", "SUCCESS"]`},
+error = caught(lambda: r.get(timeout=20))
+return [error, r.parent.state, r.parent.parent.get(timeout=20)]`,
+		want: `[["ValueError", "mid"], "FAILURE", 2]`},
 	{name: "chain link error", code: `
 id = celery.utils.uuid()
 r = chain(add.s(1, 1), fail.si("mid"), add.s(1)).apply_async(link_error=failed.s().set(task_id=id))

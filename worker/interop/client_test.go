@@ -29,8 +29,9 @@ type call struct {
 }
 
 // caller opens the client side; it is closed when the test ends.
-func (c *court) caller(t *testing.T, queue, node string) *caller {
+func (c *court) caller(t *testing.T, p *party) *caller {
 	t.Helper()
+	queue, node := p.queue, p.node
 	b, err := c.driver.Open(t.Context(), c.server.URL, c.variant)
 	if err != nil {
 		t.Fatal(err)
@@ -54,19 +55,16 @@ func (c *court) caller(t *testing.T, queue, node string) *caller {
 
 // Our client calls Celery's worker.
 func TestGoClient(t *testing.T) {
-	eachCourt(t, func(t *testing.T, c *court) { c.callAll(t, c.app.Queue, c.node, "go") })
+	eachCourt(t, func(t *testing.T, c *court) { c.callAll(t, c.theirs(t, "called"), "go") })
 }
 
 // Our client calls our worker, with a Celery beside both.
 func TestGoItself(t *testing.T) {
-	eachCourt(t, func(t *testing.T, c *court) {
-		o := c.own(t, "goroutine")
-		c.callAll(t, o.queue, o.node, "ourselves")
-	})
+	eachCourt(t, func(t *testing.T, c *court) { c.callAll(t, c.ours(t, "threads", "called"), "ourselves") })
 }
 
-func (c *court) callAll(t *testing.T, queue, node, what string) {
-	one := c.caller(t, queue, node) // closed after the parallel tests
+func (c *court) callAll(t *testing.T, p *party, what string) {
+	one := c.caller(t, p) // closed after the parallel tests
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ var commands = []call{
 		return err
 	}},
 	{"revoke", func(ctx context.Context, c *caller) error {
-		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 2 * time.Second})
+		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 4 * time.Second})
 		if err != nil {
 			return err
 		}

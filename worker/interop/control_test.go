@@ -26,12 +26,12 @@ return [state, info["name"]]`, want: `["active", "lab.sleep"]`},
 	{name: "active queues", code: `
 queues = inspect(NODE).active_queues()[NODE]
 q = [q for q in queues if q["name"] == QUEUE][0]
-return [len(queues) > 1, q["routing_key"] == QUEUE, q["exchange"]["type"], q["durable"]]`, want: `[true, true, "direct", true]`},
+return [q["routing_key"] == QUEUE, q["exchange"]["type"], q["durable"]]`, want: `[true, "direct", true]`},
 	{name: "stats", code: `
 add.delay(1, 1).get(timeout=20)
 s = inspect(NODE).stats()[NODE]
 return [s["total"]["lab.add"] > 0, s["pool"]["max-concurrency"] > 0, isinstance(s["pool"].get("processes", []), list), s["pid"] > 0,
-        s["broker"]["transport"] in ("redis", "amqp"), isinstance(s["clock"], str), s["uptime"] >= 0, s["prefetch_count"] > 0]`,
+        s["broker"]["transport"] if s["broker"]["transport"] not in ("redis", "amqp") else True, isinstance(s["clock"], str), s["uptime"] >= 0, s["prefetch_count"] > 0]`,
 		want: `[true, true, true, true, true, true, true, true]`},
 	{name: "conf", code: `return isinstance(inspect(NODE).conf()[NODE], dict)`, want: `true`},
 	{name: "report", code: `return isinstance(inspect(NODE).report()[NODE]["ok"], str)`, want: `true`},
@@ -40,7 +40,7 @@ return [s["total"]["lab.add"] > 0, s["pool"]["max-concurrency"] > 0, isinstance(
 reply = app.control.broadcast("nonsense", destination=[NODE], reply=True, timeout=10)
 return list(reply[0][NODE])`, want: `["error"]`},
 	{name: "revoke", code: `
-r = add.apply_async((1, 1), countdown=2)
+r = add.apply_async((1, 1), countdown=4)
 wait(lambda: [e for e in inspect(NODE).scheduled()[NODE] if e["request"]["id"] == r.id])
 r.revoke()
 error = caught(lambda: r.get(timeout=20))
@@ -59,7 +59,7 @@ for r in rs:
     caught(lambda: r.get(timeout=20))
 return group(add.s(i, i) for i in range(20)).apply_async().get(timeout=20)[19]`, want: `38`},
 	{name: "revoke by stamp", not: []string{"debian"}, code: `
-sig = add.si(1, 1).set(countdown=2)
+sig = add.si(1, 1).set(countdown=4)
 sig.stamp(mark="m1")
 r = sig.apply_async()
 wait(lambda: [e for e in inspect(NODE).scheduled()[NODE] if e["request"]["id"] == r.id])
@@ -101,8 +101,8 @@ var eventAsks = []ask{
 	{name: "task events", code: `
 app.control.enable_events(destination=[NODE], reply=True)
 id = celery.utils.uuid()
-threading.Timer(0.5, lambda: add.apply_async((2, 3), task_id=id, queue=QUEUE)).start()
-got = [e for e in events(8, lambda got: any(e["type"] == "task-succeeded" and e["uuid"] == id for e in got))
+got = [e for e in events(15, lambda got: any(e["type"] == "task-succeeded" and e["uuid"] == id for e in got),
+             lambda: add.apply_async((2, 3), task_id=id, queue=QUEUE))
        if e.get("uuid") == id and e["type"] != "task-sent"]
 by = {e["type"]: e for e in got}
 received, done = by["task-received"], by["task-succeeded"]
@@ -112,23 +112,23 @@ return [[e["type"] for e in sorted(got, key=lambda e: e["clock"])], {e["hostname
 	{name: "event of a failure", code: `
 app.control.enable_events(destination=[NODE], reply=True)
 id = celery.utils.uuid()
-threading.Timer(0.5, lambda: fail.apply_async(("boom",), task_id=id, queue=QUEUE)).start()
-got = events(8, lambda got: any(e["type"] == "task-failed" and e["uuid"] == id for e in got))
+got = events(15, lambda got: any(e["type"] == "task-failed" and e["uuid"] == id for e in got),
+             lambda: fail.apply_async(("boom",), task_id=id, queue=QUEUE))
 e = [e for e in got if e["type"] == "task-failed" and e["uuid"] == id][0]
 return [e["exception"], "boom" in e["traceback"]]`, want: `["ValueError('boom')", true]`},
 	{name: "event of a retry", code: `
 app.control.enable_events(destination=[NODE], reply=True)
 id = celery.utils.uuid()
-threading.Timer(0.5, lambda: again.apply_async((1,), task_id=id, queue=QUEUE)).start()
-got = events(8, lambda got: any(e["type"] == "task-succeeded" and e["uuid"] == id for e in got))
-return [e["type"] for e in got if e.get("uuid") == id and e["type"] in ("task-retried", "task-succeeded")]`,
+got = events(15, lambda got: {"task-retried", "task-succeeded"} <= {e["type"] for e in got if e.get("uuid") == id},
+             lambda: again.apply_async((1,), task_id=id, queue=QUEUE))
+return sorted(e["type"] for e in got if e.get("uuid") == id and e["type"] in ("task-retried", "task-succeeded"))`,
 		want: `["task-retried", "task-succeeded"]`},
 	{name: "event of a revocation", code: `
 app.control.enable_events(destination=[NODE], reply=True)
 id = celery.utils.uuid()
-app.control.revoke(id)
-threading.Timer(0.5, lambda: add.apply_async((1, 1), task_id=id, queue=QUEUE)).start()
-got = events(8, lambda got: any(e["type"] == "task-revoked" and e["uuid"] == id for e in got))
+app.control.revoke(id, destination=[NODE], reply=True, timeout=10)
+got = events(15, lambda got: any(e["type"] == "task-revoked" and e["uuid"] == id for e in got),
+             lambda: add.apply_async((1, 1), task_id=id, queue=QUEUE))
 e = [e for e in got if e["type"] == "task-revoked" and e["uuid"] == id][0]
 return [e["terminated"], e["expired"]]`, want: `[false, false]`},
 	{name: "heartbeats", code: `

@@ -25,23 +25,21 @@ type site struct {
 	backend string // of results: RabbitMQ's are on Redis, as rpc knows no chords
 }
 
-// A court is one Celery on one broker: its worker, its client, and one of our workers for each pool.
+// A court is one Celery on one broker: its client, and the workers of both sides.
 type court struct {
 	interop.Celery
 	*site
 	name   string
-	app    interop.App // of its worker
+	app    interop.App // of its client
 	dir    string
-	node   string // of its worker
-	worker *interop.Process
 	python *interop.Python
 
-	mu   sync.Mutex
-	ours map[string]*own
+	mu      sync.Mutex
+	workers map[string]*party
 }
 
-// An own is one of our workers.
-type own struct {
+// A party is one worker, of Celery's or ours.
+type party struct {
 	node, queue string
 	process     *interop.Process
 }
@@ -156,49 +154,75 @@ func newCourt(broker string, celery interop.Celery) (*court, error) {
 	if err := interop.Unpack(dir); err != nil {
 		return nil, err
 	}
-	name := site.driver.Name + "-" + celery.Name
-	c := &court{Celery: celery, site: site, name: name, dir: dir, node: "celery@" + name, ours: map[string]*own{}}
-	c.app = interop.App{Dir: dir, Broker: site.server.URL, Backend: site.backend, Queue: "theirs-" + name, Conf: map[string]any{
+	c := &court{Celery: celery, site: site, name: site.driver.Name + "-" + celery.Name, dir: dir, workers: map[string]*party{}}
+	c.app = interop.App{Dir: dir, Broker: site.server.URL, Backend: site.backend, Queue: "client-" + c.name, Conf: map[string]any{
 		"accept_content": []string{"json", "msgpack", "yaml"},
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
-	if c.worker, err = celery.Worker(c.app, c.node, filepath.Join(dir, "worker.log"), "-c", "4", "-Q", c.app.Queue+","+c.mixed()); err != nil {
-		return nil, err
-	}
-	atEnd(func() { c.worker.Stop(0) })
 	if c.python, err = celery.Client(ctx, c.app, filepath.Join(dir, "client.log")); err != nil {
 		return nil, err
 	}
 	atEnd(c.python.Close)
-	return c, c.worker.Ready(ctx)
+	return c, nil
 }
 
-// mixed is the queue of which all workers of the court take.
-func (c *court) mixed() string { return "mixed-" + c.name }
+// theirs is a worker of Celery's, started at its first use and the test's own by its purpose.
+func (c *court) theirs(t *testing.T, purpose string) *party {
+	return c.worker(t, "celery-"+purpose, func(name string) (*party, error) { return c.startTheirs(name, name+"-"+c.name) })
+}
 
-// own is our worker with the pool, started at its first use.
-func (c *court) own(t *testing.T, pool string) *own {
+// ours is a worker of ours, likewise.
+func (c *court) ours(t *testing.T, pool, purpose string) *party {
+	return c.worker(t, "ours-"+pool+"-"+purpose, func(name string) (*party, error) {
+		return c.startOurs(worker.Config{
+			Name: name + "@" + c.name, Pool: pool, Concurrency: 8, TrackStarted: true, ResultExtended: true, SendEvents: true,
+			Queues: []string{name + "-" + c.name},
+		})
+	})
+}
+
+func (c *court) worker(t *testing.T, name string, start func(name string) (*party, error)) *party {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o := c.ours[pool]; o != nil {
-		return o
+	if p := c.workers[name]; p != nil {
+		return p
 	}
-	o, err := c.start(worker.Config{
-		Name: "ours-" + pool + "@" + c.name, Pool: pool, Concurrency: 4, TrackStarted: true, ResultExtended: true, SendEvents: true,
-		Queues: []string{"ours-" + pool + "-" + c.name, c.mixed()},
-	})
+	p, err := start(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	atEnd(func() { o.process.Stop(0) })
-	c.ours[pool] = o
-	return o
+	atEnd(func() { p.process.Stop(0) })
+	c.workers[name] = p
+	return p
 }
 
-// start starts one of our workers and waits until it takes tasks.
-func (c *court) start(config worker.Config) (*own, error) {
+// startTheirs starts one of Celery's workers and waits until it takes tasks.
+func (c *court) startTheirs(name, queue string, args ...string) (*party, error) {
+	app := c.app
+	app.Queue = queue
+	p := &party{node: name + "@" + c.name, queue: queue}
+	var err error
+	args = append([]string{"-c", "8", "-Q", queue}, args...)
+	if p.process, err = c.Worker(app, p.node, filepath.Join(c.dir, name+".log"), args...); err != nil {
+		return nil, err
+	}
+	return p, c.ready(p)
+}
+
+func (c *court) ready(p *party) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	err := p.process.Ready(ctx)
+	if err != nil {
+		p.process.Stop(0)
+	}
+	return err
+}
+
+// startOurs starts one of our workers and waits until it takes tasks.
+func (c *court) startOurs(config worker.Config) (*party, error) {
 	config.Routes = []route.Rule{{Task: "*", Queue: config.Queues[0]}}
 	config.Broker, config.Variant, config.URL = c.driver.Name, c.variant.Name, c.server.URL
 	text, err := json.Marshal(setting{Config: config, Results: c.backend})
@@ -209,16 +233,17 @@ func (c *court) start(config worker.Config) (*own, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
-	defer cancel()
-	if err := p.Ready(ctx); err != nil {
-		p.Stop(0)
+	o := &party{node: config.Name, queue: config.Queues[0], process: p}
+	if err := c.ready(o); err != nil {
 		return nil, err
 	}
-	return &own{node: config.Name, queue: config.Queues[0], process: p}, nil
+	// Ours takes tasks at once, and remote control a moment later; Celery's comes up the other way round.
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	return o, c.ask(ctx, o.queue, o.node, `return wait(lambda: app.control.ping(destination=[NODE], timeout=1))[0][NODE]`, `{"ok": "pong"}`)
 }
 
-// ask runs Python whose tasks go to the queue, with NODE and QUEUE and OTHER to name workers, and compares what it returns.
+// ask runs Python whose tasks go to the queue, with NODE and QUEUE to name its worker, and compares what it returns.
 func (c *court) ask(ctx context.Context, queue, node, code, want string) error {
 	got, err := c.python.Do(ctx, queue, code, map[string]any{"NODE": node, "QUEUE": queue})
 	if err != nil {

@@ -39,7 +39,7 @@ var sends = []call{
 			return err
 		}
 		record, err := c.results.Wait(ctx, r.ID)
-		if err == nil && !strings.Contains(string(record.Value), "[9007199254740993, 1000000000000000000000000000000, 0.1, true, null]") {
+		if err == nil && !strings.Contains(strings.ReplaceAll(string(record.Value), " ", ""), "[9007199254740993,1000000000000000000000000000000,0.1,true,null]") {
 			err = fmt.Errorf("got %s", record.Value)
 		}
 		return err
@@ -69,7 +69,7 @@ var sends = []call{
 	}},
 	{"expires", func(ctx context.Context, c *caller) error {
 		now := time.Now()
-		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{ETA: now.Add(time.Second), Expires: now.Add(800 * time.Millisecond)})
+		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{ETA: now.Add(4 * time.Second), Expires: now.Add(3800 * time.Millisecond)})
 		return fails(ctx, r, err, result.Revoked, "TaskRevokedError", `["expired"]`)
 	}},
 	{"retry", func(ctx context.Context, c *caller) error { return c.gives(ctx, `3`, "lab.again", 3) }},

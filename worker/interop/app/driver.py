@@ -26,13 +26,17 @@ lock = threading.Lock()
 faulthandler.register(signal.SIGUSR1)  # says where every thread is
 
 
-def events(seconds, until=lambda got: False):
-    """All events that come within the seconds, or until enough came."""
+def events(seconds, until, start=lambda: None):
+    """The events that come until enough came, or for so long. With the first of them, which is a heartbeat at the
+    latest, nothing is missed any more, and start is called."""
     got = []
+    deadline = time.monotonic() + seconds
 
     def take(event):
+        if not got:
+            start()
         got.append(event)
-        if until(got):
+        if until(got) or time.monotonic() > deadline:
             receiver.should_stop = True
 
     with app.connection_for_read() as connection:
