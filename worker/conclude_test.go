@@ -269,7 +269,7 @@ func TestRejectAndIgnore(t *testing.T) {
 		if s.left() != 0 || len(s.deadIDs()) != 1 {
 			t.Errorf("%d left, kept aside %q", s.left(), s.deadIDs())
 		}
-		if at := o.at["again"]; at < requeueDelay {
+		if at := o.starts()["again"]; at < requeueDelay {
 			t.Errorf("it was run again after %v; it would spin", at)
 		}
 		begin.stop()

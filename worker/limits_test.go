@@ -39,7 +39,7 @@ func TestTaskOptions(t *testing.T) {
 				t.Errorf("task %s: %s, want %s", id, got, want)
 			}
 		}
-		if at, want := o.at["auto"], 6*time.Second; at < want || at > want+time.Second { // 1 + 2 + 3, the bound
+		if at, want := o.starts()["auto"], 6*time.Second; at < want || at > want+time.Second { // 1 + 2 + 3, the bound
 			t.Errorf("the last attempt began after %v, want %v", at, want)
 		}
 		if x := b.record(t, "auto").Exception; x == nil || !strings.Contains(x.Error(), "flaky") {
@@ -84,8 +84,8 @@ func TestRateLimit(t *testing.T) {
 		s.put(task("noop", "free"))
 		w := beginWith(t, s, Config{Pool: "solo", Prefetch: 8}, Options{Registry: r, Observer: o})
 		pass(11 * time.Second)
-		if len(o.at) != 3 || o.at["free"] > time.Second {
-			t.Errorf("after 11 s these were started: %v", o.at)
+		if len(o.starts()) != 3 || o.starts()["free"] > time.Second {
+			t.Errorf("after 11 s these were started: %v", o.starts())
 		}
 		w.tasks["paced"].setRate(0)
 		pass(time.Second)

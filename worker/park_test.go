@@ -70,7 +70,7 @@ func TestTasksWaitInTheBroker(t *testing.T) {
 		o := newClockWitness()
 		w := runWith(t, Config{Pool: "goroutine", Concurrency: 2, Prefetch: 4, ETALimit: 10, Silent: true}, Options{Driver: inside(e), Observer: o})
 		pass(time.Second)
-		if _, ran := o.at["now"]; !ran {
+		if _, ran := o.starts()["now"]; !ran {
 			t.Error("a task that is due waits behind those that are not")
 		}
 		if st := w.Stats(); st.InHand > 10+4+1 || st.Delayed < 85 {
@@ -82,11 +82,11 @@ func TestTasksWaitInTheBroker(t *testing.T) {
 		}
 		for i := range 100 {
 			want := time.Minute + time.Duration(i)*time.Millisecond
-			if at := o.at[fmt.Sprint(i)]; at < want || at > want+10*time.Millisecond {
+			if at := o.starts()[fmt.Sprint(i)]; at < want || at > want+10*time.Millisecond {
 				t.Errorf("task %d started after %v, want %v", i, at, want)
 			}
 		}
-		if at := o.at["far"]; at < 48*time.Hour || at > 48*time.Hour+time.Second {
+		if at := o.starts()["far"]; at < 48*time.Hour || at > 48*time.Hour+time.Second {
 			t.Errorf("the far one started after %v", at)
 		}
 		w.stop()
@@ -121,8 +121,8 @@ func TestWaitingInTheBrokerDoesNotKeepATaskAlive(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(2 * time.Hour)
-		if len(o.at) != 1 || o.at["runs"] < time.Hour {
-			t.Errorf("started: %v", o.at)
+		if len(o.starts()) != 1 || o.starts()["runs"] < time.Hour {
+			t.Errorf("started: %v", o.starts())
 		}
 		for id, want := range map[string]string{"expires": "expired", "revoked": "revoked"} {
 			if got := text(results.record(t, id).Exception); got != "celery.exceptions.TaskRevokedError: "+want {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,13 @@ func (c *clockWitness) Observe(e Event) {
 		c.at[e.ID] = time.Since(c.began)
 		c.mu.Unlock()
 	}
+}
+
+// starts is a copy of at.
+func (c *clockWitness) starts() map[string]time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.at)
 }
 
 func TestETA(t *testing.T) {

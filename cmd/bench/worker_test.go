@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/brokers/memory"
+	"taskbench/worker"
+	"taskbench/worker/control"
+)
+
+// exchange starts a memory broker that processes can reach, and connects to it.
+func exchange(t *testing.T) (url string, x brokers.Exchanger) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := memory.New()
+	server := memory.Serve(l, e)
+	t.Cleanup(func() { _ = server.Close(); _ = e.Close() }) // neither fails for good
+	b := e.Broker()
+	return memory.Driver.Server.URL(server.Addr()), b.(brokers.Exchanger)
+}
+
+// asks gives the workers a command until so many have answered.
+func asks(t *testing.T, x brokers.Exchanger, method string, nodes int) (replies map[string]string) {
+	t.Helper()
+	until(t, fmt.Sprintf("%d workers answer %s", nodes, method), patience, func() bool {
+		got, err := control.Send(t.Context(), x, control.Request{Method: method, Timeout: 300 * time.Millisecond})
+		replies = map[string]string{}
+		for node, raw := range got {
+			replies[node] = string(raw)
+		}
+		return err == nil && len(replies) == nodes
+	})
+	return replies
+}
+
+func TestWorkerFlagsOfCelery(t *testing.T) {
+	url, x := exchange(t)
+	s := newSite(t)
+	state := filepath.Join(t.TempDir(), "state")
+	p := s.start(t, "worker", "--broker", url, "-n", "w1@h", "-Q", "a,b,app_{{id}}", "-X", "b", "--value", "id=7", "-c", "3", "-P", "goroutine", "-E", "-O", "fair",
+		"--prefetch-multiplier", "2", "--time-limit", "90", "--soft-time-limit", "1m", "--statedb", state, "--without-gossip", "--without-mingle", "-l", "warn")
+	conf := asks(t, x, "conf", 1)["w1@h"]
+	wants(t, conf, `"queues":["a","app_7"]`, `"concurrency":3`, `"pool":"goroutine"`, `"worker_send_task_events":true`, `"prefetch":6`,
+		`"task_time_limit":90000000000`, `"task_soft_time_limit":60000000000`, `"without_mingle":true`)
+	if strings.Contains(conf, url) {
+		t.Errorf("conf tells the broker's url, which may hold a password: %s", conf)
+	}
+	if _, err := control.Send(t.Context(), x, control.Request{Method: "shutdown", Cast: true}); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.code(t, patience); code != exitOK {
+		t.Errorf("after a remote shutdown it left with %d: %s", code, p.talk())
+	}
+}
+
+func TestSizesAndTimesAsCeleryWritesThem(t *testing.T) {
+	for text, want := range map[string]int64{"1024": 1 << 20, "256MiB": 256 << 20} {
+		if got, err := parseKiB(text); err != nil || got != want {
+			t.Errorf("parseKiB(%q) = %d, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]time.Duration{"90": 90 * time.Second, "0.5": 500 * time.Millisecond, "2m": 2 * time.Minute} {
+		if got, err := parseTimeLimit(text); err != nil || got != want {
+			t.Errorf("parseTimeLimit(%q) = %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]worker.Autoscale{"10,3": {Max: 10, Min: 3}, "4": {Max: 4}} {
+		if got, err := parseAutoscale(text); err != nil || got != want {
+			t.Errorf("parseAutoscale(%q) = %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "0", "x", "NaN"} {
+		if _, err := parseKiB(text); err == nil {
+			t.Errorf("parseKiB(%q) takes it", text)
+		}
+		if _, err := parseTimeLimit(text); err == nil {
+			t.Errorf("parseTimeLimit(%q) takes it", text)
+		}
+		if _, err := parseAutoscale(text); err == nil {
+			t.Errorf("parseAutoscale(%q) takes it", text)
+		}
+	}
+}
+
+// Several workers run under one command, come back when they die, and leave with it.
+func TestWorkerMulti(t *testing.T) {
+	url, x := exchange(t)
+	s := newSite(t)
+	dir := t.TempDir()
+	p := s.start(t, "worker", "multi", "--workers", "2", "--broker", url, "-n", "w%i@h", "-P", "solo", "--pidfile", filepath.Join(dir, "%i.pid"))
+	pid := func(i int) int {
+		raw, _ := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)+".pid"))
+		n, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
+		return n
+	}
+	replies := asks(t, x, "ping", 2)
+	if replies["w1@h"] != `{"ok":"pong"}` || replies["w2@h"] != `{"ok":"pong"}` {
+		t.Errorf("answers: %v", replies)
+	}
+	first := pid(1)
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the killed worker is another process", patience, func() bool { n := pid(1); return n != first && n != 0 })
+	asks(t, x, "ping", 2)
+	pids := []int{pid(1), pid(2)}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.code(t, patience)
+	for _, n := range pids {
+		if alive(n) {
+			t.Errorf("worker process %d has outlived the command", n)
+		}
+	}
+}
+
+func TestAPIDFileOfALivingProcessIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	living := strconv.Itoa(os.Getppid())
+	if err := os.WriteFile(path, []byte(living), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePID(path); err == nil || !strings.Contains(err.Error(), living) {
+		t.Errorf("it was written over: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("999999999"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePID(path); err != nil {
+		t.Error(err)
+	}
+}
