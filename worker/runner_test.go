@@ -195,14 +195,12 @@ func TestHardLimitIsToldOnce(t *testing.T) {
 			path := t.TempDir() + "/diary"
 			t.Setenv(diaryEnv, path)
 			s := newFake()
-			m := task("nap", "slow", 1500)
-			m.Headers["timelimit"] = []any{0.1, nil}
-			s.put(m)
-			w := begin(t, s, Config{Pool: kind, Concurrency: 1}, openDiary(path))
-			eventually(t, "it is settled", func() bool { return s.left() == 0 })
-			bystander := task("nap", "bystander", 1700) // so that what was abandoned comes to its end meanwhile
-			s.put(bystander)
-			eventually(t, "the next is done", func() bool { return w.Stats().Succeeded == 1 })
+			m := task("nap", "slow", 1000)
+			m.Headers["timelimit"] = []any{0.2, nil}
+			// What was abandoned comes to its end meanwhile, and a green child must not go before.
+			s.put(task("nap", "bystander", 2000), m)
+			w := begin(t, s, Config{Pool: kind, Concurrency: 2}, openDiary(path))
+			eventually(t, "both are settled", func() bool { return s.left() == 0 })
 			w.stop()
 			var told []string
 			for _, n := range readDiary(t, path) {

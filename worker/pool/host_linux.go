@@ -115,7 +115,7 @@ func (h *host) run(j *Job) Result {
 	err := h.send(s, j)
 	for err == nil {
 		var payload []byte
-		heard := true
+		var heard bool
 		select {
 		case payload, heard = <-s.frames:
 		case <-limit:

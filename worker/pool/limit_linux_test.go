@@ -115,7 +115,7 @@ func TestAbandonedAttempts(t *testing.T) {
 			p.Run(t.Context(), job(t, "noop"))
 			goroutines := runtime.NumGoroutine()
 			for range 3 {
-				j := job(t, "deaf 2000")
+				j := job(t, map[bool]string{false: "deaf 2000", true: "deaf 60000"}[kind == "green"]) // there, its child goes
 				j.Hard = 20 * time.Millisecond
 				if r := within(t, time.Second, begin(t, p, j)); r.Status != TimedOut {
 					t.Errorf("%+v", r)

@@ -98,7 +98,7 @@ func act(ctx context.Context, j *Job) Result {
 	case "stone": // a loop that nothing in the process can interrupt, with every signal ignored that can be
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGALRM)
 		debug.SetGCPercent(-1)
-		for burnt >= 0 {
+		for n := uint(1); n != 0; n |= 1 {
 		}
 	case "crash":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -129,6 +129,9 @@ func act(ctx context.Context, j *Job) Result {
 		<-time.After(20 * time.Millisecond)
 	case "send":
 		return send(j, number)
+	case "stray": // it is sent when the task has ended
+		go j.Send(brokers.Message{Queue: "stray"})
+		<-time.After(time.Duration(number) * time.Microsecond)
 	case "print":
 		fmt.Printf("one of %d\ntwo\r\nthree", j.Attempt)
 		fmt.Fprint(os.Stderr, " and more")

@@ -55,7 +55,7 @@ func (p *process) kill() { p.signal(syscall.SIGKILL) }
 // that left of its own will leaves it alone.
 func (p *process) reap() {
 	var info unix.Siginfo
-	for unix.Waitid(unix.P_PID, p.pid(), &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR { //nolint:errorlint // a bare errno
+	for unix.Waitid(unix.P_PID, p.pid(), &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	p.mu.Lock()
 	if info.Code != cldExited {

@@ -43,9 +43,14 @@ func TestIdleChildrenAreSmall(t *testing.T) {
 	first := time.Since(began)
 	until(t, "all children are ready", func() bool { return len(p.Pool.(*prefork).idle) == 8 })
 	rss, pss := memory(t, append(p.PIDs(), os.Getpid()))
-	t.Logf("8 idle children and their parent: RSS %d MiB, PSS %d MiB; first task after %v", rss>>20, pss>>20, first)
+	each, _ := memory(t, p.PIDs())
+	each /= 8
+	t.Logf("8 idle children and their parent: RSS %d MiB, PSS %d MiB; a child %d KiB; first task after %v", rss>>20, pss>>20, each>>10, first)
 	if rss > 150<<20 && !raced {
 		t.Errorf("RSS of %d MiB, and 150 is the bound", rss>>20)
+	}
+	if each > 9<<19 && !raced {
+		t.Errorf("a child takes %d KiB: what only its start took is not given back", each>>10)
 	}
 	if first > 300*time.Millisecond && !raced {
 		t.Errorf("the first task ended after %v, and 300 ms is the bound", first)

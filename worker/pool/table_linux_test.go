@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -149,6 +150,37 @@ var behaviours = []struct {
 		}
 		if r := p.Run(t.Context(), job(t, "noop")); r.Status != OK {
 			t.Errorf("the next: %+v", r)
+		}
+	}},
+	{"what a task sends while it ends harms no other", 1, func(t *testing.T, _ string, p managed) {
+		var sent atomic.Int32
+		for i := range 100 {
+			j := job(t, fmt.Sprint("stray ", i))
+			j.Send = func(brokers.Message) error { sent.Add(1); return nil }
+			if r := p.Run(t.Context(), j); r.Status != OK {
+				t.Fatalf("%+v", r)
+			}
+			if r := p.Run(t.Context(), job(t, "value 3")); r.Status != OK || len(r.Value) == 0 {
+				t.Fatalf("the next: %+v", r)
+			}
+		}
+		if sent.Load() == 0 {
+			t.Error("nothing was sent: this shows nothing")
+		}
+	}},
+	{"kill leaves the others alone", 2, func(t *testing.T, _ string, p managed) {
+		p.Run(t.Context(), job(t, "noop"))
+		other, meant := job(t, "nap 600"), job(t, "wait")
+		others := begin(t, p, other)
+		ended := begin(t, p, meant)
+		if !p.Kill(meant.Attempt, syscall.SIGTERM) {
+			t.Error("the attempt was not found")
+		}
+		if r := within(t, time.Minute, ended); !r.Terminated {
+			t.Errorf("%+v, want it terminated", r)
+		}
+		if r := within(t, time.Minute, others); r.Status != OK {
+			t.Errorf("the other: %+v", r)
 		}
 	}},
 	{"the size is the most at a time", 3, func(t *testing.T, _ string, p managed) {
