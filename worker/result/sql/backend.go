@@ -28,6 +28,7 @@ type Backend struct {
 	dialect dialect
 	life    time.Duration // 0: for ever
 	news    *board.Poller
+	turn    chan struct{} // of writing, where only one may
 
 	store, saveGroup string // statements
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	db.SetMaxIdleConns(16)
 	db.SetMaxOpenConns(16) // servers allow few
 	db.SetConnMaxIdleTime(time.Minute)
-	b := &Backend{db: db, dialect: d, life: o.Lifetime(), closed: make(chan struct{})}
+	b := &Backend{db: db, dialect: d, life: o.Lifetime(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.store = b.upsert("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
 	b.saveGroup = b.upsert("celery_tasksetmeta", "taskset_id", "taskset_id_sequence", []string{"taskset_id", "result", "date_done"})
 	for _, statement := range d.schema {
@@ -107,14 +108,27 @@ func (b *Backend) do(ctx context.Context, f func(ctx context.Context) error) err
 	return err
 }
 
+// write is do for a statement that changes something.
+func (b *Backend) write(ctx context.Context, statement string, values ...any) error {
+	return b.do(ctx, func(ctx context.Context) error {
+		if b.dialect.single {
+			select {
+			case b.turn <- struct{}{}:
+				defer func() { <-b.turn }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		_, err := b.db.ExecContext(ctx, statement, values...)
+		return err
+	})
+}
+
 // Store implements result.Backend.
 func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	row, err := b.row(r)
 	if err == nil {
-		err = b.do(ctx, func(ctx context.Context) error {
-			_, err := b.db.ExecContext(ctx, b.store, row...)
-			return err
-		})
+		err = b.write(ctx, b.store, row...)
 	}
 	if err != nil {
 		return fmt.Errorf("store result of task %s in %s: %w", r.TaskID, b.dialect.driver, err)
@@ -199,16 +213,12 @@ func anys(ids []string) []any {
 
 // Forget implements result.Backend.
 func (b *Backend) Forget(ctx context.Context, ids ...string) error {
-	err := b.do(ctx, func(ctx context.Context) error {
-		for len(ids) > 0 {
-			n := min(together, len(ids))
-			if _, err := b.db.ExecContext(ctx, "DELETE FROM celery_taskmeta WHERE task_id IN ("+b.list(n)+")", anys(ids[:n])...); err != nil {
-				return err
-			}
-			ids = ids[n:]
-		}
-		return nil
-	})
+	err := b.do(ctx, func(context.Context) error { return nil }) // also with nothing to forget
+	for err == nil && len(ids) > 0 {
+		n := min(together, len(ids))
+		err = b.write(ctx, "DELETE FROM celery_taskmeta WHERE task_id IN ("+b.list(n)+")", anys(ids[:n])...)
+		ids = ids[n:]
+	}
 	if err != nil {
 		return fmt.Errorf("forget results in %s: %w", b.dialect.driver, err)
 	}
@@ -223,10 +233,7 @@ func (b *Backend) SaveGroup(ctx context.Context, id string, tuple json.RawMessag
 		data, err = pickle.Marshal(string(tuple))
 	}
 	if err == nil {
-		err = b.do(ctx, func(ctx context.Context) error {
-			_, err := b.db.ExecContext(ctx, b.saveGroup, id, data, b.dialect.time(time.Now().UTC()))
-			return err
-		})
+		err = b.write(ctx, b.saveGroup, id, data, b.dialect.time(time.Now().UTC()))
 	}
 	if err != nil {
 		return fmt.Errorf("save group %s in %s: %w", id, b.dialect.driver, err)
@@ -263,16 +270,10 @@ func (b *Backend) Cleanup(ctx context.Context) error {
 		return nil
 	}
 	before := b.dialect.time(time.Now().UTC().Add(-b.life))
-	err := b.do(ctx, func(ctx context.Context) error {
-		for _, table := range []string{"celery_taskmeta", "celery_tasksetmeta"} {
-			if _, err := b.db.ExecContext(ctx, "DELETE FROM "+table+" WHERE date_done < "+b.dialect.places(1), before); err != nil {
-				return err
-			}
+	for _, table := range []string{"celery_taskmeta", "celery_tasksetmeta"} {
+		if err := b.write(ctx, "DELETE FROM "+table+" WHERE date_done < "+b.dialect.places(1), before); err != nil {
+			return fmt.Errorf("clean up results in %s: %w", b.dialect.driver, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("clean up results in %s: %w", b.dialect.driver, err)
 	}
 	return nil
 }

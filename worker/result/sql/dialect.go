@@ -18,6 +18,7 @@ import (
 type dialect struct {
 	driver string
 	schema []string // run at every opening; each must do nothing where all is there
+	single bool     // one writer at a time: who waits in turn is served sooner than who tries again and again
 	ids    bool     // rows get their ids from sequences that the client asks
 	places func(n int) string
 	upsert func(table, key, insert string, columns []string) string
@@ -54,6 +55,7 @@ func onConflict(table, key, insert string, columns []string) string {
 var sqlite = dialect{
 	driver: "sqlite",
 	schema: schema("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT", "DATETIME"),
+	single: true,
 	places: question,
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS NOT 'SUCCESS'",
@@ -124,6 +126,7 @@ func locate(rawURL string) (d dialect, source string, err error) {
 		q := u.Query()
 		q.Add("_pragma", "busy_timeout(10000)")
 		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(NORMAL)") // with WAL a power cut may cost the last results, and a crash none
 		q.Set("_txlock", "immediate")
 		return sqlite, (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String(), nil
 	case "postgresql", "postgres":
