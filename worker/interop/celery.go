@@ -85,15 +85,19 @@ func (a App) environ() ([]string, error) {
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "C_FORCE_ROOT=1", "PYTHONPATH="+a.Dir), nil
 }
 
-// Worker starts `celery worker` as name (with its @) on the application's queue and those in args, and returns at
-// once; Ready of the process says when it takes tasks. What it prints goes to the file log.
-func (c Celery) Worker(a App, name, log string, args ...string) (*Process, error) {
+// Background starts one of Celery's commands and returns at once. What it prints goes to the file log.
+func (c Celery) Background(a App, log string, args ...string) (*Process, error) {
 	env, err := a.environ()
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{c.Python, "-m", "celery", "-A", "lab", "worker", "-n", name, "-l", "INFO"}, args...)
-	return Start(args, env, a.Dir, log)
+	return Start(append([]string{c.Python, "-m", "celery", "-A", "lab"}, args...), env, a.Dir, log)
+}
+
+// Worker starts `celery worker` as name (with its @); args are more of its flags. Ready of the process says when it
+// takes tasks.
+func (c Celery) Worker(a App, name, log string, args ...string) (*Process, error) {
+	return c.Background(a, log, append([]string{"worker", "-n", name, "-l", "INFO"}, args...)...)
 }
 
 // Ready waits until a worker that Worker started takes tasks, which it prints.

@@ -104,7 +104,7 @@ func openSite(broker string) (*site, error) {
 	return once()
 }
 
-const startPatience = time.Minute
+const startPatience = 2 * time.Minute // many start at once
 
 func newSite(broker string) (*site, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)

@@ -84,7 +84,7 @@ func (p *Process) Printed(ctx context.Context, text string) error {
 
 func (p *Process) tail() string {
 	lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
-	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
 // Done is closed once the process has ended.
