@@ -15,7 +15,7 @@ func (r request) isFor(node string) (bool, error) {
 	if r.Pattern == nil || r.Matcher == nil || *r.Pattern == "" || *r.Matcher == "" {
 		return true, nil
 	}
-	expression := ""
+	var expression string
 	switch *r.Matcher {
 	case "glob":
 		expression = `(?s)^(?:` + globExpression(*r.Pattern) + `)$`
