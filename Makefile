@@ -22,7 +22,7 @@ SHELL := bash
 alone  = taskbench/scenarios
 others = $$($(GO) list ./... | grep -vx $(alone))
 
-.PHONY: help bench test test-short race check images engine bench-self fuzz clean
+.PHONY: help bench test test-short race interop check images engine bench-self fuzz clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test-short: ## run every test at its short profile, on embedded brokers: no engi
 
 race: ## run every test at its short profile under the race detector, on embedded brokers
 	@BENCH_LAB=embedded $(GO) test -race -short -timeout 20m $(TESTFLAGS) ./...
+
+interop: ## hold worker and client against real Celery of two versions, which is installed, on Redis and RabbitMQ
+	@ci/celery/install >&2
+	@TASKBENCH_CELERY=require $(GO) test -count 1 -timeout 15m -parallel 32 $(TESTFLAGS) ./worker/interop
 
 check: ## look for what needs no run: format, vet, lint, architecture, changed modules
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \

@@ -66,7 +66,7 @@ func eachCourt(t *testing.T, test func(t *testing.T, c *court)) {
 				t.Parallel()
 				court, err := openCourt(broker, c)
 				if err != nil {
-					missing(t, err)
+					t.Fatal(err)
 				}
 				test(t, court)
 			})

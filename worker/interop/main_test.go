@@ -3,7 +3,6 @@ package interop_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,7 +19,8 @@ import (
 	"taskbench/worker/result/redis"
 )
 
-// requireEnv says by the value "require" that tests fail, and do not skip, where Celery or a server is missing.
+// requireEnv says by the value "require" that the tests that need Celery are to be run, and fail where it or a server
+// is missing. Else they are skipped: they take minutes.
 const requireEnv = "TASKBENCH_CELERY"
 
 // workerEnv makes a process of this test binary one of our workers: its setting as JSON.
@@ -98,20 +98,14 @@ func work(text string) error {
 // celeries are the installations, or the test's end.
 func celeries(t *testing.T) []interop.Celery {
 	t.Helper()
+	if os.Getenv(requireEnv) != "require" {
+		t.Skip("real Celery is wanted: `make interop` installs it and runs this test")
+	}
 	found, err := interop.Installed(t.Context(), "../..")
 	if err != nil {
-		missing(t, err)
-	}
-	return found
-}
-
-// missing ends a test that cannot be run here.
-func missing(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv(requireEnv) == "require" || !errors.Is(err, interop.ErrAbsent) && !errors.Is(err, interop.ErrNoServer) {
 		t.Fatal(err)
 	}
-	t.Skipf("needs `make interop`: %v", err)
+	return found
 }
 
 // soon bounds one case.
