@@ -95,7 +95,6 @@ type workerSetup struct {
 	results       string
 	resultExpires time.Duration
 	pidfile       string
-	health        string
 	logLevel      string
 	logFormat     string
 	beat          beatFlags
