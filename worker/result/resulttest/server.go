@@ -59,12 +59,16 @@ func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	})
 }
 
-// Find returns the path of the first program that is on PATH, or ends the test as Launch does.
+// Find returns the path of the first program that is on PATH, or where Debian keeps the servers that it does not put
+// there, or ends the test as Launch does.
 func Find(t testing.TB, names ...string) string {
 	t.Helper()
 	for _, name := range names {
 		if p, err := exec.LookPath(name); err == nil {
 			return p
+		}
+		if apart, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(apart) > 0 {
+			return apart[len(apart)-1]
 		}
 	}
 	if lab := os.Getenv("BENCH_LAB"); lab != "" && lab != "auto" {
