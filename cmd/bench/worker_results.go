@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -12,9 +11,8 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness"
 	"taskbench/worker/result"
-	"taskbench/worker/result/redis"
+	"taskbench/worker/result/all"
 	"taskbench/worker/result/rpc"
-	"taskbench/worker/result/sql"
 )
 
 // openPatience bounds the opening of a result backend.
@@ -31,24 +29,16 @@ func (s *workerSetup) openResults(ctx context.Context, d brokers.Driver, v broke
 	if s.resultExpires == 0 {
 		o.Expires = result.DefaultExpires
 	}
-	u, err := url.Parse(s.results)
-	if err != nil {
-		return nil, nil, inputError(fmt.Errorf("--results %s is no URL", redact(s.results)))
-	}
 	closing := func() {}
 	var b result.Backend
-	switch scheme, _, _ := strings.Cut(u.Scheme, "+"); scheme {
-	case "redis", "rediss":
-		b, err = redis.Open(ctx, s.results, o)
-	case "db", "sqlite", "postgres", "postgresql":
-		b, err = sql.Open(ctx, s.results, o)
-	case "rpc":
+	var err error
+	if strings.HasPrefix(s.results, "rpc://") { // a worker only sends
 		if o.Broker, err = d.Open(ctx, s.cfg.URL, v); err == nil {
 			closing = func() { _ = o.Broker.Close() } // nothing is to be told any more
 			b, err = rpc.OpenSender(o)
 		}
-	default:
-		return nil, nil, inputError(fmt.Errorf("--results: %w", unknown("result backend with URLs of the scheme", u.Scheme, []string{"redis", "rediss", "db+sqlite", "db+postgresql", "rpc"})))
+	} else {
+		b, err = all.Open(ctx, s.results, o)
 	}
 	if err != nil {
 		closing()

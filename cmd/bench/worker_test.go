@@ -50,7 +50,8 @@ func TestWorkerFlagsOfCelery(t *testing.T) {
 	s := newSite(t)
 	state := filepath.Join(t.TempDir(), "state")
 	p := s.start(t, "worker", "--broker", url, "-n", "w1@h", "-Q", "a,b,app_{{id}}", "-X", "b", "--value", "id=7", "-c", "3", "-P", "goroutine", "-E", "-O", "fair",
-		"--prefetch-multiplier", "2", "--time-limit", "90", "--soft-time-limit", "1m", "--statedb", state, "--without-gossip", "--without-mingle", "-l", "warn")
+		"--prefetch-multiplier", "2", "--time-limit", "90", "--soft-time-limit", "1m", "--statedb", state, "--without-gossip", "--without-mingle", "-l", "warn",
+		"--results", "db+sqlite:///"+filepath.Join(t.TempDir(), "results"))
 	conf := asks(t, x, "conf", 1)["w1@h"]
 	wants(t, conf, `"queues":["a","app_7"]`, `"concurrency":3`, `"pool":"goroutine"`, `"worker_send_task_events":true`, `"prefetch":6`,
 		`"task_time_limit":90000000000`, `"task_soft_time_limit":60000000000`, `"without_mingle":true`)
