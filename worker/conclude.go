@@ -104,12 +104,12 @@ func exceptionOf(r pool.Result) *result.Exception {
 // before and loses nothing.
 func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
-	if x := r.Exception; x != nil { // the task has done its work, and what it returned could not be handed over
-		s.fail(context.Background(), settle, a, r)
-		return
-	}
 	t := &a.job.Task
 	stores, follows := w.stores(a), linked(t)
+	if r.Exception != nil && (stores || follows) {
+		s.valueLost(settle, a, r)
+		return
+	}
 	if stores || follows {
 		body, err := t.Body()
 		if err != nil {
@@ -143,6 +143,16 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 		w.events.Succeeded(t.ID, valueText(r.Value), time.Since(time.Unix(0, a.since.Load())))
 	}
 	s.finish(settle, a)
+}
+
+// valueLost settles an attempt that came to its end in a child that died before it could say with what. Somebody waits
+// for that, so the attempt counts as killed; where it may not be run again, it has failed.
+func (s *session) valueLost(settle context.Context, a *attempt, r pool.Result) {
+	if a.acked || !a.task.reject {
+		s.fail(context.Background(), settle, a, r)
+		return
+	}
+	s.killed(settle, a, r)
 }
 
 // store keeps a record, and observes that.
