@@ -128,7 +128,7 @@ func (a *app) supervise(ctx context.Context, self string, i int, args []string) 
 		case err = <-ended:
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended meanwhile
-			<-ended //nolint:errcheck // it ends as it was told to
+			<-ended                                 //nolint:errcheck // it ends as it was told to
 			return nil
 		}
 		if cmd.ProcessState.ExitCode() == exitUsage {
