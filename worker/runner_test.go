@@ -123,7 +123,7 @@ func TestEndedContexts(t *testing.T) {
 		if r.Exception != nil {
 			got = r.Exception.Error()
 		}
-		if r.Status != c.status || got != c.want || r.Terminated != (c.cause == ErrRevoked) {
+		if r.Status != c.status || got != c.want || r.Terminated != errors.Is(c.cause, ErrRevoked) {
 			t.Errorf("%s: %+v with %q, want status %d with %q", c.name, r, got, c.status, c.want)
 		}
 		cancel(nil)
