@@ -147,6 +147,9 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 				for _, pool := range poolsOf(r, s) {
 					c := CellPlan{Scenario: s, Driver: at.driver, Variant: at.variant, System: system, Repeat: repeat, Lab: at.lab, Why: at.why}
 					c.Scenario.System.Pool = pool
+					if pool == "solo" {
+						c.Scenario.System.Concurrency = 1 // there is no other solo, and the result says so
+					}
 					c.Unfit = unfit(c)
 					round = append(round, c)
 				}

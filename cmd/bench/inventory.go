@@ -59,6 +59,8 @@ func listPools() ([]item, error) {
 	docs := map[string]string{
 		"prefork":   "child processes of the worker, one task each at a time; a crash costs one child",
 		"goroutine": "goroutines of the worker: cheap, but they share its memory and its fate",
+		"threads":   "operating system threads of the worker, one task each at a time",
+		"green":     "many tasks on one thread of one child process, as gevent and eventlet have them",
 		"solo":      "one task at a time in the worker itself",
 	}
 	var items []item

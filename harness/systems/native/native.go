@@ -26,7 +26,7 @@ import (
 var System = systems.System{
 	Name:  "native",
 	Doc:   "taskbench's own Celery-compatible worker",
-	Pools: []string{"prefork", "goroutine", "solo"},
+	Pools: []string{"prefork", "goroutine", "threads", "green", "solo"},
 	Start: start,
 }
 
