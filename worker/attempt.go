@@ -38,6 +38,7 @@ type attempt struct {
 	stage  atomic.Int32
 	since  atomic.Int64 // in ns since 1970: of stage
 	signal atomic.Int32 // by which remote control ended it
+	left   atomic.Bool  // the pool is done with it; noted where somebody watches
 
 	mu       sync.Mutex
 	children []json.RawMessage // result tuples of tasks that this one sent
@@ -95,6 +96,7 @@ func (a *attempt) reset(d brokers.Delivery, number uint64) {
 	a.job.Attempt, a.job.Send = number, a.send
 	a.stage.Store(reserved)
 	a.signal.Store(0)
+	a.left.Store(false)
 }
 
 // take follows a delivery from its receipt to its settling. False says that the attempt was put on the schedule.
@@ -130,6 +132,7 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 // start runs an admitted attempt, at once or when it is due. False says that it was put on the schedule.
 func (s *session) start(ctx, settle context.Context, a *attempt) bool {
 	w := s.worker
+	w.options.Metrics.Received(a.names())
 	if why := w.unwanted(a); why != "" {
 		s.drop(settle, a, why)
 		return true
@@ -203,7 +206,7 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	t := &a.job.Task
 	a.job.Soft, a.job.Hard = a.task.limits(t.Soft, t.Hard)
 	a.job.Started = nil
-	if w.inProcess || a.task.early || a.task.track || w.events.Enabled() {
+	if w.inProcess || a.task.early || a.task.track || w.options.Metrics != nil || w.events.Enabled() {
 		a.job.Started = a.started
 	}
 	a.enter(queued)
@@ -213,6 +216,9 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	} else {
 		a.door = door{ctx, a}
 		r = (*w.pool.Load()).Run(&a.door, &a.job)
+	}
+	if w.options.Metrics != nil {
+		w.watch.leaves(a)
 	}
 	switch r.Status {
 	case pool.Unstarted:
@@ -258,6 +264,10 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 func (s *session) started(settle context.Context, a *attempt) {
 	w := s.worker
 	a.enter(begun)
+	if w.options.Metrics != nil {
+		w.watch.began.Store(a.since.Load())
+		w.options.Metrics.Started(a.names())
+	}
 	if a.task.early {
 		a.acked = s.ack(settle, a) == nil
 	}

@@ -8,6 +8,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/worker/control"
 	"taskbench/worker/event"
+	"taskbench/worker/logging"
 )
 
 // farewell is how long the last events of a session may take to be published.
@@ -51,7 +52,7 @@ func (w *Worker) attend(ctx context.Context, b brokers.Broker) (leave func(offli
 
 // answer serves remote control on one connection, again whenever its mailbox alone was lost.
 func (w *Worker) answer(ctx context.Context, x brokers.Exchanger) {
-	node := &control.Node{Name: w.config.Name, Handlers: w.handlers(), Clock: w.clock, Log: w.log}
+	node := &control.Node{Name: w.config.Name, Handlers: w.handlers(), Clock: w.clock, Log: logging.For(w.options.Log, "control")}
 	for ctx.Err() == nil {
 		if err := node.Serve(ctx, x); err != nil && ctx.Err() == nil {
 			w.log.Warn("no remote control: it is tried again", "worker", w.config.Name, "err", err)
@@ -74,7 +75,7 @@ func (w *Worker) mingle(ctx context.Context, x brokers.Exchanger) {
 
 // newSender makes the worker's sender of events.
 func (w *Worker) newSender() *event.Sender {
-	s := event.NewSender(event.Options{Hostname: w.config.Name, Clock: w.clock, Status: w.status, Log: w.log})
+	s := event.NewSender(event.Options{Hostname: w.config.Name, Clock: w.clock, Status: w.status, Log: logging.For(w.options.Log, "events")})
 	if w.config.SendEvents && !w.config.Silent {
 		s.Enable()
 	}

@@ -139,9 +139,7 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			return
 		}
 	}
-	if w.events.Enabled() {
-		w.events.Succeeded(t.ID, valueText(r.Value), time.Since(time.Unix(0, a.since.Load())))
-	}
+	w.succeededEvent(a, r)
 	s.finish(settle, a)
 }
 
@@ -226,7 +224,7 @@ func (s *session) fail(ctx, settle context.Context, a *attempt, r pool.Result) {
 	w.logFailure(a, r.Err)
 	if r.Status == pool.TimedOut && !a.acked && !a.task.acksFailure {
 		if deaths := a.key.deaths + 1; int(deaths) < w.config.MaxAttempts {
-			w.events.Rejected(a.key.id, true)
+			w.rejectedEvent(a, true)
 			s.sendBack(settle, a, deaths)
 			return
 		}
@@ -245,7 +243,7 @@ func (s *session) failure(settle context.Context, a *attempt, x *result.Exceptio
 		s.finish(settle, a)
 		return
 	}
-	w.events.Rejected(a.key.id, false)
+	w.rejectedEvent(a, false)
 	s.end(a, s.malformed(settle, a, errors.New("it failed, and its task does not acknowledge failures")), true)
 }
 
@@ -277,7 +275,7 @@ func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
 		}
 	default:
 		w.log.Warn("pool child lost: its task goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID, "deaths", deaths)
-		w.events.Rejected(a.key.id, true)
+		w.rejectedEvent(a, true)
 		s.sendBack(settle, a, deaths)
 	}
 }
@@ -320,6 +318,7 @@ func (s *session) drop(settle context.Context, a *attempt, why string) {
 	if revocation.Terminated {
 		revocation.Signal = int(syscall.Signal(a.signal.Load()))
 	}
+	w.options.Metrics.Revoked(a.names())
 	w.events.Revoked(t.ID, revocation)
 	s.finish(settle, a)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/health"
 	"taskbench/worker/result"
 	"taskbench/worker/route"
 )
@@ -81,10 +82,11 @@ type Autoscale struct {
 type Options struct {
 	Registry *Registry
 	Driver   brokers.Driver
-	Observer Observer     // nil: nobody watches
-	Log      *slog.Logger // nil: slog.Default
-	Ready    func()       // called once, when the worker consumes for the first time; nil: nobody waits
-	Accept   []string     // content types that are not refused; none is application/json
+	Observer Observer        // nil: nobody watches
+	Log      *slog.Logger    // nil: slog.Default
+	Ready    func()          // called once, when the worker consumes for the first time; nil: nobody waits
+	Accept   []string        // content types that are not refused; none is application/json
+	Metrics  *health.Metrics // count what becomes of tasks, and have Health see into the pool; nil: neither
 
 	// Results is where results are kept; nil keeps none. It stays its owner's to close, after Run.
 	Results result.Backend

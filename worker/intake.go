@@ -38,6 +38,7 @@ func (s *session) open(ctx context.Context, queues []string) (*intake, error) {
 func (s *session) follow(ctx, settle context.Context, in *intake) {
 	s.mu.Lock()
 	s.intakes = append(s.intakes, in)
+	s.taking.Store(int32(len(s.intakes)))
 	s.mu.Unlock()
 	in.listen(ctx, settle)
 }
@@ -129,6 +130,7 @@ func (w *Worker) DropQueue(queue string) error {
 	}
 	in := s.intakes[i]
 	s.intakes = slices.Delete(s.intakes, i, i+1)
+	s.taking.Store(int32(len(s.intakes)))
 	s.mu.Unlock()
 	in.ended.Store(true)
 	in.end()

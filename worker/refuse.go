@@ -65,11 +65,11 @@ func (s *session) reject(ctx, settle context.Context, a *attempt, x *result.Exce
 	case a.acked:
 		s.end(a, true, true)
 	case requeue:
-		w.events.Rejected(a.key.id, true)
+		w.rejectedEvent(a, true)
 		pause(ctx, requeueDelay) // not in the pool, and no longer than the session
 		s.giveBack(settle, a)
 	default:
-		w.events.Rejected(a.key.id, false)
+		w.rejectedEvent(a, false)
 		s.end(a, s.malformed(settle, a, why), true)
 	}
 }

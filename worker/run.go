@@ -18,6 +18,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/worker/canvas"
 	"taskbench/worker/event"
+	"taskbench/worker/logging"
 	"taskbench/worker/pool"
 	"taskbench/worker/revoke"
 	"taskbench/worker/route"
@@ -39,6 +40,7 @@ type Worker struct {
 	clock    *event.Clock
 	jitter   *mathrand.Rand // of Run's goroutine
 	counters counters
+	watch    watch
 	pid      int
 	began    time.Time
 	// inProcess says that asking the pool to tell of starts costs nothing.
@@ -63,6 +65,9 @@ type Worker struct {
 // New checks everything that can be checked without a broker, and reports all that is wrong at once.
 func New(c Config, o Options) (*Worker, error) {
 	c = c.Complete()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	if err := errors.Join(c.Validate(), o.validate(c)); err != nil {
 		return nil, err
 	}
@@ -71,23 +76,21 @@ func New(c Config, o Options) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		config: c, options: o, variant: variant, observer: o.Observer, log: o.Log,
+		config: c, options: o, variant: variant, observer: o.Observer, log: logging.For(o.Log, "worker"),
 		memory: newMemory(variant, c.Prefetch), clock: new(event.Clock),
 		pid: os.Getpid(), began: time.Now(), inProcess: !slices.Contains([]string{"prefork", "green"}, c.Pool),
 		givenUp: make(chan struct{}), queues: slices.Clone(c.Queues), bounds: c.Autoscale,
 	}
-	w.follower = &canvas.Follower{Publisher: w, Results: o.Results, Log: o.Log}
+	w.follower = &canvas.Follower{Publisher: w, Results: o.Results, Log: logging.For(o.Log, "canvas")}
 	w.tasks = states(o.Registry, c, canvas.Builtins(w.follower))
 	w.stops.init()
+	w.watch.turn.Touch()
 	w.prefetch.Store(int64(c.Prefetch))
 	if w.routes, err = route.New(c.Routes, c.Values); err != nil {
 		return nil, err // not reached: it was validated
 	}
 	if w.observer == nil {
 		w.observer = blind{}
-	}
-	if w.log == nil {
-		w.log = slog.Default()
 	}
 	if err := w.openRevoked(); err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("run worker %s: it has run before: make a new one", w.config.Name)
 	}
 	p, err := pool.New(ctx, w.config.Pool, pool.Settings{
-		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.log, Capture: w.config.Capture,
+		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.options.Log, Capture: w.config.Capture,
 	}, runner{registry: w.options.Registry, observer: w.observer}.run)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -136,6 +139,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	failures := 0
 	for ctx.Err() == nil {
+		w.watch.turn.Touch()
 		lasted, err := w.session(ctx)
 		if ctx.Err() != nil {
 			break

@@ -90,6 +90,7 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		s.pulse.Touch()
 		ready, wait, waiting := s.schedule.due(time.Now())
 		for _, a := range ready {
 			w.lanes.Add(1)
@@ -105,8 +106,8 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 				s.failed(fmt.Sprintf("change the prefetch to %d", set), err)
 			}
 		}
-		if waiting == 0 {
-			wait = time.Hour
+		if waiting == 0 || wait > pulseEvery {
+			wait = pulseEvery
 		}
 		timer.Reset(wait)
 		select {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/health"
 )
 
 // How long the worker waits for others.
@@ -34,10 +36,12 @@ type session struct {
 	lose     context.CancelCauseFunc
 	add      func(queues []string) error // opens one more intake
 	schedule schedule
-	over     bool // the connection was lost; guarded by the memory's lock
+	pulse    health.Pulse // of followSchedule
+	over     bool         // the connection was lost; guarded by the memory's lock
 
 	mu      sync.Mutex
 	intakes []*intake
+	taking  atomic.Int32 // how many they are, for those who cannot wait for the lock
 }
 
 var errLost = errors.New("the connection was lost")
@@ -52,6 +56,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 		return 0, err
 	}
 	defer b.Close()
+	w.watch.turn.Touch()
 	if err := w.bind(ctx, b); err != nil {
 		return 0, err
 	}
@@ -62,6 +67,8 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	defer closed()
 	s := &session{worker: w, broker: b, lose: lose}
 	s.schedule.init()
+	s.pulse.Touch()
+	w.watch.turn.Touch()
 	s.add = func(queues []string) error {
 		in, err := s.open(ctx, queues)
 		if err == nil {
@@ -90,7 +97,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 		s.follow(ctx, settle, in)
 	}
 
-	<-ctx.Done()
+	w.watch.turning(ctx.Done())
 	if cause := context.Cause(ctx); errors.Is(cause, errLost) {
 		w.current.Store(nil)
 		w.memory.lost(s)
@@ -114,6 +121,7 @@ func (w *Worker) bind(ctx context.Context, b brokers.Broker) error {
 		return fmt.Errorf("bind the queues: broker %s has no exchanges; name queues alone", w.options.Driver.Name)
 	}
 	for _, binding := range w.config.Bindings {
+		w.watch.turn.Touch()
 		_, err := bounded(ctx, "bind queue "+binding.Queue, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, x.Bind(ctx, binding)
 		}, func(struct{}) {})

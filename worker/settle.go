@@ -127,6 +127,7 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 
 // retried tells that a task will be tried again.
 func (w *Worker) retried(settle context.Context, a *attempt, r pool.Result) {
+	w.options.Metrics.Retried(a.names())
 	if !w.stores(a) && !w.events.Enabled() {
 		return
 	}
@@ -183,7 +184,11 @@ func (w *Worker) Publish(ctx context.Context, m brokers.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return route.Publisher{Broker: s.broker, Table: w.routes}.Publish(ctx, m)
+	p := route.Publisher{Broker: s.broker, Table: w.routes}
+	if w.options.Metrics != nil {
+		p.Sent = w.options.Metrics.Sent
+	}
+	return p.Publish(ctx, m)
 }
 
 // mostChildren bounds how many of the tasks that a task sent are named in its result.

@@ -49,12 +49,19 @@ func (w *Worker) stop(settle context.Context) {
 		over = time.After(w.config.Grace)
 	}
 	cold := false
-	select {
-	case <-done:
-		return
-	case <-over:
-	case <-w.stops.cold:
-		cold = true
+	tick := time.NewTicker(pulseEvery)
+	defer tick.Stop()
+	for waits := true; waits; {
+		w.watch.turn.Touch()
+		select {
+		case <-done:
+			return
+		case <-over:
+			waits = false
+		case <-w.stops.cold:
+			waits, cold = false, true
+		case <-tick.C:
+		}
 	}
 	w.gaveUp.Store(true)
 	close(w.givenUp)

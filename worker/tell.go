@@ -2,10 +2,12 @@ package worker
 
 import (
 	"encoding/json"
+	"time"
 
 	"taskbench/worker/event"
 	"taskbench/worker/event/repr"
 	"taskbench/worker/message"
+	"taskbench/worker/pool"
 	"taskbench/worker/result"
 )
 
@@ -40,9 +42,34 @@ func reprsOf(t *message.Task) (args, kwargs string) {
 
 // failedEvent tells that a task has failed.
 func (w *Worker) failedEvent(a *attempt, x *result.Exception) {
+	if w.options.Metrics != nil {
+		name, queue := a.names()
+		w.options.Metrics.Failed(name, queue, x.Type)
+	}
 	if w.events.Enabled() {
 		w.events.Failed(a.job.Task.ID, repr.Exception(x.Type, x.Args...), x.Traceback)
 	}
+}
+
+// succeededEvent tells that a task has succeeded.
+func (w *Worker) succeededEvent(a *attempt, r pool.Result) {
+	if w.options.Metrics == nil && !w.events.Enabled() {
+		return
+	}
+	runtime := time.Since(time.Unix(0, a.since.Load()))
+	if w.options.Metrics != nil {
+		name, queue := a.names()
+		w.options.Metrics.Succeeded(name, queue, runtime)
+	}
+	if w.events.Enabled() {
+		w.events.Succeeded(a.job.Task.ID, valueText(r.Value), runtime)
+	}
+}
+
+// rejectedEvent tells that a message is given back or kept aside, though its task was begun.
+func (w *Worker) rejectedEvent(a *attempt, requeue bool) {
+	w.options.Metrics.Rejected(a.names())
+	w.events.Rejected(a.key.id, requeue)
 }
 
 // valueText is a result as Python prints it.

@@ -6,6 +6,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,18 +31,20 @@ type Source struct {
 // A Status is a worker at one moment.
 type Status struct {
 	Turned   time.Time // when its main loop last came round, working or idle; see Pulse
+	Loop     string    // which loop that is, of several the one that stands longest; "" is the main loop
 	Stopping bool      // it takes no more work, and finishes what it has
 
 	Connected bool // to the broker
 	Consuming bool // from its queues
 	Slots     int  // tasks that the pool can run at a time now: 0 when it has no live child
 	Busy      int  // slots taken
-	Overdue   int  // of them, by tasks beyond their hard time limit
+	Overdue   int  // of them, by tasks beyond their last time limit: the hard one, or the soft one where there is no other
 
 	Waiting  int       // tasks in hand that could run now: not those for later, rate limited or paused ones
 	Oldest   time.Time // since when the first of them has been waiting
 	Started  time.Time // when a task was last started; zero: never
 	Finished time.Time // when a slot was last freed; zero: never
+	Late     time.Time // when the last of the overdue tasks came to its limit
 }
 
 // Hung returns why the worker makes no progress though it could, or nil. A worker is busy, and not hung, when all its
@@ -49,16 +52,19 @@ type Status struct {
 // hang for having no broker: it reconnects, and Ready tells.
 func (s Status) Hung(now time.Time, patience time.Duration) error {
 	if still := now.Sub(s.Turned); still > patience {
-		return fmt.Errorf("hung: the main loop has not turned for %v", still.Round(time.Second))
+		return fmt.Errorf("hung: the %s has not turned for %v", cmp.Or(s.Loop, "main loop"), still.Round(time.Second))
 	}
-	if s.Waiting > 0 && s.Slots > s.Busy {
+	if s.Waiting > 0 && (s.Slots > s.Busy || s.Slots == 0) {
 		since := latest(s.Oldest, s.Started, s.Finished)
 		if still := now.Sub(since); still > patience && !since.IsZero() {
+			if s.Slots == 0 {
+				return fmt.Errorf("hung: %d tasks wait, the pool has no live child, and nothing was started for %v", s.Waiting, still.Round(time.Second))
+			}
 			return fmt.Errorf("hung: %d tasks wait, %d of %d slots are free, and nothing was started for %v", s.Waiting, s.Slots-s.Busy, s.Slots, still.Round(time.Second))
 		}
 	}
 	if s.Slots > 0 && s.Overdue >= s.Slots {
-		if still := now.Sub(latest(s.Started, s.Finished)); still > patience {
+		if still := now.Sub(latest(s.Started, s.Finished, s.Late)); still > patience {
 			return fmt.Errorf("hung: all %d slots are taken by tasks beyond their time limit, and none came free for %v", s.Slots, still.Round(time.Second))
 		}
 	}

@@ -42,6 +42,12 @@ func TestHung(t *testing.T) {
 		}, "5 tasks wait, 5 of 8 slots are free, and nothing was started for 35s"},
 		"nothing ever started": {func(s *Status) { s.Waiting, s.Oldest = 5, ago(40*time.Second) }, "nothing was started for 40s"},
 		"all are overdue":      {func(s *Status) { s.Busy, s.Overdue, s.Started = 8, 8, ago(time.Minute) }, "beyond their time limit"},
+		"all are just overdue": {func(s *Status) { s.Busy, s.Overdue, s.Started, s.Late = 8, 8, ago(time.Hour), ago(time.Second) }, ""},
+		"no live child":        {func(s *Status) { s.Slots, s.Waiting, s.Oldest = 0, 2, ago(40*time.Second) }, "the pool has no live child, and nothing was started for 40s"},
+		"a child just died": {func(s *Status) {
+			s.Slots, s.Waiting, s.Oldest, s.Finished = 0, 2, ago(40*time.Second), ago(time.Second)
+		}, ""},
+		"another loop stands": {func(s *Status) { s.Turned, s.Loop = ago(31*time.Second), "wheel" }, "the wheel has not turned"},
 	} {
 		s := good(now)
 		c.change(&s)

@@ -49,7 +49,7 @@ func newMould(s Settings, seats int, env ...string) (mould, error) {
 	}
 	m := mould{seats: seats, env: append(env, ChildEnv+"="+string(told))}
 	if s.Capture {
-		m.log = s.Log
+		m.log = s.output
 	}
 	return m, nil
 }

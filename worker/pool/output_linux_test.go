@@ -30,7 +30,7 @@ func TestOutputIsLoggedWithItsTask(t *testing.T) {
 			if r := p.Run(t.Context(), j); r.Status != OK {
 				t.Fatalf("%+v", r)
 			}
-			head := `msg="task output" task=print id=` + j.Task.ID + ` pid=` + pid
+			head := `msg="task output" module=task task=print id=` + j.Task.ID + ` pid=` + pid
 			n := strconv.FormatUint(j.Attempt, 10)
 			want = append(want, head+` line="one of `+n+`"`, head+` line=two`, head+` line="three and more"`)
 		}
@@ -98,6 +98,8 @@ type counting struct {
 }
 
 func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *counting) WithAttrs([]slog.Attr) slog.Handler { return c }
 
 func (c *counting) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/worker/logging"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 )
@@ -140,9 +141,12 @@ type Settings struct {
 	Log       *slog.Logger
 
 	// Capture has what children print, to standard output and standard error, logged line by line with the task
-	// that ran; else it goes to this process's standard error. Lines are cut at 64 KiB. A green child's line names
-	// its task where only one ran. What tasks print in this process's own pools goes where it went before.
+	// that ran, by module "task"; else it goes to this process's standard error. Lines are cut at 64 KiB. A green
+	// child's line names its task where only one ran. What tasks print in this process's own pools goes where it
+	// went before.
 	Capture bool
+
+	output *slog.Logger // for what is captured
 }
 
 // New makes the pool of that name. A prefork or green pool is returned once its first child is ready for work; ctx
@@ -151,6 +155,7 @@ func New(ctx context.Context, name string, s Settings, run Runner) (Pool, error)
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
+	s.output, s.Log = logging.For(s.Log, "task"), logging.For(s.Log, "pool")
 	switch name {
 	case "solo":
 		s.Size = 1
