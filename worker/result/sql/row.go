@@ -88,11 +88,8 @@ func read(id string, row *sql.Row) (result.Record, error) {
 	r := result.Record{TaskID: id, State: result.State(status.String)}
 	value := json.RawMessage("null")
 	if len(data) > 0 {
-		v, err := pickle.Unmarshal(data)
-		if err == nil {
-			value, err = toJSON(nil, v)
-		}
-		if err != nil {
+		var err error
+		if value, err = unpack(data); err != nil {
 			return result.Record{}, fmt.Errorf("%w: %w", errBroken, err)
 		}
 	}
@@ -107,6 +104,18 @@ func read(id string, row *sql.Row) (result.Record, error) {
 		r.Extended = &result.Extended{Name: name.String, Args: args, Kwargs: kwargs, Worker: worker.String, Retries: int(retries.Int64), Queue: queue.String}
 	}
 	return r, nil
+}
+
+// unpack reads what a row holds: a pickle, which all versions of Celery read, or JSON, which Celery writes from 5.7 on.
+func unpack(data []byte) (json.RawMessage, error) {
+	if message.Valid(data) == nil {
+		return data, nil
+	}
+	v, err := pickle.Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
+	return toJSON(nil, v)
 }
 
 // moment reads a time without a zone, which is UTC.
