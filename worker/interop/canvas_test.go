@@ -41,7 +41,7 @@ return value(id) == r.parent.id`, want: `true`},
 began = time.time()
 r = chain(add.s(1, 1), add.s(1).set(countdown=1)).apply_async()
 return [r.get(timeout=20), time.time() - began > 0.9]`, want: `[3, true]`},
-	{name: "long chain", code: `return chain(add.s(0, 1), *[add.s(1) for _ in range(30)]).apply_async().get(timeout=30)`, want: `31`},
+	{name: "long chain", code: `return chain(add.s(0, 1), *[add.s(1) for _ in range(20)]).apply_async().get(timeout=40)`, want: `21`},
 	{name: "group", code: `return group(add.s(i, i) for i in range(10)).apply_async().get(timeout=20)`, want: `[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]`},
 	{name: "group kept", code: `
 r = group(add.s(i, i) for i in range(3)).apply_async()

@@ -50,6 +50,7 @@ type App struct {
 	Backend string         // likewise; "" is none
 	Queue   string         // where tasks go that do not say
 	Conf    map[string]any // more of Celery's settings
+	Serial  bool           // its client does one thing after the other, for results over the broker, which threads would share
 }
 
 //go:embed app/*.py

@@ -20,7 +20,7 @@ func TestCeleryCommandLine(t *testing.T) {
 		{"inspect active", "empty"},
 		{"inspect reserved", "empty"},
 		{"inspect scheduled", "empty"},
-		{"inspect revoked", "empty"},
+		{"inspect revoked", "OK"},
 		{"inspect registered", "lab.add"},
 		{"inspect stats", "max-concurrency"},
 		{"inspect active_queues", "cli-"},

@@ -107,7 +107,7 @@ var commands = []call{
 			}
 			times = append(times, at)
 		}
-		if span := slices.Max(times) - slices.Min(times); span < 1.7 || span > 8 {
+		if span := slices.Max(times) - slices.Min(times); span < 1.2 || span > 15 {
 			return fmt.Errorf("9 tasks at 4 a second took %.2f s", span)
 		}
 		return limit(0)

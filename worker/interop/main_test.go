@@ -16,7 +16,7 @@ import (
 	"taskbench/worker"
 	"taskbench/worker/interop"
 	"taskbench/worker/result"
-	"taskbench/worker/result/redis"
+	backends "taskbench/worker/result/all"
 )
 
 // requireEnv says by the value "require" that the tests that need Celery are to be run, and fail where it or a server
@@ -29,7 +29,7 @@ const workerEnv = "TASKBENCH_INTEROP_WORKER"
 // A setting is what one of our workers is told.
 type setting struct {
 	Config  worker.Config
-	Results string // URL of a Redis; "" keeps none
+	Results string // URL of what keeps results
 }
 
 func TestMain(m *testing.M) {
@@ -72,13 +72,18 @@ func work(text string) error {
 		return err
 	}
 	c := s.Config
-	driver, _, err := all.Find(c.Broker + ":" + c.Variant)
+	driver, variant, err := all.Find(c.Broker + ":" + c.Variant)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	results, err := redis.Open(ctx, s.Results, result.Options{})
+	broker, err := driver.Open(ctx, c.URL, variant) // for results that go over it
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	results, err := backends.Open(ctx, s.Results, result.Options{Broker: broker})
 	if err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func celeries(t *testing.T) []interop.Celery {
 
 // soon bounds one case.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }

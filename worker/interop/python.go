@@ -12,7 +12,7 @@ import (
 )
 
 // A Python is a process of Celery's client side that runs pieces of Python. It is safe for concurrent use: each piece
-// has a thread of its own there.
+// has a thread of its own there, unless the App is Serial.
 type Python struct {
 	process *Process
 
