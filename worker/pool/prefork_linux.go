@@ -58,14 +58,20 @@ func (p *prefork) Run(ctx context.Context, j *Job) Result {
 	}
 }
 
-// take waits for an idle child, engaged by the caller; nil when ctx or the pool ends first.
+// take waits for an idle child, engaged by the caller; nil when ctx or the pool ends first. Some contexts end without
+// waking anybody, so they are asked once more when there is a child.
 func (p *prefork) take(ctx context.Context) *seat {
 	for ctx.Err() == nil {
 		select {
 		case s := <-p.idle:
-			if s.child.alive() && s.child.engage() {
+			if !s.child.alive() || !s.child.engage() {
+				continue
+			}
+			if ctx.Err() == nil {
 				return s
 			}
+			p.offer(s) // the caller is not to be run any more
+			s.child.disengage()
 		case <-ctx.Done():
 		case <-p.closing:
 			return nil

@@ -59,6 +59,22 @@ var behaviours = []struct {
 			t.Errorf("%+v, want the cause of the cancel", r)
 		}
 	}},
+	{"a context that has ended in silence is seen when there is a place", 1, func(t *testing.T, _ string, p managed) {
+		first := job(t, "wait")
+		ended := begin(t, p, first)
+		ctx := &silent{Context: t.Context()}
+		waiting := make(chan Result, 1)
+		go func() { waiting <- p.Run(ctx, job(t, "pid")) }()
+		until(t, "the second job waits", ctx.waited.Load)
+		p.Kill(first.Attempt, syscall.SIGKILL)
+		within(t, time.Minute, ended)
+		if r := within(t, time.Minute, waiting); r.Status != Unstarted {
+			t.Errorf("%+v, want unstarted", r)
+		}
+		if r := p.Run(t.Context(), job(t, "noop")); r.Status != OK { // it has not kept the place
+			t.Errorf("the next: %+v", r)
+		}
+	}},
 	{"the soft limit is the context's", 1, func(t *testing.T, _ string, p managed) {
 		j := job(t, "wait")
 		j.Soft = 20 * time.Millisecond
@@ -327,4 +343,22 @@ func TestUnknownPool(t *testing.T) {
 	if _, err := New(t.Context(), "gevent", Settings{Size: 1}, perform); err == nil || !strings.Contains(err.Error(), "green") {
 		t.Errorf("%v, want an error that names the pools", err)
 	}
+}
+
+// A silent context ends once it is waited for, and wakes nobody.
+type silent struct {
+	context.Context
+	waited atomic.Bool
+}
+
+func (s *silent) Done() <-chan struct{} {
+	s.waited.Store(true)
+	return nil
+}
+
+func (s *silent) Err() error {
+	if s.waited.Load() {
+		return context.Canceled
+	}
+	return nil
 }
