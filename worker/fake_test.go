@@ -14,7 +14,7 @@ import (
 type fakeServer struct {
 	promises []brokers.Promise
 
-	// fail is asked at every step: "open", "consume", "deliver", "ack", "nack", "publish". True drops the
+	// fail is asked at every step: "open", "consume", "prefetch", "deliver", "ack", "nack", "publish". True drops the
 	// connection there. With an "after" of true it is asked once the step took effect, and drops it then: the
 	// effect stands and the caller is told that it failed.
 	fail func(step string, after bool) bool
@@ -243,6 +243,10 @@ func (c *fakeConn) next() *fakeDelivery {
 func (c *fakeConn) Deliveries() <-chan brokers.Delivery { return c.out }
 
 func (c *fakeConn) SetPrefetch(n int) error {
+	if c.server.planted("prefetch", false) {
+		c.drop()
+		return errDropped
+	}
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.limit = n

@@ -36,6 +36,7 @@ func testRegistry() *Registry {
 	r := &Registry{}
 	r.Add("noop", func(context.Context, *Request) (any, error) { return nil, nil })
 	r.Add("fail", func(context.Context, *Request) (any, error) { return nil, errors.New("as asked") })
+	r.Add("print", func(context.Context, *Request) (any, error) { fmt.Println("hello"); return nil, nil })
 	r.Add("panic", func(context.Context, *Request) (any, error) { panic("as asked") })
 	r.Add("unencodable", func(context.Context, *Request) (any, error) { return func() {}, nil })
 	r.Add("wait", func(ctx context.Context, r *Request) (any, error) {

@@ -90,7 +90,6 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		s.pulse.Touch()
 		ready, wait, waiting := s.schedule.due(time.Now())
 		for _, a := range ready {
 			w.lanes.Add(1)
@@ -110,6 +109,7 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 			wait = pulseEvery
 		}
 		timer.Reset(wait)
+		s.pulse.Touch()
 		select {
 		case <-timer.C:
 		case <-s.schedule.changed:

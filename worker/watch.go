@@ -11,8 +11,8 @@ import (
 	"taskbench/worker/pool"
 )
 
-// pulseEvery is how often the loops come round that have nothing to do: several times within health.DefaultPatience.
-const pulseEvery = 5 * time.Second
+// pulseEvery is how often the loops come round that have nothing to do: many times within health.DefaultPatience.
+const pulseEvery = time.Second
 
 // A watch is what a worker notes down for whoever watches over it.
 type watch struct {
