@@ -10,26 +10,42 @@ import (
 )
 
 // How long a consumer that found nothing waits before it looks again, if nobody wakes it: at first; at most, while
-// tasks are trickling in; at most, when there have been none for a while; and at most, then, if every queue is watched.
+// tasks are trickling in; at most, when there have been none for a while, and then if every list is watched; and the
+// same once it is idle, when what it asks must cost a server nothing that anybody would notice.
 const (
 	firstLook   = 500 * time.Microsecond
 	busyLook    = 2 * time.Millisecond
-	idleLook    = 5 * time.Millisecond
-	watchedLook = 25 * time.Millisecond
-	trickle     = 250 * time.Millisecond
-	gulp        = 128 // messages in one claim
+	calmLook    = 5 * time.Millisecond
+	watchedCalm = 25 * time.Millisecond
+	idleLook    = 500 * time.Millisecond
+	watchedIdle = 2 * time.Second
+	trickle     = 250 * time.Millisecond // since the last task
+	idleAfter   = 2 * time.Second        // the same
+	gulp        = 128                    // messages in one claim
 )
+
+// longestLook bounds the wait of a consumer whose last task came so long ago.
+func longestLook(since time.Duration, watched bool) time.Duration {
+	switch {
+	case since < trickle:
+		return busyLook
+	case since < idleAfter && watched:
+		return watchedCalm
+	case since < idleAfter:
+		return calmLook
+	case watched:
+		return watchedIdle
+	}
+	return idleLook
+}
 
 // claim fills the buffer as slots become free, until the subscription is halted or the link fails.
 func (s *subscription) claim() {
 	defer close(s.idle)
 	watchers := s.watch()
-	longest := idleLook
-	if len(watchers) == len(s.queues) {
-		longest = watchedLook
-	}
+	watched := len(watchers) == len(s.queues)*len(steps)
 	turn, look, last := 0, firstLook, time.Now()
-	timer := time.NewTimer(longest)
+	timer := time.NewTimer(look)
 	defer timer.Stop()
 	for !s.halted() {
 		want := min(s.free(), gulp)
@@ -62,10 +78,7 @@ func (s *subscription) claim() {
 		timer.Reset(look)
 		select {
 		case <-timer.C:
-			if look *= 2; time.Since(last) < trickle {
-				look = min(look, busyLook)
-			}
-			look = min(look, longest)
+			look = min(2*look, longestLook(time.Since(last), watched))
 		case <-s.knock:
 		case <-s.stop:
 		case <-s.lost:

@@ -43,7 +43,7 @@ func nameOf(m brokers.Message, until time.Time) string {
 		return identity()
 	}
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%q %v %d ", m.Queue, m.Headers, until.UnixMilli()) // a map is printed in order
+	_, _ = fmt.Fprintf(h, "%q %q %v %d ", m.Queue, m.CorrelationID, m.Headers, until.UnixMilli()) // a map is printed in order
 	h.Write(m.Body)
 	return string(h.Sum(nil)[:16])
 }

@@ -10,24 +10,29 @@ import (
 )
 
 const (
-	mostWatched = 4 // queues, because each takes a connection
-	watchFor    = 2 * time.Second
+	mostWatched = 16 // lists, because each takes a connection: those of four queues
+	watchFor    = 4 * time.Second
 )
 
-// watch has the server tell when the urgent list of a queue is not empty: moving its head element to its own head
-// changes nothing, blocks while there is none, and never holds a message in between. What it returns arms the
-// watching of each queue, once.
+// watch has the server tell when a list is not empty: moving its head element to its own head changes nothing, blocks
+// while there is none, and never holds a message in between. Urgent lists come first. What it returns arms the watching
+// of each list, once.
 func (s *subscription) watch() []chan struct{} {
 	arms := make([]chan struct{}, 0, mostWatched)
-	for _, q := range s.queues[:min(len(s.queues), mostWatched)] {
-		arm := make(chan struct{}, 1)
-		arms = append(arms, arm)
-		go s.watchOne(q, arm)
+	for _, step := range steps {
+		for _, q := range s.queues {
+			if len(arms) == mostWatched {
+				return arms
+			}
+			arm := make(chan struct{}, 1)
+			arms = append(arms, arm)
+			go s.watchOne(q+step, arm)
+		}
 	}
 	return arms
 }
 
-func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
+func (s *subscription) watchOne(list string, arm <-chan struct{}) {
 	ctx := context.Background()
 	for {
 		select {
@@ -39,16 +44,22 @@ func (s *subscription) watchOne(queue string, arm <-chan struct{}) {
 		}
 		err := error(goredis.Nil)
 		for errors.Is(err, goredis.Nil) && !s.halted() {
-			err = s.b.rdb.BLMove(ctx, queue, queue, "LEFT", "LEFT", watchFor).Err()
+			err = s.b.rdb.BLMove(ctx, list, list, "LEFT", "LEFT", watchFor).Err()
 		}
 		var refused goredis.Error
 		switch {
 		case err == nil:
 			signal(s.knock)
 		case errors.As(err, &refused):
-			// Out of memory, say: there is still the looking, and it asks for another try.
+			// Out of memory, say: looking is all that is left.
+			select {
+			case <-time.After(watchedCalm):
+				signal(s.knock)
+			case <-s.stop:
+			case <-s.lost:
+			}
 		case !s.halted():
-			s.lose(fmt.Errorf("watch queue %s: %w", queue, err))
+			s.lose(fmt.Errorf("watch list %s: %w", list, err))
 			return
 		}
 	}

@@ -3,6 +3,7 @@
 -- KEYS: unacked, unacked_index, consumers, held; then the lists: for each priority step, for each queue.
 -- ARGV: consumer, lease in ms, first sequence number, how many, then for each queue the tail of its bookings.
 -- Returns queue number and message in turn.
+if redis.call('EXISTS', unpack(KEYS, 5)) == 0 then return {} end -- mostly, and so it has to be cheap
 local queues, want, got = #ARGV - 4, tonumber(ARGV[4]), {}
 redis.call('HLEN', KEYS[1]) -- a key of the wrong type must fail before anything is popped
 redis.call('ZCARD', KEYS[2])

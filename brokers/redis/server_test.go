@@ -1,0 +1,149 @@
+package redis_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+	"taskbench/brokers/redis"
+	"taskbench/worker/result/resulttest"
+)
+
+// launch starts a server, a broker of ours on it, and a client that looks behind its back.
+func launch(t *testing.T) (brokers.Broker, *goredis.Client) {
+	t.Helper()
+	if !resulttest.Serves() {
+		t.Skip("the embedded lab has no Redis")
+	}
+	s := resulttest.Launch(t, redis.Driver)
+	b, err := redis.Driver.Open(t.Context(), s.URL, redis.Driver.Variants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	o, err := goredis.ParseURL(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := goredis.NewClient(o)
+	t.Cleanup(func() { _ = rdb.Close() })
+	return b, rdb
+}
+
+func next(t *testing.T, c brokers.Consumer, within time.Duration) brokers.Message {
+	t.Helper()
+	select {
+	case d, open := <-c.Deliveries():
+		if !open {
+			t.Fatalf("the consumer has ended: %v", c.Err())
+		}
+		if err := d.Ack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return d.Message()
+	case <-time.After(within):
+		t.Fatalf("nothing came within %v", within)
+	}
+	return brokers.Message{}
+}
+
+// commands are those that the server has carried out, inside scripts too.
+func commands(t *testing.T, rdb *goredis.Client) (n int) {
+	t.Helper()
+	text, err := rdb.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		name, stats, _ := strings.Cut(line, ":calls=")
+		calls, _, _ := strings.Cut(stats, ",")
+		if one, err := strconv.Atoi(calls); err == nil && name != "cmdstat_info" {
+			n += one
+		}
+	}
+	return n
+}
+
+// A fleet of idle workers is what most servers have to bear most of the time.
+func TestIdleConsumerCostsLittle(t *testing.T) {
+	b, rdb := launch(t)
+	if _, err := b.Consume(t.Context(), []string{"q", "r"}, 4); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(3 * time.Second) // until it counts as idle
+	const length = 4 * time.Second
+	before := commands(t, rdb)
+	<-time.After(length)
+	if n := commands(t, rdb) - before; n >= 10*int(length.Seconds()) || n == 0 {
+		t.Errorf("%d commands in %v of idleness, want fewer than ten a second", n, length)
+	}
+}
+
+// Who publishes as kombu does wakes nobody: the consumer has to see what comes by itself, whatever its priority.
+func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
+	b, rdb := launch(t)
+	c, err := b.Consume(t.Context(), []string{"q"}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(3 * time.Second) // until it counts as idle
+	for _, step := range []string{"", "\x06\x163", "\x06\x166", "\x06\x169"} {
+		if err := rdb.LPush(t.Context(), "q"+step, "text"+step).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if m := next(t, c, time.Second); string(m.Body) != "text"+step {
+			t.Errorf("got %q", m.Body)
+		}
+		<-time.After(3 * time.Second)
+	}
+}
+
+// A message whose list cannot be is not in the way of those that are due after it.
+func TestDelayPassesWhatCannotBeMoved(t *testing.T) {
+	b, rdb := launch(t)
+	if err := rdb.HSet(t.Context(), "bad", "is", "a hash").Err(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Consume(t.Context(), []string{"q"}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := b.(brokers.Delayer)
+	for queue, after := range map[string]time.Duration{"bad": 500 * time.Millisecond, "q": time.Second} {
+		if err := d.Delay(t.Context(), brokers.Message{Queue: queue, CorrelationID: queue}, time.Now().Add(after)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := next(t, c, 5*time.Second); m.CorrelationID != "q" {
+		t.Errorf("got %+v", m)
+	}
+	if n, err := rdb.HLen(t.Context(), "taskbench:delayed:messages").Result(); n != 1 || err != nil {
+		t.Errorf("%d messages wait, %v: want the one that cannot be moved", n, err)
+	}
+}
+
+// Two messages that differ in nothing but their correlation ids are two.
+func TestDelayKeepsMessagesApart(t *testing.T) {
+	b, _ := launch(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c, err := b.Consume(ctx, []string{"q"}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := time.Now().Add(time.Second)
+	for _, id := range []string{"1", "2"} {
+		if err := b.(brokers.Delayer).Delay(ctx, brokers.Message{Queue: "q", CorrelationID: id, Body: []byte("x")}, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := next(t, c, 5*time.Second), next(t, c, 5*time.Second)
+	if first.CorrelationID == second.CorrelationID {
+		t.Errorf("got %s twice", first.CorrelationID)
+	}
+}
