@@ -241,6 +241,9 @@ func (k *keeper) seeOff(c *process) {
 	case <-c.gone:
 	case <-k.closing:
 		c.meant.Store(true)
+		if c.occupied() {
+			c.kill() // with what its tasks have started, which a child that leaves by itself leaves alone
+		}
 		c.leash.Close()
 		select {
 		case <-c.gone:

@@ -33,21 +33,33 @@ func TestHardLimitOfAStone(t *testing.T) {
 	}
 }
 
-// What a task has started goes with it.
-func TestHardLimitReachesTheGroup(t *testing.T) {
-	log := &record{}
-	p := open(t, "prefork", Settings{Size: 1, Log: log.logger(), Capture: true})
-	j := job(t, "spawn")
-	j.Hard = 300 * time.Millisecond
-	if r := within(t, 5*time.Second, begin(t, p, j)); r.Status != TimedOut {
-		t.Errorf("%+v, want the hard limit", r)
+// What a task has started goes with it, whoever ends the task.
+func TestTheEndReachesTheGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		hard time.Duration
+		want Status
+	}{"hard limit": {300 * time.Millisecond, TimedOut}, "close": {0, Killed}} {
+		t.Run(name, func(t *testing.T) {
+			log := &record{}
+			p := open(t, "prefork", Settings{Size: 1, Log: log.logger(), Capture: true})
+			j := job(t, "spawn")
+			j.Hard = c.hard
+			ended := begin(t, p, j)
+			var found []string
+			until(t, "the task said what it started", func() bool {
+				found = regexp.MustCompile(`sleeper (\d+)`).FindStringSubmatch(log.String())
+				return found != nil
+			})
+			if c.hard == 0 {
+				p.Close()
+			}
+			if r := within(t, 5*time.Second, ended); r.Status != c.want {
+				t.Errorf("%+v, want status %d", r, c.want)
+			}
+			sleeper, _ := strconv.Atoi(found[1])
+			until(t, "what the task started is gone", func() bool { return !running(sleeper) })
+		})
 	}
-	found := regexp.MustCompile(`sleeper (\d+)`).FindStringSubmatch(log.String())
-	if found == nil {
-		t.Fatalf("the task did not say what it started: %s", log)
-	}
-	sleeper, _ := strconv.Atoi(found[1])
-	until(t, "what the task started is gone", func() bool { return !running(sleeper) })
 }
 
 // Where a limit meets the end of a job, one of both has its way: the place is free once, and the next job unharmed.
