@@ -19,7 +19,7 @@ import (
 // the count outlives workers; only what was started is counted, never what was merely prefetched.
 const deathsHeader = "x-taskbench-deaths"
 
-// An attempt is one delivery in hand. It belongs to a lane, which uses it again for the next delivery.
+// An attempt is one delivery in hand. It belongs to a lane, which uses it again for the next delivery, unless it runs on.
 type attempt struct {
 	session  *session
 	delivery brokers.Delivery
@@ -28,6 +28,7 @@ type attempt struct {
 	key      key
 	acked    bool         // early, and the broker was told
 	apart    bool         // not known to the worker's memory
+	runsOn   bool         // abandoned at its hard limit: its function may still call what belongs to it
 	held     []func(bool) // the memory's
 
 	door    door
@@ -237,6 +238,7 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	}
 	w.counters.started.Add(1)
 	a.task.total.Add(1)
+	a.runsOn = r.PID == w.pid
 	if r.PID != 0 { // the child may not have come to observe it; if it has, this says the same again
 		e := a.event(Finished)
 		e.Outcome = outcome(r.Status)

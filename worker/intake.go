@@ -61,8 +61,8 @@ func (in *intake) lane(ctx, settle context.Context) {
 		if in.listening.Add(-1) == 0 {
 			in.listen(ctx, settle)
 		}
-		if !s.take(ctx, settle, a, d) {
-			a = s.attempt(settle) // the old one is on the schedule
+		if !s.take(ctx, settle, a, d) || a.runsOn {
+			a = s.attempt(settle) // the old one is on the schedule, or its task's
 		}
 		if in.listening.Add(1) > spare+1 {
 			in.listening.Add(-1)

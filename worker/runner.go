@@ -77,7 +77,7 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 		send:        j.Send,
 	}
 	value, err := call(ctx, f, request)
-	request.over.Store(true)
+	request.end()
 	var ended pool.Result
 	if err == nil {
 		ended = returned(value)

@@ -17,7 +17,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"taskbench/brokers"
@@ -38,8 +38,10 @@ type Request struct {
 	Attempt     uint64                     // names this attempt among all attempts of all workers
 	ETA         time.Time                  // zero when the task might run at once
 
-	send func(brokers.Message) error // see Send; nil where tasks cannot publish
-	over atomic.Bool                 // the function has returned
+	send  func(brokers.Message) error // see Send; nil where tasks cannot publish
+	mu    sync.Mutex
+	over  bool           // the function has returned
+	sends sync.WaitGroup // that are under way
 }
 
 // Arg decodes positional argument i, in the JSON dialect of Celery. An argument that is not there is an error.
