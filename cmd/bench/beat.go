@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"taskbench/harness/scenario"
 	"taskbench/worker/beat"
 	"taskbench/worker/beat/schedule"
+	"taskbench/worker/logging"
 )
 
 // beatFlags are what `bench beat` is told, apart from the broker.
@@ -24,13 +24,13 @@ type beatFlags struct {
 	lock, lockName     string
 	zone               *time.Location
 	cfg                beat.Config
-	format             string
+	format, level      string
 	list, createTables bool
 }
 
 func (a *app) beatCommand() *cobra.Command {
 	var e endpoint
-	f := beatFlags{format: "text", lockName: "beat", cfg: beat.Config{Lease: beat.DefaultLease, MaxInterval: time.Second}}
+	f := beatFlags{format: "text", level: "info", lockName: "beat", cfg: beat.Config{Lease: beat.DefaultLease, MaxInterval: time.Second}}
 	f.cfg.CatchUp.Policy = schedule.Once
 	c := &cobra.Command{
 		Use:   "beat --broker BROKER --url URL --schedule FILE|URL",
@@ -79,10 +79,11 @@ func (f *beatFlags) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &f.cfg.CatchUp.Policy, "catch-up", "POLICY", string(f.cfg.CatchUp.Policy), "what becomes of missed ticks where an entry does not say: skip, once, all", schedule.ParseCatchUp)
 	valueFlag(a, c, &f.cfg.CatchUp.Deadline, "deadline", "TIME", "none", "ticks that are later than this are dropped", positive(scenario.ParseDuration))
 	c.Flags().BoolVar(&f.cfg.Resend, "resend", false, "send a tick again, under the same id, of which a beat that died has not said whether it was sent")
-	valueFlag(a, c, &f.format, "log-format", "FORMAT", f.format, "text or json", oneOf("text", "json"))
+	valueFlag(a, c, &f.format, "log-format", "FORMAT", f.format, strings.Join(logging.Formats(), " or "), oneOf(logging.Formats()...))
+	levelFlags(a, c, &f.level)
 	c.Flags().BoolVar(&f.list, "list", false, "print the entries and when they are due, and end")
 	c.Flags().BoolVar(&f.createTables, "create-tables", false, "create the tables of a schedule in a database where they are not there, and end")
-	a.complete(c, "log-format", func() []string { return []string{"text", "json"} })
+	a.complete(c, "log-format", logging.Formats)
 	a.complete(c, "catch-up", func() []string { return []string{"skip", "once", "all"} })
 }
 
@@ -98,10 +99,11 @@ func parseZone(s string) (*time.Location, error) {
 func inDatabase(text string) bool { return strings.Contains(text, "://") }
 
 func (a *app) beat(ctx context.Context, f beatFlags) error {
-	f.cfg.Log = slog.New(slog.NewTextHandler(a.stderr, nil))
-	if f.format == "json" {
-		f.cfg.Log = slog.New(slog.NewJSONHandler(a.stderr, nil))
+	log, err := logger(a, f.format, f.level)
+	if err != nil {
+		return inputError(err)
 	}
+	f.cfg.Log = logging.For(log, "beat")
 	site, err := f.open(ctx, a)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"taskbench/harness/systems/native"
 	"taskbench/harness/tasks"
 	"taskbench/worker"
+	"taskbench/worker/health"
 )
 
 // endpoint are the flags that name a server that runs already.
@@ -90,17 +91,20 @@ func driverOf(text string) (brokers.Driver, error) {
 
 // A workerSetup is what `bench worker` is told, apart from the broker.
 type workerSetup struct {
-	cfg           worker.Config
-	bindings      []string
-	results       string
-	resultExpires time.Duration
-	pidfile       string
-	logLevel      string
-	logFormat     string
-	beat          beatFlags
-	withBeat      bool
-	ignored       bool // flags of Celery's that change nothing here
-	optimization  string
+	cfg            worker.Config
+	bindings       []string
+	results        string
+	resultExpires  time.Duration
+	pidfile        string
+	logLevel       string
+	logFormat      string
+	health         string
+	listening      *health.Server // nil: nobody is to ask
+	withoutCapture bool
+	beat           beatFlags
+	withBeat       bool
+	ignored        bool // flags of Celery's that change nothing here
+	optimization   string
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -126,6 +130,8 @@ a queue for each application server. --bind gives a queue a binding of its own: 
 			d, v, at, err := e.find()
 			a.mistake(err)
 			s.bind(a)
+			a.mistake(s.listen())
+			defer s.unlisten()
 			if err := a.mistaken(); err != nil {
 				return err
 			}
@@ -157,19 +163,25 @@ func (s *workerSetup) bind(a *app) {
 
 // work runs a worker until ctx ends.
 func (a *app) work(ctx context.Context, s *workerSetup, d brokers.Driver, v brokers.Variant) (err error) {
-	log, err := s.log(a)
+	log, err := logger(a, s.logFormat, s.logLevel)
 	if err != nil {
 		return inputError(err)
 	}
+	s.cfg.Capture = !s.withoutCapture
 	backend, closeResults, err := s.openResults(ctx, d, v)
 	if err != nil {
 		return err
 	}
 	defer closeResults()
-	w, err := worker.New(s.cfg, worker.Options{Registry: tasks.Registry(), Driver: d, Log: log, Results: backend})
+	o := worker.Options{Registry: tasks.Registry(), Driver: d, Log: log, Results: backend}
+	if s.listening != nil {
+		o.Metrics = health.NewMetrics(s.cfg.Complete().Name)
+	}
+	w, err := worker.New(s.cfg, o)
 	if err != nil {
 		return inputError(err)
 	}
+	defer s.answer(ctx, w, o)()
 	if s.pidfile != "" {
 		if err := writePID(s.pidfile); err != nil {
 			return harness.EnvironmentError{Err: err}
@@ -210,6 +222,7 @@ func (a *app) beside(ctx context.Context, s *workerSetup, d brokers.Driver, v br
 		return nil, inputError(errors.New("what is beat to send? --schedule FILE, or leave --beat out"))
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	s.beat.format, s.beat.level = s.logFormat, s.logLevel
 	s.beat.cfg.Open = func(ctx context.Context) (brokers.Broker, error) { return d.Open(ctx, s.cfg.URL, v) }
 	done := make(chan error, 1)
 	go func() { done <- a.beat(ctx, s.beat) }()

@@ -66,29 +66,38 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &cfg.StateDB, "statedb", "FILE", "none", "where revoked tasks are remembered", anyText)
 	valueFlag(a, c, &s.pidfile, "pidfile", "FILE", "none", "where the process id is written", anyText)
 	valueFlag(a, c, &s.logFormat, "log-format", "FORMAT", s.logFormat, strings.Join(logging.Formats(), " or "), oneOf(logging.Formats()...))
-	shortFlag(a, c, &s.logLevel, "loglevel", "l", "LEVEL", s.logLevel, "least level that is logged: debug, info, warn, error; module=level for one", parseLevels)
+	levelFlags(a, c, &s.logLevel)
+	c.Flags().BoolVar(&s.withoutCapture, "without-capture", false, "what tasks print in pool children goes to standard error as it is, not to the log")
+	valueFlag(a, c, &s.health, "health", "[HOST]:PORT", "none", "where /healthz, /readyz and Prometheus' /metrics are answered; without a host it is 127.0.0.1", parseAddress)
 	c.Flags().BoolVarP(&s.withBeat, "beat", "B", false, "run a beat, too; only one worker may, unless --lock says where they agree")
 	s.beatFlags(a, c)
+	a.complete(c, "log-format", logging.Formats)
 	a.complete(c, "pool", func() []string { return pools })
 	a.complete(c, "acks", func() []string { return []string{"early", "late"} })
 }
 
 // beatFlags are those of the embedded beat that cannot be done without.
 func (s *workerSetup) beatFlags(a *app, c *cobra.Command) {
-	s.beat = beatFlags{format: "text", lockName: "beat", cfg: beat.Config{Lease: beat.DefaultLease, MaxInterval: time.Second}}
+	s.beat = beatFlags{lockName: "beat", cfg: beat.Config{Lease: beat.DefaultLease, MaxInterval: time.Second}}
 	s.beat.cfg.CatchUp.Policy = schedule.Once
 	shortFlag(a, c, &s.beat.schedule, "schedule", "s", "FILE|URL", "", "with --beat: what to send and when", anyText)
 	valueFlag(a, c, &s.beat.state, "schedule-state", "FILE", "the schedule's, with .state", "with --beat: what was sent, for the next start", anyText)
 	valueFlag(a, c, &s.beat.lock, "lock", "URL|none", "none, or the schedule's database", "with --beat: where beats agree on who sends", anyText)
 }
 
-// log makes the worker's.
-func (s *workerSetup) log(a *app) (*slog.Logger, error) {
-	levels, err := logging.ParseLevels(s.logLevel)
+// levelFlags are Celery's name, and one that goes with --log-format.
+func levelFlags(a *app, c *cobra.Command, to *string) {
+	shortFlag(a, c, to, "loglevel", "l", "LEVEL", *to, "least level that is logged: debug, info, warn, error; for one module: info,task=error", parseLevels)
+	valueFlag(a, c, to, "log-level", "LEVEL", *to, "the same", parseLevels)
+}
+
+// logger makes the one of a worker or a beat.
+func logger(a *app, formatName, levelSpec string) (*slog.Logger, error) {
+	levels, err := logging.ParseLevels(levelSpec)
 	if err != nil {
 		return nil, err
 	}
-	format, err := logging.ParseFormat(s.logFormat)
+	format, err := logging.ParseFormat(formatName)
 	return logging.New(a.stderr, format, levels), err
 }
 

@@ -117,7 +117,7 @@ func TestAnswers(t *testing.T) {
 
 func TestServerStopsAndTellsOfATakenPort(t *testing.T) {
 	source := Source{Status: func() Status { return good(time.Now()) }}
-	s, err := Listen(":0", source, nil)
+	s, err := Listen(":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestServerStopsAndTellsOfATakenPort(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
+	go func() { served <- s.Serve(ctx, source, nil) }()
 	answer, err := http.Get("http://" + s.Addr() + "/healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -136,10 +136,10 @@ func TestServerStopsAndTellsOfATakenPort(t *testing.T) {
 	if string(body) != "ok\n" {
 		t.Errorf("got %q", body)
 	}
-	if _, err := Listen(s.Addr(), source, nil); err == nil || !strings.Contains(err.Error(), s.Addr()+" is taken by another process") {
+	if _, err := Listen(s.Addr()); err == nil || !strings.Contains(err.Error(), s.Addr()+" is taken by another process") {
 		t.Errorf("a taken port: %v", err)
 	}
-	if _, err := Listen("9808", source, nil); err == nil || !strings.Contains(err.Error(), "HOST:PORT") {
+	if _, err := Listen("9808"); err == nil || !strings.Contains(err.Error(), "HOST:PORT") {
 		t.Errorf("no port: %v", err)
 	}
 	cancel()

@@ -21,9 +21,10 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen takes the address, "host:port", so that a mistake shows before any work is taken; Serve must follow. Without
-// a host it is 127.0.0.1: who is to be asked from outside says 0.0.0.0. Port 0 takes a free one. m may be nil.
-func Listen(addr string, s Source, m *Metrics) (*Server, error) {
+// Listen takes the address, "host:port", so that a mistake shows before any work is taken; Serve or Close must follow,
+// and until then whoever asks waits. Without a host it is 127.0.0.1: who is to be asked from outside says 0.0.0.0.
+// Port 0 takes a free one.
+func Listen(addr string) (*Server, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for health checks: %q is not HOST:PORT", addr)
@@ -40,7 +41,6 @@ func Listen(addr string, s Source, m *Metrics) (*Server, error) {
 		return nil, fmt.Errorf("listen for health checks: %w", err)
 	}
 	return &Server{listener: l, http: http.Server{
-		Handler:           Handler(s, m),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -50,8 +50,17 @@ func Listen(addr string, s Source, m *Metrics) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Serve answers until ctx ends, lets answers under way end, and returns nil. It is called once.
-func (s *Server) Serve(ctx context.Context) error {
+// Close gives the address back where Serve was not called. A second call does nothing.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("listen for health checks no more: %w", err)
+	}
+	return nil
+}
+
+// Serve answers until ctx ends, lets answers under way end, and returns nil. It is called once. m may be nil.
+func (s *Server) Serve(ctx context.Context, of Source, m *Metrics) error {
+	s.http.Handler = Handler(of, m)
 	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(down)

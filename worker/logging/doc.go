@@ -18,7 +18,7 @@ import (
 // Module is the attribute that says of which part of the program a record is.
 const Module = "module"
 
-// For returns a logger of a module: "worker", "pool", "beat", "events", "control", "canvas", "task".
+// For returns a logger of a module: "worker", "pool", "beat", "events", "control", "canvas", "health", "task".
 func For(l *slog.Logger, module string) *slog.Logger { return l.With(Module, module) }
 
 // A Format is how records are written.
