@@ -105,6 +105,7 @@ func exceptionOf(r pool.Result) *result.Exception {
 func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
 	t := &a.job.Task
+	took := time.Since(time.Unix(0, a.since.Load())) // without what it takes to store its result
 	stores, follows := w.stores(a), linked(t)
 	if r.Exception != nil && (stores || follows) {
 		s.valueLost(settle, a, r)
@@ -139,7 +140,7 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			return
 		}
 	}
-	w.succeededEvent(a, r)
+	w.succeededEvent(a, r, took)
 	s.finish(settle, a)
 }
 
@@ -166,8 +167,8 @@ func (w *Worker) store(ctx context.Context, a *attempt, stores bool, r result.Re
 }
 
 // tryStore keeps a record that says where a task stands meanwhile, if that can be done at once.
-func (w *Worker) tryStore(ctx context.Context, r result.Record) {
-	ctx, cancel := context.WithTimeout(ctx, notice)
+func (w *Worker) tryStore(settle context.Context, r result.Record) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(settle), notice) // the loss of a broker is not the backend's
 	defer cancel()
 	if err := w.options.Results.Store(ctx, r); err != nil {
 		w.log.Warn("state could not be stored", "worker", w.config.Name, "state", r.State, "id", r.TaskID, "err", err)

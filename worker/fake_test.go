@@ -169,6 +169,9 @@ func (c *fakeConn) Publish(ctx context.Context, m brokers.Message) error {
 	if c.closed() {
 		return brokers.ErrClosed
 	}
+	if ctx.Err() != nil {
+		return brokers.Refuse(ctx.Err())
+	}
 	if c.server.planted("publish", false) {
 		c.drop()
 		return brokers.Refuse(errDropped)

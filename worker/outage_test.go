@@ -185,6 +185,35 @@ func TestWorkThatOutlivesItsConnection(t *testing.T) {
 	}
 }
 
+// What a task asks for in the end, a retry, is sent on the connection that there is by then, and the task is not run
+// once more for it.
+func TestRetryThatOutlivesItsConnection(t *testing.T) {
+	r := testRegistry()
+	r.Add("later", func(_ context.Context, r *Request) (any, error) {
+		if r.Retries > 0 {
+			return nil, nil
+		}
+		<-time.After(5 * time.Second)
+		return nil, &RetryError{After: time.Second}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newFake(), newMoody()
+		s.put(task("later", "it"))
+		w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 2}, Options{Registry: r, Results: b})
+		pass(time.Second)
+		s.dropAll()
+		pass(time.Minute)
+		st := w.Stats()
+		if s.left() != 0 || st.Started != 2 || st.Retried != 1 || st.Succeeded != 1 {
+			t.Errorf("%d left, %+v; want 0 left, 2 started, 1 retried, 1 succeeded", s.left(), st)
+		}
+		if got := fmt.Sprint(b.states["it"]); got != "[RETRY SUCCESS]" {
+			t.Errorf("states %s", got)
+		}
+		w.stop()
+	})
+}
+
 // With brokers that are only told of acknowledgements, the last ones of a connection may be missing.
 func TestAcknowledgementsLostWithTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

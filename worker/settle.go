@@ -93,14 +93,14 @@ const (
 )
 
 // retry sends the message of the next try and then acknowledges this one: a crash in between repeats a task and
-// never loses one.
+// never loses one. It is sent on whichever connection there is, as this one's may have been lost meanwhile.
 func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
 	m := a.job.Task.Retry(time.Now().Add(r.After))
-	err := w.publish(settle, m)
+	alive := context.WithoutCancel(settle)
+	err := w.publish(alive, m)
 	if a.acked {
-		// Nobody else has the task any more: its retry is sent on whichever connection comes next.
-		alive := context.WithoutCancel(settle)
+		// Nobody else has the task any more, so that this does not give up.
 		for last := lastSends; err != nil && last > 0; {
 			if w.stopping.Load() {
 				last--
@@ -150,7 +150,7 @@ func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
 		m.Headers = map[string]any{}
 	}
 	m.Headers[deathsHeader] = deaths
-	if err := w.publish(settle, m); err != nil {
+	if err := w.publish(context.WithoutCancel(settle), m); err != nil {
 		w.log.Error("count of deaths could not be stored: the message goes back without", "worker", w.config.Name, "id", a.key.id, "err", err)
 		s.giveBack(settle, a)
 		return

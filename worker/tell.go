@@ -51,12 +51,11 @@ func (w *Worker) failedEvent(a *attempt, x *result.Exception) {
 	}
 }
 
-// succeededEvent tells that a task has succeeded.
-func (w *Worker) succeededEvent(a *attempt, r pool.Result) {
+// succeededEvent tells that a task has succeeded, and how long it ran.
+func (w *Worker) succeededEvent(a *attempt, r pool.Result, runtime time.Duration) {
 	if w.options.Metrics == nil && !w.events.Enabled() {
 		return
 	}
-	runtime := time.Since(time.Unix(0, a.since.Load()))
 	if w.options.Metrics != nil {
 		name, queue := a.names()
 		w.options.Metrics.Succeeded(name, queue, runtime)
