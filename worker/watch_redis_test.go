@@ -13,16 +13,16 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/health"
 	"taskbench/worker/logging"
-	"taskbench/worker/result/resulttest"
 )
 
 // onRedis runs a worker on a Redis server of its own, and returns how to send it tasks and what answers for it. Its
 // patience is short.
-func onRedis(t *testing.T, c Config, patience time.Duration) (server *resulttest.Server, w *Worker, send func(...brokers.Message), h http.Handler) {
+func onRedis(t *testing.T, c Config, patience time.Duration) (server *servertest.Server, w *Worker, send func(...brokers.Message), h http.Handler) {
 	t.Helper()
-	server = resulttest.Launch(t, redis.Driver)
+	server = servertest.Launch(t, redis.Driver)
 	c.URL, c.Name = server.URL, "w1@lab"
 	m := health.NewMetrics("w1@lab")
 	w, err := New(c, Options{Registry: testRegistry(), Driver: redis.Driver, Log: testLog(t), Metrics: m})

@@ -11,16 +11,16 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/redis"
-	"taskbench/worker/result/resulttest"
+	"taskbench/brokers/servertest"
 )
 
 // launch starts a server, a broker of ours on it, and a client that looks behind its back.
 func launch(t *testing.T) (brokers.Broker, *goredis.Client) {
 	t.Helper()
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		t.Skip("the embedded lab has no Redis")
 	}
-	s := resulttest.Launch(t, redis.Driver)
+	s := servertest.Launch(t, redis.Driver)
 	b, err := redis.Driver.Open(t.Context(), s.URL, redis.Driver.Variants[0])
 	if err != nil {
 		t.Fatal(err)

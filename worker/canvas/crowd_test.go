@@ -12,10 +12,10 @@ import (
 
 	"taskbench/brokers"
 	broker "taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 	"taskbench/worker/result/redis"
-	"taskbench/worker/result/resulttest"
 )
 
 // A crowd is workers that run at the same time, on results of a real server, and die now and then.
@@ -135,10 +135,10 @@ func (m mortal) Done(ctx context.Context, group string) error {
 // TestChordOnRedis: many members that end at the same time, workers that die anywhere, and one body. The bodies have
 // a queue with one worker: two copies at the same moment are beyond what is promised.
 func TestChordOnRedis(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
-	s := resulttest.Launch(t, broker.Driver)
+	s := servertest.Launch(t, broker.Driver)
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chordOnRedis(t, s.URL, seed) })
 	}

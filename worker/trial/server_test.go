@@ -15,12 +15,12 @@ import (
 	"taskbench/brokers/memory"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/interop"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 	resultsMemory "taskbench/worker/result/memory"
 	resultsRedis "taskbench/worker/result/redis"
-	"taskbench/worker/result/resulttest"
 )
 
 // A server is a broker's that runs for all tests. Each test has queues of its own in it.
@@ -50,7 +50,7 @@ func (p *pool) close() {
 // servers are those of the lab: real ones, or the embedded one.
 func servers(t testing.TB) []server {
 	t.Helper()
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return []server{shared.get(t, memory.Driver)}
 	}
 	return []server{shared.get(t, redis.Driver), shared.get(t, rabbitmq.Driver)}
@@ -59,7 +59,7 @@ func servers(t testing.TB) []server {
 // swift is the quickest server of the lab.
 func swift(t testing.TB) server {
 	t.Helper()
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return shared.get(t, memory.Driver)
 	}
 	return shared.get(t, redis.Driver)
@@ -76,7 +76,7 @@ func (p *pool) get(t testing.TB, d brokers.Driver) server {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if d.Server.Embedded != nil {
-		port := resulttest.FreePort(t)
+		port := servertest.FreePort(t)
 		e, err := d.Server.Embedded(ctx, brokers.Launch{Host: "127.0.0.1", Port: port})
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func (s server) open(t testing.TB) brokers.Broker {
 // results opens a backend: in Redis, or in this process where there is none.
 func results(t testing.TB) result.Backend {
 	t.Helper()
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return resultsMemory.New(result.Options{})
 	}
 	return resultsAt(t, shared.get(t, redis.Driver).url)

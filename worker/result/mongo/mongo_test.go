@@ -13,12 +13,13 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 	"taskbench/worker/result/resulttest"
 )
 
 // serve starts FerretDB, which this repository builds, in place of MongoDB.
-func serve(t *testing.T) *resulttest.Server {
+func serve(t *testing.T) *servertest.Server {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "ferretdb")
 	build := exec.Command("go", "build", "-o", binary, ".")
@@ -31,9 +32,9 @@ func serve(t *testing.T) *resulttest.Server {
 		t.Fatalf("build FerretDB: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
-	addr := fmt.Sprintf("127.0.0.1:%d", resulttest.FreePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	url := "mongodb://" + addr + "/results"
-	return resulttest.Start(t, url, func() *exec.Cmd { return exec.Command(binary, addr, dir) }, func(ctx context.Context) error {
+	return servertest.Start(t, url, func() *exec.Cmd { return exec.Command(binary, addr, dir) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		b, err := Open(ctx, url, result.Options{})
@@ -45,7 +46,7 @@ func serve(t *testing.T) *resulttest.Server {
 }
 
 func TestContract(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	s := serve(t)

@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	broker "taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
-	"taskbench/worker/result/resulttest"
 )
 
 // BenchmarkStore tells how many results a second go to Redis from a hundred callers, and from one.
 func BenchmarkStore(b *testing.B) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		b.Skip("the embedded lab has no servers")
 	}
-	s := resulttest.Launch(b, broker.Driver)
+	s := servertest.Launch(b, broker.Driver)
 	for _, callers := range []int{1, 100} {
 		b.Run(fmt.Sprint("callers-", callers), func(b *testing.B) {
 			backend, err := Open(b.Context(), s.URL, result.Options{})

@@ -9,13 +9,13 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	broker "taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
-	"taskbench/worker/result/resulttest"
 )
 
 func connect(t *testing.T, o result.Options) (*Backend, *goredis.Client) {
 	t.Helper()
-	s := resulttest.Launch(t, broker.Driver)
+	s := servertest.Launch(t, broker.Driver)
 	b, err := Open(t.Context(), s.URL, o)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func report(t *testing.T, rdb *goredis.Client, group string, index int, member s
 
 // A chord may be counted by our workers and Celery's, whoever comes last, and with members that Celery counts twice.
 func TestChordsAreSharedWithCelery(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	b, rdb := connect(t, result.Options{})
@@ -123,7 +123,7 @@ func TestChordsAreSharedWithCelery(t *testing.T) {
 
 // A Python client subscribes, looks once, and then only listens: what is stored must also be told.
 func TestStoreTellsWhoListens(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	b, rdb := connect(t, result.Options{Prefix: "app"})
@@ -172,7 +172,7 @@ func TestStoreTellsWhoListens(t *testing.T) {
 }
 
 func TestResultsForEver(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	b, rdb := connect(t, result.Options{Expires: -1})

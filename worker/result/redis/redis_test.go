@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	broker "taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 	"taskbench/worker/result/resulttest"
 )
 
 func TestContract(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
-	s := resulttest.Launch(t, broker.Driver)
+	s := servertest.Launch(t, broker.Driver)
 	resulttest.Run(t, resulttest.Subject{
 		Open: func(ctx context.Context, o result.Options) (result.Backend, error) {
 			o.Prefix = "contract"

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 	"taskbench/worker/result/memory"
 	"taskbench/worker/result/resulttest"
@@ -133,7 +134,7 @@ var bugs = map[string]func(b *bent, o result.Options){
 	},
 	"wait-for-the-end": func(b *bent, _ result.Options) {
 		b.wait = func(ctx context.Context, id string) (r result.Record, err error) {
-			err = resulttest.Until(ctx, time.Minute, func() error {
+			err = servertest.Until(ctx, time.Minute, func() error {
 				if r, err = b.Results.Get(ctx, id); r.State == result.Pending {
 					return errors.New("pending")
 				}

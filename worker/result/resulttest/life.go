@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 )
 
@@ -35,7 +36,7 @@ func expires(ctx context.Context, e *Env) error {
 	if _, err := e.get(ctx, b, id, result.Success); err != nil {
 		return fmt.Errorf("before its time: %w", err)
 	}
-	err = Until(ctx, soon, func() error {
+	err = servertest.Until(ctx, soon, func() error {
 		if c, ok := b.(result.Cleaner); ok {
 			if err := c.Cleanup(ctx); err != nil {
 				return fmt.Errorf("clean up: %w", err)
@@ -137,12 +138,12 @@ func outage(ctx context.Context, e *Env) error {
 		return err
 	}
 	store := func() error { return storer.Store(ctx, success(id, "1")) }
-	if err := Until(ctx, soon, store); err != nil {
+	if err := servertest.Until(ctx, soon, store); err != nil {
 		return fmt.Errorf("store after the outage: %w", err)
 	}
 	if e.Subject.Lossy { // the result went nowhere if the client had not come back by then
 		var w waiting
-		return Until(ctx, soon, func() error {
+		return servertest.Until(ctx, soon, func() error {
 			if err := store(); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 )
 
@@ -154,7 +155,7 @@ func (e *Env) get(ctx context.Context, b result.Backend, id string, want result.
 	if !e.Subject.Slow {
 		return r, look()
 	}
-	return r, Until(ctx, soon, look)
+	return r, servertest.Until(ctx, soon, look)
 }
 
 // tidy forgets tasks base0 and so on, since some servers look at all that they hold.

@@ -11,6 +11,7 @@ import (
 	"taskbench/brokers/memory"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 	"taskbench/worker/result/resulttest"
 )
@@ -115,12 +116,12 @@ func TestContractInMemory(t *testing.T) {
 }
 
 func TestContractOverServers(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	for _, d := range []brokers.Driver{redis.Driver, rabbitmq.Driver} {
 		t.Run(d.Name, func(t *testing.T) {
-			s := resulttest.Launch(t, d)
+			s := servertest.Launch(t, d)
 			b, err := d.Open(t.Context(), s.URL, d.Variants[0])
 			if err != nil {
 				t.Fatal(err)

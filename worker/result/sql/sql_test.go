@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 	"taskbench/worker/result/pickle"
 	"taskbench/worker/result/resulttest"
@@ -28,7 +29,7 @@ func TestContractOnSQLite(t *testing.T) {
 }
 
 func TestContractOnPostgreSQL(t *testing.T) {
-	if !resulttest.Serves() {
+	if !servertest.Serves() {
 		return
 	}
 	s := startPostgres(t)
@@ -39,9 +40,9 @@ func TestContractOnPostgreSQL(t *testing.T) {
 }
 
 // startPostgres starts a server from the binaries on PATH; as root it runs as nobody, since it refuses to as root.
-func startPostgres(t *testing.T) *resulttest.Server {
+func startPostgres(t *testing.T) *servertest.Server {
 	t.Helper()
-	server, initdb := resulttest.Find(t, "postgres"), resulttest.Find(t, "initdb")
+	server, initdb := servertest.Find(t, "postgres"), servertest.Find(t, "initdb")
 	server, err := filepath.EvalSymlinks(server)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func startPostgres(t *testing.T) *resulttest.Server {
 		as = func(cmd *exec.Cmd) *exec.Cmd {
 			cmd.Dir = dir
 			cmd.Args = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups"}, cmd.Args...)
-			cmd.Path = resulttest.Find(t, "setpriv")
+			cmd.Path = servertest.Find(t, "setpriv")
 			return cmd
 		}
 	}
@@ -71,9 +72,9 @@ func startPostgres(t *testing.T) *resulttest.Server {
 	if out, err := as(exec.Command(initdb, "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")).CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	port := resulttest.FreePort(t)
+	port := servertest.FreePort(t)
 	url := fmt.Sprintf("db+postgresql+psycopg2://tester:secret@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return resulttest.Start(t, url, func() *exec.Cmd {
+	return servertest.Start(t, url, func() *exec.Cmd {
 		return as(exec.Command(server, "-D", data, "-p", fmt.Sprint(port), "-h", "127.0.0.1", "-k", dir, "-c", "fsync=off"))
 	}, func(ctx context.Context) error {
 		b, err := Open(ctx, url, result.Options{})

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package resulttest
+package servertest
 
 import "os/exec"
 

@@ -1,4 +1,5 @@
-package resulttest
+// Package servertest starts the servers of brokers for tests of packages that talk to one.
+package servertest
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package resulttest
+package servertest
 
 import (
 	"os/exec"
