@@ -111,10 +111,14 @@ func withoutDeaths(headers map[string]any) map[string]any {
 	return headers
 }
 
+// trust is how long the binding of a queue is believed in. If somebody deletes the queue, its binding goes with it, and
+// the server does not tell: it would drop all that becomes due.
+const trust = time.Second
+
 // descend makes sure of the levels from the top one down, and that the last exchange knows the queue.
 func (t *topology) descend(top int, queue string) error {
 	known := "delayed to " + queue + " from " + strconv.Itoa(top)
-	if _, done := t.known.Load(known); done {
+	if at, done := t.known.Load(known); done && time.Since(at.(time.Time)) < trust {
 		return nil
 	}
 	t.turn.Lock()
@@ -129,13 +133,17 @@ func (t *topology) descend(top int, queue string) error {
 		}
 		t.known.Store(name, true)
 	}
+	now := time.Now()
 	err := t.ask(func(ch *amqp.Channel) error {
+		if err := declare(ch, queue, t.args); err != nil {
+			return err
+		}
 		return ch.QueueBind(queue, strings.Repeat("*.", levels)+queue, t.step(-1), false, nil)
 	})
 	if err != nil {
-		return fmt.Errorf("bind queue %s to %s: %w", queue, t.step(-1), err)
+		return fmt.Errorf("bind queue %s to %s: %w", queue, t.step(-1), otherwise(err))
 	}
-	t.known.Store(known, true)
+	t.known.Store(known, now)
 	return nil
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // waiting is how many messages a slow reader may leave waiting before more are dropped: the server does not wait for
-// who acknowledges nothing, and the library would keep all of them.
+// who acknowledges nothing, and the library would keep all of them. What comes by a direct exchange is not dropped:
+// it was asked for, as replies and results are, so that there is a bound to it, and each is missed.
 const waiting = 1000
 
 // Subscribe implements brokers.Exchanger. The subscription is a channel of its own; its queue, which is deleted with
@@ -43,7 +44,7 @@ func (b *broker) Subscribe(ctx context.Context, bind brokers.Binding) (<-chan br
 		return nil, fmt.Errorf("subscribe to exchange %s: %w", bind.Exchange.Name, l.err)
 	}
 	out := make(chan brokers.Message, waiting)
-	go l.run(ctx, bind.Queue, out)
+	go l.run(ctx, bind, out)
 	return out, nil
 }
 
@@ -81,8 +82,8 @@ func (t *topology) listen(bind brokers.Binding) (l listener) {
 	return l
 }
 
-// run hands on what comes, and never waits for the reader.
-func (l listener) run(ctx context.Context, queue string, out chan<- brokers.Message) {
+// run hands on what comes, and waits for the reader only where nothing may be dropped.
+func (l listener) run(ctx context.Context, bind brokers.Binding, out chan<- brokers.Message) {
 	defer close(out)
 	defer l.close()
 	for {
@@ -91,9 +92,19 @@ func (l listener) run(ctx context.Context, queue string, out chan<- brokers.Mess
 			if !open {
 				return
 			}
+			m := incoming(bind.Queue, &d)
 			select {
-			case out <- incoming(queue, &d):
+			case out <- m:
+				continue
 			default:
+			}
+			if bind.Exchange.Kind != brokers.Direct {
+				continue
+			}
+			select {
+			case out <- m:
+			case <-ctx.Done():
+				return
 			}
 		case <-l.ended:
 			return
