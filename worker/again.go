@@ -42,6 +42,7 @@ func (s *session) skip(settle context.Context, d brokers.Delivery, e Event, k ke
 		s.failed("acknowledge message "+k.id, err)
 		return
 	}
+	w.memory.tell(s, k) // it may not have arrived, either
 	w.observe(e)
 	w.counters.deduplicated.Add(1)
 	w.log.Info("redelivered message of a finished attempt acknowledged without running it again", "worker", w.config.Name, "id", k.id)

@@ -99,14 +99,32 @@ func (m *memory) end(a *attempt, finished, acked bool) []func(bool) {
 	case acked && m.flagged && a.session.over && len(a.held) == 0:
 		m.remember(a.key) // it may have been sent on a connection that was dead already
 	case acked && m.flagged:
-		m.told[m.tellings%uint64(len(m.told))] = a.key
-		m.tellings++
+		m.sent(a.key)
 	case !acked && len(a.held) == 0:
 		m.remember(a.key)
 	}
 	held := a.held
 	a.held = nil
 	return held
+}
+
+// tell notes that the broker was told of a finished message under another delivery than that which was run.
+func (m *memory) tell(s *session, k key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case !m.flagged:
+	case s.over:
+		m.remember(k)
+	default:
+		m.sent(k)
+	}
+}
+
+// sent notes an acknowledgement on the present connection; m.mu is held.
+func (m *memory) sent(k key) {
+	m.told[m.tellings%uint64(len(m.told))] = k
+	m.tellings++
 }
 
 // unheard notes a finished message of which the broker may not have been told.
