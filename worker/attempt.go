@@ -186,20 +186,22 @@ func (w *Worker) unwanted(a *attempt) string {
 
 // deathsOf reads the count from a message. Anything but a count is none.
 func deathsOf(m brokers.Message) int32 {
-	switch n := m.Headers[deathsHeader].(type) {
-	case nil:
-		return 0
+	var n int64
+	switch v := m.Headers[deathsHeader].(type) {
 	case int64:
-		return int32(n)
+		n = v
 	case int32:
-		return n
+		n = int64(v)
 	case int:
-		return int32(n)
+		n = int64(v)
 	case float64:
-		return int32(n)
+		n = int64(min(max(v, 0), mostDeaths))
 	}
-	return 0
+	return int32(min(max(n, 0), mostDeaths))
 }
+
+// mostDeaths leaves room to count on, whatever a stranger has written.
+const mostDeaths = 1 << 30
 
 // execute runs an attempt and settles it.
 func (s *session) execute(ctx, settle context.Context, a *attempt) {
@@ -230,6 +232,7 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 		s.giveBack(settle, a)
 		return
 	case pool.Malformed:
+		w.rejectedEvent(a, false) // since it was told to be received
 		s.end(a, s.malformed(settle, a, r.Err), true)
 		return
 	case pool.Expired:

@@ -6,6 +6,10 @@ import "encoding/binary"
 // instead. Both tags stand for 64 signed bits. Py-amqp writes 'L' for an integer outside 32 bits, which the Go library
 // does not know: it ends the connection, and the message ends the next one. And py-amqp reads the Go library's 'l' as
 // unsigned. So what arrives has L made l, and what leaves has l made L.
+//
+// What the library refuses to read ends the connection as well, the next one too, and so on: containers in containers
+// beyond a depth, and containers of more than so many. They become byte arrays, which have the same shape: the message
+// then is as strange as it was, and can be settled.
 type retag struct {
 	from, to byte
 
@@ -117,18 +121,34 @@ func (w *walker) long() int {
 	return 0
 }
 
-// deepest bounds nesting, so that hostile bytes cannot exhaust the stack; the library's own bound is lower.
-const deepest = 64
+// What the library reads. The bound on depth also keeps hostile bytes from exhausting the stack.
+const (
+	deepest = 32
+	widest  = 8192
+)
 
 func (w *walker) table(r *retag, depth int) {
-	for end := w.long() + w.at; w.at < end && !w.bad; {
-		w.skip(int(w.byte()))
-		w.field(r, depth)
-	}
+	w.entries(r, depth, func() { w.skip(int(w.byte())) })
 }
 
 func (w *walker) list(r *retag, depth int) {
-	for end := w.long() + w.at; w.at < end && !w.bad; {
+	w.entries(r, depth, func() {})
+}
+
+// entries goes through a container; skipName goes over what stands before each value. In one that is too wide, the
+// last value that can be read takes in all that follow.
+func (w *walker) entries(r *retag, depth int, skipName func()) {
+	end := w.long() + w.at
+	last := 0
+	for n := 1; w.at < end && !w.bad; n++ {
+		if n > widest && end <= len(w.b) && end-last >= 5 {
+			w.b[last] = 'x'
+			binary.BigEndian.PutUint32(w.b[last+1:], uint32(end-last-5))
+			w.at = end
+			return
+		}
+		skipName()
+		last = w.at
 		w.field(r, depth)
 	}
 }
@@ -151,9 +171,15 @@ func (w *walker) field(r *retag, depth int) {
 	case 'S', 'x':
 		w.skip(w.long())
 	case 'A', 'F':
-		if w.bad = w.bad || depth == deepest; tag == 'A' {
+		switch {
+		case w.bad:
+		case depth == deepest:
+			if w.skip(w.long()); !w.bad {
+				w.b[at] = 'x'
+			}
+		case tag == 'A':
 			w.list(r, depth+1)
-		} else {
+		default:
 			w.table(r, depth+1)
 		}
 	default:

@@ -56,6 +56,9 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 // stored, the message goes back: to be there twice is better than not at all.
 func (s *subscription) reject(ctx context.Context, tag uint64, h delivered) error {
 	m := incoming(brokers.DeadLetterQueue(h.queue), &h.d)
+	if _, err := outgoing(m, false); err != nil {
+		m.Headers = map[string]any{"x-taskbench-headers-lost": err.Error()} // better than a message that can never be settled
+	}
 	if err := s.b.Publish(ctx, m); err != nil {
 		if !brokers.Definite(err) {
 			err = errors.Join(err, s.channel.Nack(tag, false, true))

@@ -2,6 +2,7 @@ package canvas
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 )
 
@@ -164,7 +165,7 @@ func unchained(s Signature) []Signature {
 func parsed(raw json.RawMessage) []Signature {
 	raws, err := list(raw)
 	if err != nil {
-		return []Signature{Signature{}.fail(err)}
+		return []Signature{Signature{}.fail(fmt.Errorf("%w: no list of tasks: %w", ErrSignature, err))}
 	}
 	all := make([]Signature, 0, len(raws))
 	for _, raw := range raws {
