@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -26,8 +27,12 @@ func TestWorkerAnswersHealthChecks(t *testing.T) {
 	if code, text := answer("/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d %s", code, text)
 	}
-	_, metrics := answer("/metrics")
-	wants(t, metrics, `celery_worker_up{hostname="w1@h"} 1`, `celery_queue_length{queue_name="celery"} 0`, `taskbench_worker_slots{hostname="w1@h"} 2`)
+	var metrics string
+	until(t, "both children are there", patience, func() bool {
+		_, metrics = answer("/metrics")
+		return strings.Contains(metrics, `taskbench_worker_slots{hostname="w1@h"} 2`)
+	})
+	wants(t, metrics, `celery_worker_up{hostname="w1@h"} 1`, `celery_queue_length{queue_name="celery"} 0`)
 
 	// The address is taken now: that is told at once, with all else that is wrong.
 	code, _, stderr := command(t, nil, "worker", "--broker", url, "--health", addr, "--pool", "swimming")

@@ -3,6 +3,7 @@ package interop_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -153,7 +154,7 @@ var commands = []call{
 				heard(errHeard)
 			}
 		})
-		if err == nil && context.Cause(ctx) != errHeard {
+		if err == nil && !errors.Is(context.Cause(ctx), errHeard) {
 			err = context.Cause(ctx)
 		}
 		return err
@@ -219,7 +220,7 @@ func (c *caller) hears(ctx context.Context, task string, args []any, last string
 	for _, e := range events {
 		types = append(types, e.Type)
 	}
-	if cause := context.Cause(ctx); err == nil && cause != errHeard {
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, errHeard) {
 		err = fmt.Errorf("heard %q: %w", types, cause)
 	}
 	return types, err

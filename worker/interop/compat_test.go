@@ -85,7 +85,7 @@ func missing(pkg, test, sub string) string {
 }
 
 func missingCase(file, test, sub string) string {
-	known := false
+	var known bool
 	switch {
 	case sub == "":
 		return ""

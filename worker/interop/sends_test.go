@@ -191,7 +191,7 @@ func fails(ctx context.Context, r *client.AsyncResult, err error, state result.S
 		return fmt.Errorf("it ended with %w", err)
 	}
 	if s, err := r.State(ctx); s != state || err != nil || x.Type != class {
-		return fmt.Errorf("it is %s with %s (%w)", s, x, err)
+		return errors.Join(fmt.Errorf("it is %s with %s", s, x.Error()), err)
 	}
 	if args == "" {
 		return nil
