@@ -66,6 +66,7 @@ var delaying = []Clause{
 		Name:  "delayed-survives-kill",
 		Why:   "what is due after a restart was accepted before it",
 		Needs: []brokers.Promise{brokers.Delays, brokers.SurvivesKill},
+		Hooks: []Hook{Restart},
 		Limit: 3 * time.Minute,
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")

@@ -54,20 +54,36 @@ func (b *broker) usable(ctx context.Context) error {
 	return brokers.Refuse(ctx.Err())
 }
 
+// A record is a message as its row has it.
+type record struct {
+	queue    string
+	priority int64
+	envelope []byte
+	expires  any // in milliseconds of Unix time; nil is never
+}
+
+func newRecord(m brokers.Message) (record, error) {
+	data, err := envelope.Append(make([]byte, 0, len(m.Body)+512), m)
+	if err != nil {
+		return record{}, err
+	}
+	if len(data) > largest {
+		return record{}, brokers.Refusef("message of %d bytes is larger than %d", len(data), largest)
+	}
+	r := record{queue: m.Queue, priority: int64(min(m.Priority, 9)), envelope: data}
+	if m.Expiration > 0 {
+		r.expires = time.Now().Add(m.Expiration).UnixMilli()
+	}
+	return r, nil
+}
+
 // insert returns the job of publishing m.
 func insert(m brokers.Message) (func(s *statements) error, error) {
-	data, err := envelope.Append(make([]byte, 0, len(m.Body)+512), m)
+	r, err := newRecord(m)
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > largest {
-		return nil, brokers.Refusef("message of %d bytes is larger than %d", len(data), largest)
-	}
-	var expires any
-	if m.Expiration > 0 {
-		expires = time.Now().Add(m.Expiration).UnixMilli()
-	}
-	return func(s *statements) error { return s.publish(m.Queue, m.Priority, data, expires) }, nil
+	return func(s *statements) error { return s.publish(r) }, nil
 }
 
 // Publish implements brokers.Broker.

@@ -147,17 +147,22 @@ func (c *consumer) renew() error {
 	}, nil)
 }
 
-// sweep gives back what lapsed consumers hold, and deletes what has expired. It writes only if there is something to
+// sweep gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. It writes only if there is something to
 // write; what goes wrong will go right, or be told, at another time.
 func (c *consumer) sweep() {
 	var due bool
+	var ripe int64
 	now := time.Now().UnixMilli()
 	err := c.broker.db.QueryRow(`SELECT EXISTS (SELECT 1 FROM consumer WHERE lease < ?1 AND id <> ?2)
-		OR EXISTS (SELECT 1 FROM message WHERE expires < ?1 AND owner IS NULL)`, now, c.id).Scan(&due)
+		OR EXISTS (SELECT 1 FROM message WHERE expires < ?1 AND owner IS NULL)
+		OR EXISTS (SELECT 1 FROM delayed WHERE due <= ?1)`, now, c.id).Scan(&due)
 	if err != nil || !due {
 		return
 	}
-	err = c.broker.out.do(context.Background(), func(s *statements) error {
+	err = c.broker.out.do(context.Background(), func(s *statements) (err error) {
+		if ripe, err = ripen(s, now); err != nil {
+			return err
+		}
 		if _, err := s.exec(`DELETE FROM message WHERE expires < ? AND owner IS NULL`, now); err != nil {
 			return err
 		}
@@ -165,5 +170,8 @@ func (c *consumer) sweep() {
 	}, nil)
 	if err == nil {
 		c.changed()
+	}
+	if err == nil && ripe == ripenAtOnce {
+		c.sweep() // there may be more
 	}
 }

@@ -10,6 +10,9 @@
 // message whose Expiration has passed is not handed out any more, and deleted before long. A consumer with prefetch 0
 // holds at most 1000 messages unsettled.
 //
+// A delayed message is a row of another table. Any process that consumes looks twice a second for what is due there, and
+// makes it a message like one that was published then; where nobody consumes, it stays where it is.
+//
 // # Consumers and leases
 //
 // Every open broker that consumes has a row of its own with a lease of five seconds, which it renews every second and

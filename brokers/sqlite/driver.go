@@ -14,6 +14,7 @@ const file = "queue.db"
 var promises = []brokers.Promise{
 	brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
 	brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges,
+	brokers.Delays,
 }
 
 var variants = []brokers.Variant{

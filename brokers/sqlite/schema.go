@@ -17,7 +17,8 @@ const checkpoint = "4000"
 // connections is how many a broker opens at most: the writer's, the watcher's, and the readers'.
 const connections = 8
 
-const schemaVersion = 1
+// schemaVersion 2 has added the table of what is delayed.
+const schemaVersion = 2
 
 // The partial indexes hold what is ready apart from what is held, so that a claim looks at neither the held nor the
 // other queues, and a lapsed lease not at the backlog.
@@ -36,6 +37,15 @@ CREATE TABLE IF NOT EXISTS message (
 	handed   INTEGER NOT NULL DEFAULT 0, -- how often it was handed out
 	owner    INTEGER                     -- the consumer that holds it; NULL is ready
 );
+CREATE TABLE IF NOT EXISTS delayed ( -- a message that is not ready yet
+	id       INTEGER PRIMARY KEY,
+	due      INTEGER NOT NULL, -- in milliseconds of Unix time
+	queue    TEXT NOT NULL,
+	priority INTEGER NOT NULL,
+	envelope BLOB NOT NULL,
+	expires  INTEGER
+);
+CREATE INDEX IF NOT EXISTS due ON delayed (due, id);
 CREATE INDEX IF NOT EXISTS ready ON message (queue, priority DESC, id) WHERE owner IS NULL;
 CREATE INDEX IF NOT EXISTS held ON message (owner) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS expiring ON message (expires) WHERE expires IS NOT NULL;
@@ -76,7 +86,7 @@ func create(ctx context.Context, db *sql.DB) error {
 	switch version {
 	case schemaVersion:
 		return nil
-	case 0:
+	case 0, 1: // a new file, or one from before: what is missing is made
 	default:
 		return fmt.Errorf("the file has tables of version %d, and only %d is known: it is not ours, or of a newer program",
 			version, schemaVersion)

@@ -43,8 +43,8 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	return s, nil
 }
 
-func (s *statements) publish(queue string, priority uint8, envelope []byte, expires any) error {
-	_, err := s.insert.ExecContext(context.Background(), queue, int64(min(priority, 9)), envelope, expires)
+func (s *statements) publish(r record) error {
+	_, err := s.insert.ExecContext(context.Background(), r.queue, r.priority, r.envelope, r.expires)
 	return err
 }
 
