@@ -203,33 +203,37 @@ func (a *app) work(ctx context.Context, s *workerSetup, d brokers.Driver, v brok
 			}
 		}
 	}()
+	stopBeat := func() error { return nil }
 	if s.withBeat {
-		stop, err := a.beside(ctx, s, d, v)
-		if err != nil {
+		if ctx, stopBeat, err = a.beside(ctx, s, d, v); err != nil {
 			return err
 		}
-		defer stop()
 	}
 	if err := w.Run(ctx); err != nil {
-		return harness.EnvironmentError{Err: err}
+		return errors.Join(harness.EnvironmentError{Err: err}, stopBeat())
 	}
-	return nil
+	return stopBeat()
 }
 
-// beside runs a beat until the worker ends.
-func (a *app) beside(ctx context.Context, s *workerSetup, d brokers.Driver, v brokers.Variant) (stop func(), err error) {
+// beside runs a beat until stop is called. A beat that ends before, with an error, ends the context that is returned,
+// and the worker with that: else nobody would notice that nothing is sent any more.
+func (a *app) beside(ctx context.Context, s *workerSetup, d brokers.Driver, v brokers.Variant) (_ context.Context, stop func() error, err error) {
 	if s.beat.schedule == "" {
-		return nil, inputError(errors.New("what is beat to send? --schedule FILE, or leave --beat out"))
+		return ctx, nil, inputError(errors.New("what is beat to send? --schedule FILE, or leave --beat out"))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s.beat.format, s.beat.level = s.logFormat, s.logLevel
 	s.beat.cfg.Open = func(ctx context.Context) (brokers.Broker, error) { return d.Open(ctx, s.cfg.URL, v) }
 	done := make(chan error, 1)
-	go func() { done <- a.beat(ctx, s.beat) }()
-	return func() {
+	go func() {
+		defer cancel()
+		done <- a.beat(ctx, s.beat)
+	}()
+	return ctx, func() error {
 		cancel()
 		if err := <-done; err != nil {
-			_, _ = fmt.Fprintln(a.stderr, "beat:", err) // nobody hears what stderr does not take
+			return fmt.Errorf("beat: %w", err)
 		}
+		return nil
 	}, nil
 }

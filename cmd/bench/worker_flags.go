@@ -17,6 +17,7 @@ import (
 	"taskbench/worker/beat/schedule"
 	"taskbench/worker/logging"
 	"taskbench/worker/rate"
+	"taskbench/worker/result"
 )
 
 // shortFlag is valueFlag for a flag that has a letter, too.
@@ -33,6 +34,7 @@ func shortList(a *app, c *cobra.Command, to *[]string, name, short, kind, doc st
 
 func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	cfg := &s.cfg
+	s.resultExpires = result.DefaultExpires
 	pools := worker.Pools()
 	shortFlag(a, c, &cfg.Name, "hostname", "n", "NAME", cfg.Name, "name of the worker; %h is the host's and %n what stands before the @", anyText)
 	valueFlag(a, c, &cfg.Name, "name", "NAME", cfg.Name, "the same", anyText)
@@ -56,7 +58,7 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &cfg.MaxMemory, "max-memory-per-child", "KIB|SIZE", "", "prefork, green: replace a child that has grown to this size: 262144 or 256MiB", parseKiB)
 	valueFlag(a, c, &cfg.MaxAttempts, "max-attempts", "N", "5", "deaths and timeouts of a task, acknowledged late, after which its message is kept aside", atLeast(1))
 	valueFlag(a, c, &s.results, "results", "URL", "none", "where results are kept", anyText)
-	valueFlag(a, c, &s.resultExpires, "result-expires", "TIME", "24h", "for how long; 0 is for ever", notNegative(scenario.ParseDuration))
+	valueFlag(a, c, &s.resultExpires, "result-expires", "TIME", scenario.FormatDuration(s.resultExpires), "for how long; 0 is for ever", notNegative(scenario.ParseDuration))
 	c.Flags().BoolVar(&cfg.TrackStarted, "track-started", false, "store a state when a task starts, too")
 	c.Flags().BoolVarP(&cfg.SendEvents, "task-events", "E", false, "send events of tasks from the start")
 	c.Flags().BoolVar(&cfg.Silent, "without-heartbeat", false, "send no events at all")

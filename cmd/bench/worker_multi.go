@@ -31,16 +31,20 @@ func (a *app) multiCommand() *cobra.Command {
 	workers := 2
 	c := &cobra.Command{
 		Use:   "multi --workers N [the flags of bench worker]",
-		Short: "Run several workers on this host, and start again those that end",
+		Short: "Run several workers on this host, and start again those that die",
 		Long: `multi runs so many processes of bench worker, each with all the other flags, and starts a process again that has
-ended. %i in a flag is the worker's number, from 1 on; the name gets it where it has none. When multi is interrupted,
-it stops its workers and waits for them.`,
+died. One that was told to stop, by a signal or by remote control, stays away, and multi ends with the last of them.
+%i in a flag is the worker's number, from 1 on; the name gets it where it has none. When multi is interrupted, it
+stops its workers and waits for them.`,
 		Example: `  bench worker multi --workers 3 --broker redis://127.0.0.1/0 -n w%i@%h --pidfile /run/bench-%i.pid`,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.want(c, args, 0, 0)
 			_, _, _, err := e.find()
 			a.mistake(err)
 			s.bind(a)
+			if s.withBeat && workers > 1 && (s.beat.lock == "none" || s.beat.lock == "" && !inDatabase(s.beat.schedule)) {
+				a.mistake(errors.New("--beat: each of the workers would send every tick; --lock says where they agree on one"))
+			}
 			if err := a.mistaken(); err != nil {
 				return err
 			}
@@ -102,8 +106,8 @@ func (a *app) multi(ctx context.Context, n int, args []string) error {
 	return nil
 }
 
-// supervise runs one worker until ctx ends, again whenever its process has ended. One that cannot be started, or says
-// that its flags are wrong, is an error.
+// supervise runs one worker until ctx ends, again whenever its process has died, and not when it was told to stop. One
+// that cannot be started, or says that its flags are wrong, is an error.
 func (a *app) supervise(ctx context.Context, self string, i int, args []string) error {
 	for {
 		cmd := exec.Command(self, args...)
@@ -131,7 +135,11 @@ func (a *app) supervise(ctx context.Context, self string, i int, args []string) 
 			<-ended                                 //nolint:errcheck // it ends as it was told to
 			return nil
 		}
-		if cmd.ProcessState.ExitCode() == exitUsage {
+		switch cmd.ProcessState.ExitCode() {
+		case exitOK:
+			_, _ = fmt.Fprintf(a.stderr, "worker %d has stopped as it was told to\n", i)
+			return nil
+		case exitUsage:
 			return fmt.Errorf("worker %d: its flags are wrong", i)
 		}
 		_, _ = fmt.Fprintf(a.stderr, "worker %d has ended (%v) and is started again\n", i, err)

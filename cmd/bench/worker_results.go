@@ -18,6 +18,14 @@ import (
 // openPatience bounds the opening of a result backend.
 const openPatience = 10 * time.Second
 
+// resultOptions are those of the flags.
+func (s *workerSetup) resultOptions() result.Options {
+	if s.resultExpires == 0 {
+		return result.Options{Expires: -1} // for ever
+	}
+	return result.Options{Expires: s.resultExpires}
+}
+
 // openResults opens the backend of the flags, if there is any, and tells how to close it.
 func (s *workerSetup) openResults(ctx context.Context, d brokers.Driver, v brokers.Variant) (result.Backend, func(), error) {
 	if s.results == "" {
@@ -25,10 +33,7 @@ func (s *workerSetup) openResults(ctx context.Context, d brokers.Driver, v broke
 	}
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	o := result.Options{Expires: s.resultExpires}
-	if s.resultExpires == 0 {
-		o.Expires = result.DefaultExpires
-	}
+	o := s.resultOptions()
 	closing := func() {}
 	var b result.Backend
 	var err error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
@@ -95,7 +98,7 @@ func TestSizesAndTimesAsCeleryWritesThem(t *testing.T) {
 	}
 }
 
-// Several workers run under one command, come back when they die, and leave with it.
+// Several workers run under one command, come back when they die and not when they are stopped, and leave with it.
 func TestWorkerMulti(t *testing.T) {
 	url, x := exchange(t)
 	s := newSite(t)
@@ -117,6 +120,11 @@ func TestWorkerMulti(t *testing.T) {
 	until(t, "the killed worker is another process", patience, func() bool { n := pid(1); return n != first && n != 0 })
 	asks(t, x, "ping", 2)
 	pids := []int{pid(1), pid(2)}
+	if _, err := control.Send(t.Context(), x, control.Request{Method: "shutdown", Cast: true, Destination: []string{"w2@h"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.says(t, "worker 2 has stopped as it was told to", patience)
+	asks(t, x, "ping", 1)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -143,4 +151,67 @@ func TestAPIDFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	if err := writePID(path); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestWorkerMultiWantsOneBeat(t *testing.T) {
+	s := newSite(t)
+	args := []string{"worker", "multi", "--broker", "memory://127.0.0.1:1", "-B", "-s", "file"}
+	for _, lock := range []string{"", "none"} {
+		p := s.start(t, append(args, "--lock", lock)...)
+		if code := p.code(t, patience); code != exitUsage {
+			t.Errorf("lock %q: it left with %d: %s", lock, code, p.talk())
+		}
+		wants(t, p.talk(), "--lock says where they agree")
+	}
+}
+
+func TestResultsForEver(t *testing.T) {
+	var s workerSetup
+	c := &cobra.Command{}
+	s.flags(newApp(nil, io.Discard, io.Discard), c)
+	if got := s.resultOptions().Lifetime(); got != 24*time.Hour {
+		t.Errorf("results are kept for %v unless told otherwise, want a day", got)
+	}
+	if err := c.ParseFlags([]string{"--result-expires", "0s"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.resultOptions().Lifetime(); got != 0 {
+		t.Errorf("with 0 they are kept for %v, want for ever", got)
+	}
+}
+
+// A worker with a beat sends what is due, and runs it.
+func TestWorkerWithABeat(t *testing.T) {
+	url, x := exchange(t)
+	s := newSite(t)
+	dir := t.TempDir()
+	schedule := filepath.Join(dir, "tasks.yaml")
+	text := "entries:\n  tick: {task: bench.noop, schedule: every 1s}\n"
+	if err := os.WriteFile(schedule, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := s.start(t, "worker", "--broker", url, "-n", "w@h", "-P", "goroutine", "-B", "-s", schedule)
+	until(t, "a tick was executed", patience, func() bool {
+		return strings.Contains(asks(t, x, "stats", 1)["w@h"], `"total":{"bench.noop":`)
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.code(t, patience); code != exitOK {
+		t.Errorf("it left with %d: %s", code, p.talk())
+	}
+	if _, err := os.Stat(schedule + ".state"); err != nil {
+		t.Errorf("the beat has not written down what it sent: %v", err)
+	}
+}
+
+// A beat that cannot run is not left out in silence.
+func TestWorkerWithABeatThatFails(t *testing.T) {
+	url, _ := exchange(t)
+	s := newSite(t)
+	p := s.start(t, "worker", "--broker", url, "-P", "goroutine", "-B", "-s", filepath.Join(t.TempDir(), "missing.yaml"))
+	if code := p.code(t, patience); code == exitOK {
+		t.Errorf("it left with %d: %s", code, p.talk())
+	}
+	wants(t, p.talk(), "beat:", "missing.yaml")
 }
