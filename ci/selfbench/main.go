@@ -1,6 +1,7 @@
 // Command selfbench measures taskbench itself, so that what it says of others can be trusted: how well the load
 // generator keeps its times, what the ledger and the checks cost, and how near a worker with all bookkeeping on comes
-// to a client that does nothing but publish, consume and acknowledge. `make bench-self` runs it.
+// to a client that does nothing but publish, consume and acknowledge; and the worker beside Celery's and asynq.
+// `make bench-self` runs it.
 package main
 
 import (
@@ -39,6 +40,11 @@ var sections = []section{
 	{"end-to-end", endToEnd},
 	{"ledger", evidence},
 	{"judge", judge},
+	{"celery", rivals},
+	{"queue-wait", queueWait},
+	{"start", firstTask},
+	{"idle", idle},
+	{"beat", beatLoad},
 }
 
 func main() {

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"taskbench/harness/tasks"
+	"taskbench/worker/interop"
+)
+
+// places is how many tasks at a time all workers of the comparison run.
+const places = 4
+
+// rivals compares with Celery's prefork worker on both brokers, and with asynq on Redis.
+func rivals(ctx context.Context, _ settings) ([]line, error) {
+	out, err := exec.CommandContext(ctx, "ci/celery/install").Output()
+	if err != nil {
+		return nil, fmt.Errorf("install Celery: %w: %s", err, out)
+	}
+	found, err := interop.Installed(ctx, ".")
+	if err != nil {
+		return nil, err
+	}
+	var lines []line
+	var errs []error
+	for _, r := range []struct {
+		broker string
+		times  float64 // what is aimed at
+	}{{"redis:memory", 20}, {"rabbitmq:classic", 4}} {
+		more, err := at(ctx, r.broker, func(s site) ([]line, error) { return s.compare(ctx, found[0], r.times) })
+		lines, errs = append(lines, more...), append(errs, err)
+	}
+	return lines, errors.Join(errs...)
+}
+
+// compare lets the workers take turns, twice, and keeps the best of each.
+func (s site) compare(ctx context.Context, celery interop.Celery, times float64) ([]line, error) {
+	app := interop.App{Dir: s.dir, Broker: s.url, Queue: "celery", Conf: map[string]any{
+		"task_ignore_result": true, "task_track_started": false, "worker_send_task_events": false, "task_acks_late": true,
+	}}
+	if err := interop.Unpack(s.dir); err != nil {
+		return nil, err
+	}
+	type rival struct {
+		name, task string
+		tasks      int
+		start      func(queue string) (*interop.Process, error)
+	}
+	ours := func(pool string) rival {
+		return rival{"worker " + pool, tasks.Prefix + "noop", 40_000, func(queue string) (*interop.Process, error) {
+			return s.worker(queue, "--pool", pool, "-c", strconv.Itoa(places), "--without-heartbeat")
+		}}
+	}
+	all := []rival{
+		{"celery " + celery.Version + " prefork", "lab.noop", 4_000, func(queue string) (*interop.Process, error) {
+			return celery.Worker(app, "rival@selfbench", filepath.Join(s.dir, "celery.log"), "-c", strconv.Itoa(places), "-Q", queue, "-l", "WARNING",
+				"--without-gossip", "--without-mingle", "--without-heartbeat")
+		}},
+		ours("prefork"), ours("goroutine"),
+	}
+	rates := make([]float64, len(all))
+	for round := range 2 {
+		for i, r := range all {
+			queue := fmt.Sprintf("rival-%d-%d", i, round)
+			rate, err := s.drain(ctx, queue, r.task, r.tasks, func() (*interop.Process, error) { return r.start(queue) })
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", r.name, err)
+			}
+			rates[i] = max(rates[i], rate)
+		}
+	}
+	var lines []line
+	for i, r := range all {
+		lines = append(lines, line{s.driver.Name + " " + r.name, fmt.Sprintf("%.0f/s", rates[i]), "", true})
+	}
+	for i, r := range all[1:] {
+		ratio := rates[i+1] / rates[0]
+		lines = append(lines, line{fmt.Sprintf("%s %s against celery", s.driver.Name, r.name), fmt.Sprintf("%.1f times", ratio), fmt.Sprintf("at least %.0f times", times), ratio >= times})
+	}
+	if s.driver.Name != "redis" {
+		return lines, nil
+	}
+	rate, err := s.asynq(ctx)
+	if err != nil {
+		return lines, err
+	}
+	best := slices.Max(rates[1:])
+	return append(lines, line{"redis asynq", fmt.Sprintf("%.0f/s", rate), "", true},
+		line{"redis worker against asynq", fmt.Sprintf("%.1f times", best/rate), "more than once", best > rate}), nil
+}
+
+// asynq runs the command of ci/asynq.
+func (s site) asynq(ctx context.Context) (float64, error) {
+	u, err := url.Parse(s.url)
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, "go", "run", ".", "-addr", u.Host, "-concurrency", strconv.Itoa(places))
+	cmd.Dir, cmd.Stderr = "ci/asynq", os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, fmt.Errorf("run asynq: %w", err)
+	}
+	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"taskbench/worker"
+	"taskbench/worker/client"
+	"taskbench/worker/message"
+)
+
+// queueWait measures how long tasks wait between the broker's confirm and their start, at a modest load.
+func queueWait(ctx context.Context, _ settings) ([]line, error) {
+	var lines []line
+	var errs []error
+	for _, broker := range []string{"redis:memory", "rabbitmq:classic"} {
+		more, err := at(ctx, broker, func(s site) ([]line, error) { return s.waits(ctx) })
+		lines, errs = append(lines, more...), append(errs, err)
+	}
+	return lines, errors.Join(errs...)
+}
+
+// waits paces 200 tasks a second for ten seconds into an idle worker of this process.
+func (s site) waits(ctx context.Context) ([]line, error) {
+	const rate, tasks = 200, 2000
+	const goal = 3 * time.Millisecond
+	var mu sync.Mutex
+	sent, confirmed, started := map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
+	var registry worker.Registry
+	registry.Add("wait", func(_ context.Context, r *worker.Request) (any, error) {
+		now := time.Now()
+		mu.Lock()
+		defer mu.Unlock()
+		started[r.ID] = now
+		return nil, nil
+	})
+	ready := make(chan struct{})
+	w, err := worker.New(worker.Config{Name: "wait", URL: s.url, Variant: s.variant.Name, Concurrency: 8, Queues: []string{"wait"}}, worker.Options{
+		Registry: &registry, Driver: s.driver, Ready: func() { close(ready) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	working, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(working) }()
+	defer func() { stop(); <-ended }()
+	b, err := s.driver.Open(ctx, s.url, s.variant)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- err
+		return nil, fmt.Errorf("run a worker: %w", err)
+	}
+	c := client.New(b)
+	tick := time.NewTicker(time.Second / rate)
+	defer tick.Stop()
+	var sends sync.WaitGroup
+	var failed error
+	for i := range tasks {
+		sends.Go(func() {
+			id := fmt.Sprintf("wait-%d", i)
+			began := time.Now()
+			err := c.SendAs(ctx, id, "wait", nil, nil, message.Options{Queue: "wait"})
+			now := time.Now()
+			mu.Lock()
+			defer mu.Unlock()
+			sent[id], confirmed[id], failed = began, now, errors.Join(failed, err)
+		})
+		<-tick.C
+	}
+	sends.Wait()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+		mu.Lock()
+		n := len(started)
+		mu.Unlock()
+		if n == tasks {
+			break
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if failed != nil || len(started) < tasks {
+		return nil, fmt.Errorf("%d of %d tasks were run (%w)", len(started), tasks, failed)
+	}
+	var waited, whole []time.Duration
+	for id, at := range started {
+		whole = append(whole, at.Sub(sent[id]))
+		waited = append(waited, max(0, at.Sub(confirmed[id]))) // it may start before its confirm is read
+	}
+	slices.Sort(waited)
+	slices.Sort(whole)
+	p50, p99 := waited[tasks/2], waited[tasks*99/100]
+	return []line{
+		{s.driver.Name + " queue wait p50", p50.Round(time.Microsecond).String(), "", true},
+		{s.driver.Name + " queue wait p99", p99.Round(time.Microsecond).String(), "below 3ms", p99 < goal},
+		{s.driver.Name + " sending to start p99", whole[tasks*99/100].Round(time.Microsecond).String(), "", true},
+	}, nil
+}
