@@ -122,7 +122,7 @@ func (f *Follower) composed(kind Kind) Builtin {
 			s = s.option("task_id", quote(gid))
 		}
 		_, tuple, err := f.start(ctx, s, namer{seed: t.ID}, c)
-		return tuple, err
+		return tuple, postponed(err, unlockAfter)
 	}
 }
 
@@ -175,9 +175,20 @@ func (f *Follower) unlock(ctx context.Context, t *message.Task, b message.Body) 
 	c := f.from(t)
 	c.under, c.origin, c.parent, c.root = c.parent, c.root, "", ""
 	if failed != nil {
-		return nil, f.chordFailed(ctx, gid, body, failed, c)
+		err = f.chordFailed(ctx, gid, body, failed, c)
+	} else {
+		err = f.sendBody(ctx, gid, body, values, c)
 	}
-	return nil, f.sendBody(ctx, gid, body, values, c)
+	return nil, postponed(err, again.After)
+}
+
+// postponed has a builtin task tried again that has sent what it is for in part or not at all: nobody else would do it.
+// What makes no sense will not make any later.
+func postponed(err error, after time.Duration) error {
+	if err == nil || errors.Is(err, ErrSignature) {
+		return err
+	}
+	return &RetryError{After: after, Max: -1, Cause: err}
 }
 
 func unlockArgs(b message.Body) (gid string, body Signature, members Result, err error) {
