@@ -59,15 +59,19 @@ func (l *Lock) Acquire(ctx context.Context, length time.Duration) (int64, error)
 		case err != nil:
 			return err
 		}
-		if tenure = now.tenure; now.holder != l.holder {
-			if now != l.seen {
-				l.seen, l.since = now, steady
-			}
-			if now.holder != "" && steady-l.since <= length {
-				return beat.HeldError{By: now.holder[:max(0, strings.LastIndexByte(now.holder, '/'))]}
-			}
-			tenure++
+		tenure = now.tenure
+		if now.holder == l.holder { // whatever has moved since: that was this beat, which writes marks meanwhile
+			done, err := tx.ExecContext(ctx, l.db.q("UPDATE taskbench_beat_lease SET moved = moved + 1 WHERE name = ? AND holder = ? AND tenure = ?"),
+				l.name, l.holder, tenure)
+			return one(done, err, beat.HeldError{By: "another beat, which was faster"})
 		}
+		if now != l.seen {
+			l.seen, l.since = now, steady
+		}
+		if now.holder != "" && steady-l.since <= length {
+			return beat.HeldError{By: now.holder[:max(0, strings.LastIndexByte(now.holder, '/'))]}
+		}
+		tenure++
 		done, err := tx.ExecContext(ctx, l.db.q(`UPDATE taskbench_beat_lease SET holder = ?, tenure = ?, moved = moved + 1
 			WHERE name = ? AND holder = ? AND tenure = ? AND moved = ?`), l.holder, tenure, l.name, now.holder, now.tenure, now.moved)
 		return one(done, err, beat.HeldError{By: "another beat, which was faster"})

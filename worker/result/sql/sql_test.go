@@ -5,9 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,69 +29,12 @@ func TestContractOnPostgreSQL(t *testing.T) {
 	if !servertest.Serves() {
 		return
 	}
-	s := startPostgres(t)
+	s := servertest.Postgres(t)
+	url := strings.Replace(s.URL, "postgresql", "db+postgresql+psycopg2", 1)
 	resulttest.Run(t, resulttest.Subject{
 		Absent: absent, Kill: s.Kill, Up: s.Up,
-		Open: func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, s.URL, o) },
+		Open: func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, url, o) },
 	})
-}
-
-// startPostgres starts a server from the binaries on PATH; as root it runs as nobody, since it refuses to as root.
-func startPostgres(t *testing.T) *servertest.Server {
-	t.Helper()
-	server, initdb := servertest.Find(t, "postgres"), servertest.Find(t, "initdb")
-	server, err := filepath.EvalSymlinks(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("/tmp", "taskbench-postgres-") // a path that another user may enter
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	as := func(cmd *exec.Cmd) *exec.Cmd {
-		cmd.Dir = dir
-		return cmd
-	}
-	if os.Getuid() == 0 {
-		uid, gid := nobody(t)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		as = func(cmd *exec.Cmd) *exec.Cmd {
-			cmd.Dir = dir
-			cmd.Args = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups"}, cmd.Args...)
-			cmd.Path = servertest.Find(t, "setpriv")
-			return cmd
-		}
-	}
-	data := filepath.Join(dir, "data")
-	if out, err := as(exec.Command(initdb, "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")).CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	port := servertest.FreePort(t)
-	url := fmt.Sprintf("db+postgresql+psycopg2://tester:secret@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return servertest.Start(t, url, func() *exec.Cmd {
-		return as(exec.Command(server, "-D", data, "-p", fmt.Sprint(port), "-h", "127.0.0.1", "-k", dir, "-c", "fsync=off"))
-	}, func(ctx context.Context) error {
-		b, err := Open(ctx, url, result.Options{})
-		if err != nil {
-			return err
-		}
-		return b.Close()
-	})
-}
-
-func nobody(t *testing.T) (uid, gid int) {
-	t.Helper()
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &uid, &gid); err != nil {
-		t.Fatal(err)
-	}
-	return uid, gid
 }
 
 // What Celery 5.2 and 5.6 left in SQLite.
