@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/worker/canvas"
@@ -36,7 +37,14 @@ func (r *Registry) addLocal() {
 
 func builtin(name string) bool { return strings.HasPrefix(name, builtinPrefix) }
 
-// attended runs a builtin task that needs the worker's connections: here, and not in the pool.
+// attention is how long a builtin task may take that is not run in the pool: they ask servers for something, which may
+// hang. The longest of them cleans a table up.
+const attention = 10 * time.Minute
+
+var errAttention = fmt.Errorf("it took %v: %w", attention, pool.ErrHardLimit)
+
+// attended runs a builtin task that needs the worker's connections: here, and not in the pool. It ends with the worker's
+// patience, or its own, and is then to be done again.
 func (s *session) attended(ctx context.Context, a *attempt, run canvas.Builtin) pool.Result {
 	w := s.worker
 	t := &a.job.Task
@@ -46,15 +54,29 @@ func (s *session) attended(ctx context.Context, a *attempt, run canvas.Builtin) 
 	}
 	w.observe(a.event(Started))
 	a.started()
-	value, err := run(context.WithoutCancel(ctx), t, body)
-	var ended pool.Result
+	ctx, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	over := time.AfterFunc(attention, func() { giveUp(errAttention) })
+	defer over.Stop()
+	go func() {
+		select {
+		case <-w.givenUp:
+			giveUp(ErrStopped)
+		case <-ctx.Done():
+		}
+	}()
+	value, err := call(ctx, func(ctx context.Context, _ *Request) (any, error) { return run(ctx, t, body) }, nil)
 	if again, ok := errors.AsType[*canvas.RetryError](err); ok {
 		err = &RetryError{After: again.After, Max: again.Max, Cause: again.Cause}
 	}
-	if err == nil {
+	var ended pool.Result
+	switch {
+	case err == nil:
 		ended = returned(value)
-	} else {
-		ended = judge(context.WithoutCancel(ctx), t, err)
+	case context.Cause(ctx) == ErrStopped && !a.acked: // whatever it made of that, somebody else does it again
+		ended = judge(ctx, t, ErrStopped)
+	default:
+		ended = judge(ctx, t, err)
 	}
 	e := a.event(Finished)
 	e.Outcome = outcome(ended.Status)
