@@ -191,24 +191,7 @@ type startedWorker struct {
 // begin starts a worker and has it stopped at the test's end.
 func begin(t testing.TB, s *fakeServer, c Config, o Observer) startedWorker {
 	t.Helper()
-	w, err := New(c, Options{Registry: testRegistry(), Driver: s.driver(), Observer: o, Log: testLog(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
-	var once sync.Once
-	stop := func() {
-		once.Do(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("run: %v", err)
-			}
-		})
-	}
-	t.Cleanup(stop)
-	return startedWorker{w, stop}
+	return beginWith(t, s, c, Options{Observer: o})
 }
 
 // testLog shows the worker's log with the test that fails.

@@ -101,6 +101,9 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	err := w.publish(alive, m)
 	if a.acked {
 		// Nobody else has the task any more, so that this does not give up.
+		if err != nil {
+			w.log.Warn("retry could not be sent yet: it is tried again until the stop; see that the broker runs", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		}
 		for last := lastSends; err != nil && last > 0; {
 			if w.stopping.Load() {
 				last--

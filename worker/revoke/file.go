@@ -88,11 +88,10 @@ func read(path string) (f form, err error) {
 	return f, nil
 }
 
-// save replaces the file by one that is whole at every moment; s.mu is held.
-func (s *Set) save() (err error) {
-	if s.path == "" {
-		return nil
-	}
+// form is what the file is to hold now.
+func (s *Set) form() form {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	f := form{Version: 1, Revoked: make([]entry, 0, len(s.until))}
 	for _, id := range s.queue {
 		if end, known := s.until[id]; known {
@@ -102,7 +101,17 @@ func (s *Set) save() (err error) {
 	for k, end := range s.stamps {
 		f.Stamps = append(f.Stamps, stampForm{k.header, k.value, end})
 	}
-	raw, _ := json.Marshal(f) // strings and times always encode
+	return f
+}
+
+// save replaces the file by one that is whole at every moment, and holds all that was revoked before the call.
+func (s *Set) save() (err error) {
+	if s.path == "" {
+		return nil
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	raw, _ := json.Marshal(s.form()) // strings and times always encode
 	temp, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*")
 	if err != nil {
 		return fmt.Errorf("keep the revoked tasks: %w", err)

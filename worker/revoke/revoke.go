@@ -22,6 +22,7 @@ const (
 type Set struct {
 	some   atomic.Bool // there is anything in it
 	path   string
+	saving sync.Mutex // taken before mu: whoever asks does not wait for the disk
 	mu     sync.Mutex
 	until  map[string]time.Time // by id
 	queue  []string             // of ids, those that were revoked first at the front; may hold ids that are gone
@@ -38,12 +39,12 @@ func New() *Set {
 // Add revokes ids. An error means that they are revoked here and now, and may not be after a restart.
 func (s *Set) Add(ids ...string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	end := time.Now().Add(Keep)
 	for _, id := range ids {
 		s.put(id, end)
 	}
 	s.prune()
+	s.mu.Unlock()
 	return s.save()
 }
 
@@ -62,7 +63,6 @@ func (s *Set) put(id string, end time.Time) {
 // AddStamps revokes all tasks that are stamped with one of the values under the header's name. Errors are as with Add.
 func (s *Set) AddStamps(headers map[string][]string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for name, values := range headers {
 		for _, v := range values {
 			s.stamps[stamp{name, v}] = time.Now().Add(Keep)
@@ -70,6 +70,7 @@ func (s *Set) AddStamps(headers map[string][]string) error {
 		}
 	}
 	s.prune()
+	s.mu.Unlock()
 	return s.save()
 }
 

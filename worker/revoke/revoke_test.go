@@ -138,3 +138,30 @@ func TestAFileThatCannotBeWritten(t *testing.T) {
 		t.Error("it is not revoked")
 	}
 }
+
+// A slow disk holds up who revokes, and not who asks.
+func TestNobodyWaitsForTheFile(t *testing.T) {
+	s, _, err := Open(filepath.Join(t.TempDir(), "revoked"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.saving.Lock() // as one does who writes
+	added := make(chan error)
+	go func() { added <- s.Add("a") }()
+	for deadline := time.After(20 * time.Second); !s.Has("a"); {
+		select {
+		case <-deadline:
+			t.Fatal("it is not revoked in 20 s")
+		case err := <-added:
+			t.Fatalf("it did not wait to be written: %v", err)
+		default:
+		}
+	}
+	s.saving.Unlock()
+	if err := <-added; err != nil {
+		t.Error(err)
+	}
+	if again, _, err := Open(s.path); err != nil || !again.Has("a") {
+		t.Errorf("the file does not hold it: %v", err)
+	}
+}
