@@ -128,7 +128,7 @@ func signal(c chan struct{}) {
 // subscribe makes the server's list of channels follow that of the waiters, many at a time.
 func (h *hub) subscribe() {
 	ctx := context.Background() // every step is bounded by patience
-	known := map[string]bool{}
+	known := map[string]bool{} // false: asked for in vain, and yet the driver asks for it again with each connection
 	for {
 		select {
 		case <-h.change:
@@ -139,10 +139,11 @@ func (h *hub) subscribe() {
 		h.mu.Lock()
 		for channel := range h.dirty {
 			wanted := len(h.waiters[channel]) > 0
+			subscribed, asked := known[channel]
 			switch {
-			case wanted && !known[channel]:
+			case wanted && !subscribed:
 				more = append(more, channel)
-			case !wanted && known[channel]:
+			case !wanted && asked:
 				less = append(less, channel)
 			}
 		}
@@ -154,12 +155,12 @@ func (h *hub) subscribe() {
 				delete(known, channel)
 			}
 		}
-		if len(more) > 0 && h.sub.Subscribe(ctx, more...) != nil {
-			h.later(more)
-			continue
-		}
+		failed := len(more) > 0 && h.sub.Subscribe(ctx, more...) != nil
 		for _, channel := range more {
-			known[channel] = true
+			known[channel] = !failed
+		}
+		if failed {
+			h.later(more)
 		}
 	}
 }
