@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"taskbench/worker/pool"
 )
 
 // scaled tells whether the concurrency follows the work.
@@ -73,8 +75,8 @@ func (w *Worker) rescale(most, least int) (Autoscale, error) {
 			b.Max = max(b.Max, least)
 		}
 	}
-	if b.Max < 1 || b.Max < b.Min {
-		return w.bounds, fmt.Errorf("from %d to %d: want a maximum of 1 or more, and not below the minimum", b.Min, b.Max)
+	if places := pool.Most(w.config.Pool); b.Max < 1 || b.Max < b.Min || b.Max > places {
+		return w.bounds, fmt.Errorf("from %d to %d: want a maximum from 1 to %d, and not below the minimum", b.Min, b.Max, places)
 	}
 	w.bounds = b
 	return b, nil

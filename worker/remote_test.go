@@ -181,6 +181,7 @@ func TestAutoscale(t *testing.T) {
 			d.t.Errorf("6 tasks have %d places, want 4", n)
 		}
 		d.says("autoscale", map[string]any{"max": 5, "min": 2}, `\{"ok":"autoscale now max=5 min=2"\}`)
+		d.says("autoscale", map[string]any{"max": 100_000}, `\{"error":"ValueError\(.* from 1 to 16384,.*\)"\}`)
 		d.says("pool_grow", nil, `\{"error":"pool_grow is not supported with autoscale.*"\}`)
 		d.says("stats", nil, `.*"autoscaler":\{"current":\d,"max":5,"min":2,"qty":6\}.*`)
 		pass(2 * scaleLook)

@@ -71,10 +71,15 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	w.watch.turn.Touch()
 	s.add = func(queues []string) error {
 		in, err := s.open(ctx, queues)
-		if err == nil {
-			s.follow(ctx, settle, in)
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil: // nobody waits for new lanes any more
+			in.end()
+			return context.Cause(ctx)
 		}
-		return err
+		s.follow(ctx, settle, in)
+		return nil
 	}
 	queues := w.Queues()
 	var in *intake

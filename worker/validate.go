@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"taskbench/worker/pool"
 	"taskbench/worker/rate"
 	"taskbench/worker/route"
 )
@@ -56,8 +57,8 @@ func (c Config) Validate() error {
 	if c.ETALimit < 0 {
 		wrong("worker_eta_task_limit", "%d is negative; 0 is 20000", c.ETALimit)
 	}
-	if a := c.Autoscale; a != (Autoscale{}) && (a.Min < 0 || a.Max < 1 || a.Max < a.Min || c.Pool == "solo") {
-		wrong("worker_autoscale", "from %d to %d: want two numbers from 0 on, the maximum not below the minimum, and no solo pool", a.Min, a.Max)
+	if a := c.Autoscale; a != (Autoscale{}) && (a.Min < 0 || a.Max < 1 || a.Max < a.Min || a.Max > pool.Most(c.Pool) || c.Pool == "solo") {
+		wrong("worker_autoscale", "from %d to %d: want two numbers from 0 to %d, the maximum not below the minimum, and no solo pool", a.Min, a.Max, pool.Most(c.Pool))
 	}
 	if _, err := rate.Parse(c.RateLimit); err != nil {
 		wrong("task_default_rate_limit", "%v", err)

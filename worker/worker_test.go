@@ -149,3 +149,13 @@ func TestSecondRunIsRefused(t *testing.T) {
 		t.Error("a second Run returned nil")
 	}
 }
+
+// A pool that could never follow its bounds is refused, and not warned of every second.
+func TestAutoscaleBeyondThePool(t *testing.T) {
+	for kind, want := range map[string]bool{"prefork": false, "goroutine": true} {
+		c := Config{Pool: kind, Autoscale: Autoscale{Max: 2000}, Prefetch: 10}.Complete()
+		if err := c.Validate(); (err == nil) != want {
+			t.Errorf("2000 places of pool %s: %v", kind, err)
+		}
+	}
+}

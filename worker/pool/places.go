@@ -7,8 +7,22 @@ import (
 	"sync/atomic"
 )
 
-// mostSlots bounds how many places a pool can have that takes no process for each.
-const mostSlots = 16_384
+// mostSlots bounds how many places a pool can have that takes no process for each, and mostChildren those of prefork.
+const (
+	mostSlots    = 16_384
+	mostChildren = 1024
+)
+
+// Most is how many places the pool of that name can be resized to.
+func Most(name string) int {
+	switch name {
+	case "solo":
+		return 1
+	case "prefork":
+		return mostChildren
+	}
+	return mostSlots
+}
 
 // places are so many tokens, of which every running attempt holds one.
 type places struct {

@@ -6,9 +6,6 @@ import (
 	"syscall"
 )
 
-// mostChildren bounds the places of a prefork pool.
-const mostChildren = 1024
-
 // preforkProcs bounds a child to the processor that runs its task and one that watches its parent: with more, the
 // children of one machine get in each other's way; with one, the watching holds up tasks that are short.
 const preforkProcs = "GOMAXPROCS=2"
