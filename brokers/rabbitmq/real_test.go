@@ -35,15 +35,21 @@ func open(t *testing.T) (brokers.Broker, *amqp.Channel) {
 
 const patience = 30 * time.Second
 
-// Results of a burst that are read slowly are results all the same.
-func TestRepliesAreNotDropped(t *testing.T) {
+// One server does for all: it takes longer to start than they take.
+func TestOnServer(t *testing.T) {
 	if !servertest.Serves() {
 		return
 	}
-	b, _ := open(t)
+	b, behind := open(t)
+	t.Run("replies are not dropped", func(t *testing.T) { replies(t, b) })
+	t.Run("delay binds anew after deletion", func(t *testing.T) { deletion(t, b, behind) })
+}
+
+// Results of a burst that are read slowly are results all the same.
+func replies(t *testing.T, b brokers.Broker) {
 	x := b.(brokers.Exchanger)
-	replies := brokers.Exchange{Name: "replies", Kind: brokers.Direct, Durable: true}
-	sub, err := x.Subscribe(t.Context(), brokers.Binding{Exchange: replies, Key: "mine", Queue: "mine"})
+	from := brokers.Exchange{Name: "replies", Kind: brokers.Direct, Durable: true}
+	sub, err := x.Subscribe(t.Context(), brokers.Binding{Exchange: from, Key: "mine", Queue: "mine"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,11 +74,7 @@ func TestRepliesAreNotDropped(t *testing.T) {
 }
 
 // Where somebody has deleted a queue, and with it what bound it, what is delayed afterwards must arrive again.
-func TestDelayBindsAnewAfterDeletion(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
-	b, behind := open(t)
+func deletion(t *testing.T, b brokers.Broker, behind *amqp.Channel) {
 	delay := func(id string) {
 		t.Helper()
 		m := brokers.Message{Queue: "q", CorrelationID: id}

@@ -90,7 +90,7 @@ func FreePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Start starts a server and waits, half a minute at most, until ready is nil.
+// Start starts a server and waits, for the time of birth at most, until ready is nil.
 func Start(t testing.TB, url string, command func() *exec.Cmd, ready func(ctx context.Context) error) *Server {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "server.log"))
@@ -112,6 +112,9 @@ func Start(t testing.TB, url string, command func() *exec.Cmd, ready func(ctx co
 	return s
 }
 
+// birth bounds the start of a server: Erlang alone takes half a minute on two cores that others keep busy.
+const birth = 2 * time.Minute
+
 // Up starts the server, where it was before.
 func (s *Server) Up(ctx context.Context) error {
 	s.mu.Lock()
@@ -126,7 +129,7 @@ func (s *Server) Up(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
-	return Until(ctx, 30*time.Second, func() error { return s.ready(ctx) })
+	return Until(ctx, birth, func() error { return s.ready(ctx) })
 }
 
 // Kill ends the server with SIGKILL, and returns when it is gone.
