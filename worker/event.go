@@ -27,7 +27,7 @@ const (
 	Started
 	Finished
 	Acked
-	Stored // result visible; this worker stores none, and so never says it
+	Stored // the result is visible; said before Acked, and only with a result backend
 	Returned
 	Malformed
 )

@@ -241,9 +241,7 @@ func (k *keeper) seeOff(c *process) {
 	case <-c.gone:
 	case <-k.closing:
 		c.meant.Store(true)
-		if c.occupied() {
-			c.kill() // with what its tasks have started, which a child that leaves by itself leaves alone
-		}
+		c.cut.Store(c.occupied())
 		c.leash.Close()
 		select {
 		case <-c.gone:

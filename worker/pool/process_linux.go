@@ -27,6 +27,7 @@ type process struct {
 
 	proven  atomic.Bool   // it has finished a job
 	meant   atomic.Bool   // its end is the parent's will, or as configured
+	cut     atomic.Bool   // it was told to leave while it had a job
 	retired chan struct{} // closed when it is to get no more jobs
 
 	writing sync.Mutex
@@ -58,7 +59,7 @@ func (p *process) reap() {
 	for unix.Waitid(unix.P_PID, p.pid(), &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	p.mu.Lock()
-	if info.Code != cldExited {
+	if info.Code != cldExited || p.cut.Load() {
 		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
 	}
 	p.reaped = true
