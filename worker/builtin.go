@@ -73,7 +73,7 @@ func (s *session) attended(ctx context.Context, a *attempt, run canvas.Builtin) 
 	switch {
 	case err == nil:
 		ended = returned(value)
-	case context.Cause(ctx) == ErrStopped && !a.acked: // whatever it made of that, somebody else does it again
+	case errors.Is(context.Cause(ctx), ErrStopped) && !a.acked: // whatever it made of that, somebody else does it again
 		ended = judge(ctx, t, ErrStopped)
 	default:
 		ended = judge(ctx, t, err)
