@@ -68,6 +68,7 @@ func configure(rawURL string, v brokers.Variant) (*goredis.Options, settings, er
 	o.MaxRetries = -1 // a repeated LPUSH would be a second message
 	o.DialerRetries = 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
+	o.Dialer = wrapped(goredis.NewDialer(o))
 	o.Protocol = 2
 	o.PoolSize = 128 // dialled as needed; each watched queue blocks one
 	o.DisableIdentity = true
