@@ -40,7 +40,7 @@ func TestCutAtEveryStep(t *testing.T) {
 				began := time.Now()
 				total, _ := cutTrial{server: s, results: onResults, after: -1}.run(t)
 				random := rand.New(rand.NewPCG(7, uint64(len(name))))
-				for i := range thorough(24, 6) {
+				for i := range thorough(16, 4) {
 					c := cutTrial{server: s, results: onResults, way: i % 2}
 					// As many among the first bytes, where connections are set up, as among the many that follow.
 					// Half of what passed before passes for sure.

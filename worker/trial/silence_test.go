@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,28 @@ func TestSilentLinkToResults(t *testing.T) {
 		t.Errorf("%d reconnects and %d starts, want 0 and 6", st.Reconnects, st.Started)
 	}
 	t.Logf("results were kept %v after the silence fell", time.Since(fell).Round(time.Millisecond))
+}
+
+// A link that is slow is not silent: a message that takes longer than silence may is taken all the same.
+func TestSlowLink(t *testing.T) {
+	for _, s := range servers(t) {
+		t.Run(s.name(), func(t *testing.T) {
+			t.Parallel()
+			queue, b, kept := queueOf(t)+strconv.Itoa(int(time.Now().UnixNano())), s.open(t), results(t)
+			publish(t, b, task(queue, "size", queue, []any{strings.Repeat("x", 10<<20)}, nil))
+			through := s
+			w, at := newWire(t, s.url)
+			w.slow = true
+			through.url = at
+			r := start(t, through, worker.Config{Pool: "goroutine", Concurrency: 1, Queues: []string{queue}}, worker.Options{Results: kept})
+			took := within(t, 40*time.Second, "the large task is done", func() bool {
+				rec, err := kept.Get(context.Background(), queue)
+				return err == nil && rec.State == result.Success
+			})
+			if n := r.Stats().Reconnects; n > 0 {
+				t.Errorf("the worker reconnected %d times", n)
+			}
+			t.Logf("10 MiB took %v", took.Round(time.Millisecond))
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The ways of bytes through a wire.
@@ -24,6 +25,7 @@ type wire struct {
 	left  int // bytes that may still pass that way; below 0 it is not to be cut
 	total [2]int
 	cuts  int
+	slow  bool // a piece takes 20 ms
 }
 
 // newWire stands before the server of a URL, and tells the URL to use.
@@ -79,6 +81,9 @@ func (w *wire) pass(to, from net.Conn, way int) {
 				return
 			}
 			continue // it is swallowed
+		}
+		if w.slow {
+			<-time.After(20 * time.Millisecond)
 		}
 		n, broken := w.count(n, way)
 		if _, failed := to.Write(buf[:n]); failed != nil || err != nil {
