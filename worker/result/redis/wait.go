@@ -128,7 +128,7 @@ func signal(c chan struct{}) {
 // subscribe makes the server's list of channels follow that of the waiters, many at a time.
 func (h *hub) subscribe() {
 	ctx := context.Background() // every step is bounded by patience
-	known := map[string]bool{} // false: asked for in vain, and yet the driver asks for it again with each connection
+	known := map[string]bool{}  // false: asked for in vain, and yet the driver asks for it again with each connection
 	for {
 		select {
 		case <-h.change:
