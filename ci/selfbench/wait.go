@@ -27,7 +27,7 @@ func queueWait(ctx context.Context, _ settings) ([]line, error) {
 }
 
 // waits paces 200 tasks a second for ten seconds into an idle worker of this process.
-func (s site) waits(ctx context.Context) ([]line, error) {
+func (s site) waits(ctx context.Context) (_ []line, err error) {
 	const rate, tasks = 200, 2000
 	const goal = 3 * time.Millisecond
 	var mu sync.Mutex
@@ -50,7 +50,10 @@ func (s site) waits(ctx context.Context) ([]line, error) {
 	working, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(working) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended)
+	}()
 	b, err := s.driver.Open(ctx, s.url, s.variant)
 	if err != nil {
 		return nil, err

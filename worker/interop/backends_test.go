@@ -46,15 +46,18 @@ func (c *court) keptIn(t *testing.T, name, url string) {
 	open(t)
 	workers := map[string]*party{"celery": other.theirs(t, name), "ours": other.ours(t, "prefork", name)}
 	asks := map[string][2]string{
-		"plain":     {`return add.delay(2, 3).get(timeout=20)`, `5`},
-		"error":     {`return caught(lambda: fail.delay("bööm").get(timeout=20))`, `["ValueError", "bööm"]`},
-		"retry":     {`return again.delay(2).get(timeout=20)`, `2`},
-		"traceback": {`r = fail.delay("boom")` + "\n" + `caught(lambda: r.get(timeout=20))` + "\n" + `return "boom" in r.traceback`, `true`},
-		"group":     {`return group(add.s(i, i) for i in range(5)).apply_async().get(timeout=20)`, `[0, 2, 4, 6, 8]`},
-		"chord":     {`return chord(add.s(i, i) for i in range(10))(xsum.s()).get(timeout=40)`, `90`},
+		"plain":     {`return add.delay(2, 3).get(timeout=60)`, `5`},
+		"error":     {`return caught(lambda: fail.delay("bööm").get(timeout=60))`, `["ValueError", "bööm"]`},
+		"retry":     {`return again.delay(2).get(timeout=60)`, `2`},
+		"traceback": {`r = fail.delay("boom")` + "\n" + `caught(lambda: r.get(timeout=60))` + "\n" + `return "boom" in r.traceback`, `true`},
+		"group":     {`return group(add.s(i, i) for i in range(5)).apply_async().get(timeout=60)`, `[0, 2, 4, 6, 8]`},
+		"chord":     {`return chord(add.s(i, i) for i in range(10))(xsum.s()).get(timeout=60)`, `90`},
 	}
 	for whose, p := range workers {
 		for what, a := range asks {
+			if what == "retry" && whose == "celery" && c.Name == "debian" { // 5.2 may show a state beside another's result
+				continue
+			}
 			if what == "chord" && (name == "rpc" || c.Name == "debian") { // there are none; and 5.2 waits in vain for its own worker's
 				continue
 			}

@@ -102,7 +102,7 @@ func TestCeleryDumpsOurEvents(t *testing.T) {
 		if err := dump.Printed(ctx, p.node); err != nil { // a heartbeat: it listens
 			t.Fatal(err)
 		}
-		err = c.ask(ctx, p.queue, p.node, `return add.delay(20, 22).get(timeout=20)`, `42`)
+		err = c.ask(ctx, p.queue, p.node, `return add.delay(20, 22).get(timeout=60)`, `42`)
 		for _, text := range []string{"task received", "task started", "task succeeded"} {
 			if err == nil {
 				err = dump.Printed(ctx, text)

@@ -45,7 +45,7 @@ var commands = []call{
 		})
 	}},
 	{"scheduled", func(ctx context.Context, c *caller) error {
-		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 3 * time.Second})
+		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 15 * time.Second})
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ var commands = []call{
 		return err
 	}},
 	{"revoke", func(ctx context.Context, c *caller) error {
-		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 4 * time.Second})
+		r, err := c.Apply(ctx, "lab.add", []any{1, 1}, nil, message.Options{Countdown: 15 * time.Second})
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ var errHeard = fmt.Errorf("it was heard")
 
 // command gives the worker a command and decodes its answer.
 func (c *caller) command(ctx context.Context, method string, args map[string]any, into any) error {
-	replies, err := control.Send(ctx, c.exchanger, control.Request{Method: method, Args: args, Destination: []string{c.node}, Timeout: 10 * time.Second})
+	replies, err := control.Send(ctx, c.exchanger, control.Request{Method: method, Args: args, Destination: []string{c.node}, Timeout: 30 * time.Second})
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func celeries(t *testing.T) []interop.Celery {
 
 // soon bounds one case.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -40,7 +40,7 @@ func TestMixedWorkers(t *testing.T) {
 			raw, err := c.python.Do(ctx, queue, `
 ids = [who.delay().id for _ in range(TASKS)]
 import collections
-return collections.Counter(value(id, 40) for id in ids)`, map[string]any{"TASKS": tasks})
+return collections.Counter(value(id, 90) for id in ids)`, map[string]any{"TASKS": tasks})
 			if err != nil {
 				return nil, err
 			}
@@ -76,7 +76,7 @@ func TestMixedChord(t *testing.T) {
 		for i := range 5 {
 			judge(t, "mixed chord", c.ask(soon(t), queue, "", `
 body = chain(xsum.s(), add.s(1))
-return value(chord([chain(add.s(i, i), add.s(1)) for i in range(40)])(body).id, 40)`, `1601`))
+return value(chord([chain(add.s(i, i), add.s(1)) for i in range(40)])(body).id, 90)`, `1601`))
 			if t.Failed() {
 				t.Fatalf("round %d", i)
 			}
@@ -92,7 +92,7 @@ func TestKilledWorkersTasksAreDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 		defer cancel()
 		one := c.caller(t, first)
 		var sent []*client.AsyncResult

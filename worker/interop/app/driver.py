@@ -52,10 +52,10 @@ def events(seconds, until, start=lambda: None):
 
 def inspect(node):
     """What one worker tells of itself; it answers within ten seconds."""
-    return app.control.inspect(destination=[node], timeout=10)
+    return app.control.inspect(destination=[node], timeout=30)
 
 
-def wait(condition, seconds=20):
+def wait(condition, seconds=60):
     """The first value of the condition that is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def wait(condition, seconds=20):
     raise TimeoutError("waited %s s in vain" % seconds)
 
 
-def value(id, seconds=20):
+def value(id, seconds=60):
     """The result of a task by its id. Celery 5.2 may wait in vain in get for what somebody else has sent."""
     r = AsyncResult(id)
     wait(r.ready, seconds)
