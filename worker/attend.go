@@ -11,8 +11,12 @@ import (
 	"taskbench/worker/logging"
 )
 
-// farewell is how long the last events of a session may take to be published.
-const farewell = time.Second
+// How long work waits for what goes beside it: for the last events of a session to be published, and for the mailbox
+// to be open before the first task is taken, since who sees a worker expects it to heed a command.
+const (
+	farewell = time.Second
+	greeting = time.Second
+)
 
 // attend publishes events and answers remote control on a connection. What it returns ends both, once it has said that
 // the worker leaves where it does.
@@ -21,13 +25,20 @@ func (w *Worker) attend(ctx context.Context, b brokers.Broker) (leave func(offli
 	if !can {
 		return func(bool) {}
 	}
+	alive := ctx
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // a worker that stops still answers
 	var both sync.WaitGroup
 	if !w.config.Silent {
 		both.Go(func() { w.events.Run(ctx, x) })
 	}
 	if said(w.config.RemoteControl, true) {
-		both.Go(func() { w.answer(ctx, x) })
+		open := make(chan struct{})
+		both.Go(func() { w.answer(ctx, x, sync.OnceFunc(func() { close(open) })) })
+		select {
+		case <-open:
+		case <-time.After(greeting):
+		case <-alive.Done():
+		}
 		if !w.config.WithoutMingle {
 			both.Go(func() { w.mingle(ctx, x) })
 		}
@@ -50,9 +61,10 @@ func (w *Worker) attend(ctx context.Context, b brokers.Broker) (leave func(offli
 	}
 }
 
-// answer serves remote control on one connection, again whenever its mailbox alone was lost.
-func (w *Worker) answer(ctx context.Context, x brokers.Exchanger) {
-	node := &control.Node{Name: w.config.Name, Handlers: w.handlers(), Clock: w.clock, Log: logging.For(w.options.Log, "control")}
+// answer serves remote control on one connection, again whenever its mailbox alone was lost, and calls ready each time
+// that commands are heard.
+func (w *Worker) answer(ctx context.Context, x brokers.Exchanger, ready func()) {
+	node := &control.Node{Name: w.config.Name, Handlers: w.handlers(), Clock: w.clock, Log: logging.For(w.options.Log, "control"), Ready: ready}
 	for ctx.Err() == nil {
 		if err := node.Serve(ctx, x); err != nil && ctx.Err() == nil {
 			w.log.Warn("no remote control: it is tried again", "worker", w.config.Name, "err", err)

@@ -262,3 +262,37 @@ func TestEvents(t *testing.T) {
 		}
 	})
 }
+
+// Who is told that the worker is ready can tell it something: a broadcast that comes before the mailbox is open would
+// be lost.
+func TestReadyWorkersHearCommands(t *testing.T) {
+	const rounds = 50
+	heard := 0
+	for range rounds {
+		synctest.Test(t, func(t *testing.T) {
+			e := memorybroker.New()
+			defer e.Close()
+			b := e.Broker()
+			defer b.Close()
+			w := runWith(t, Config{Name: "w@h", Pool: "goroutine", Concurrency: 1}, Options{Driver: inside(e), Ready: func() {
+				b := e.Broker()
+				defer b.Close()
+				m := brokers.Message{
+					Body:        []byte(`{"method": "revoke", "arguments": {"task_id": "early"}, "destination": ["w@h"]}`),
+					ContentType: "application/json", ContentEncoding: "utf-8",
+				}
+				if err := b.(brokers.Exchanger).Route(t.Context(), brokers.Exchange{Name: "celery.pidbox", Kind: brokers.Fanout}, "", m); err != nil {
+					t.Error(err)
+				}
+			}})
+			synctest.Wait()
+			if w.revoked.Has("early") {
+				heard++
+			}
+			w.stop()
+		})
+	}
+	if heard != rounds {
+		t.Errorf("%d of %d commands to workers that were ready were heard", heard, rounds)
+	}
+}

@@ -35,6 +35,7 @@ type Node struct {
 	Log       *slog.Logger  // nil: slog.Default()
 	Namespace string        // Celery's control_exchange; "" is celery
 	Patience  time.Duration // of one handler, and of sending its answer; 0 is three seconds
+	Ready     func()        // called by Serve once commands are heard; nil: nobody waits
 
 	counts [5]atomic.Int64
 	hung   sync.Map // method of a handler that was given up and has not returned
@@ -74,6 +75,9 @@ func (n *Node) Serve(ctx context.Context, x brokers.Exchanger) error {
 			return nil
 		}
 		return fmt.Errorf("open the mailbox of %s: %w", n.Name, err)
+	}
+	if n.Ready != nil {
+		n.Ready()
 	}
 	work := make(chan request, backlog)
 	var worker sync.WaitGroup
