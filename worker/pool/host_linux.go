@@ -197,7 +197,23 @@ func (h *host) abandon(s *chair) bool {
 	}
 	_ = h.write(appendCancel(nil, s.index, attempt, causeHardLimit)) // a lost child needs no telling
 	h.retire()
+	time.AfterFunc(heed, h.unblock)
 	return true
+}
+
+// unblock kills a retired child that has not begun what it was sent before: the abandoned attempt then is one that
+// lets nothing else run, and those jobs would wait for ever. They are begun in another child.
+func (h *host) unblock() {
+	h.mu.Lock()
+	stuck := false
+	for _, s := range h.waiting {
+		stuck = stuck || s != nil && s.running && s.note.taken.Load() != s.count
+	}
+	h.mu.Unlock()
+	if stuck {
+		h.pool.settings.Log.Warn("green child killed: an abandoned task lets no other begin", "pid", h.pid())
+		h.kill()
+	}
 }
 
 // revoke has the context of an attempt end.

@@ -53,7 +53,11 @@ func TestParentIsKilled(t *testing.T) {
 				}
 				x.Config.HardLimit = time.Second // which ends the task that was held
 				launch(t, s, x, nil)
-				back := within(t, 20*time.Second, "another worker has done the work", func() bool { return len(noted(t, file)) >= 3 && leftIn(t, b, queue) == 0 })
+				want := 3
+				if pool == "green" && what == "burn" {
+					want = 0 // those that run beside it stand still, too, until the limit ends them
+				}
+				back := within(t, 20*time.Second, "another worker has done the work", func() bool { return len(noted(t, file)) >= want && leftIn(t, b, queue) == 0 })
 				t.Logf("%d children were gone after %v, the work was done after %v", len(pids), gone.Round(time.Millisecond), back.Round(time.Millisecond))
 			})
 		}
