@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"taskbench/brokers"
@@ -94,7 +95,7 @@ func (l *local) Delay(ctx context.Context, m brokers.Message, until time.Time) e
 func (r *remote) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
 	data, err := appendName(nil, m.Queue)
 	if err == nil {
-		data = binary.BigEndian.AppendUint64(data, uint64(until.UnixNano()))
+		data = binary.BigEndian.AppendUint64(data, uint64(nanoseconds(until)))
 		data, err = envelope.Append(data, m)
 	}
 	if err == nil && len(data) > largest-frameHeader {
@@ -111,6 +112,14 @@ func (r *remote) Delay(ctx context.Context, m brokers.Message, until time.Time) 
 		return fmt.Errorf("delay a message of %s: %w", m.Queue, err)
 	}
 	return nil
+}
+
+// nanoseconds since 1970, as many as there can be for a time beyond: 2262 is as far away as never.
+func nanoseconds(t time.Time) int64 {
+	if t.Year() > 2261 {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // delay carries out a request of a client.

@@ -142,7 +142,8 @@ func (a *arena) judge(t *testing.T, in input, id string) {
 	if limit == 0 {
 		limit = 5 * time.Second
 	}
-	before, aside := in.fate.count(a.worker.Stats()), a.dead(t)
+	// What waits in the worker is there to stay.
+	before, aside, stays := in.fate.count(a.worker.Stats()), a.dead(t), leftIn(t, a.broker, a.queue)
 	good := uint64(0)
 	if in.fate.name == done.name {
 		good = 1 // counts as well
@@ -160,7 +161,7 @@ func (a *arena) judge(t *testing.T, in input, id string) {
 		t.Errorf("%d messages are kept aside, want %d as before", n, aside)
 	}
 	if in.fate.name != waiting.name {
-		within(t, limit, "the queue is empty", func() bool { return leftIn(t, a.broker, a.queue) == 0 })
+		within(t, limit, "nothing more is in the queue", func() bool { return leftIn(t, a.broker, a.queue) == stays })
 	}
 	if _, ok := comes(limit, func() bool { return a.state(t, id) == in.fate.state }); !ok {
 		t.Errorf("its result is %s, want %s", a.state(t, id), in.fate.state)
