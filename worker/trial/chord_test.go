@@ -55,7 +55,7 @@ func TestResultLostWithItsChild(t *testing.T) {
 				m := task(queue, "note", id, []any{0}, map[string]any{"file": file})
 				out := s.open(t)
 				publish(t, out, m)
-				within(t, 10*time.Second, "the queue is empty", func() bool { return leftIn(t, out, queue) == 0 && w.Stats().InHand == 0 })
+				within(t, time.Minute, "the queue is empty", func() bool { return leftIn(t, out, queue) == 0 && w.Stats().InHand == 0 })
 				if got := noted(t, file); len(got) != runs {
 					t.Errorf("it ran %d times, want %d", len(got), runs)
 				}
@@ -121,7 +121,7 @@ func (c chordTrial) run(t *testing.T) (found []string) {
 		t.Fatal(err)
 	}
 	quiet := 0
-	if _, ok := comes(40*time.Second, func() bool {
+	if _, ok := comes(time.Minute, func() bool {
 		if leftIn(t, b, queue) > 0 || w.Stats().InHand > 0 {
 			quiet = 0
 			return false

@@ -90,7 +90,7 @@ func (c cutTrial) run(t *testing.T) (total [2]int, cuts int) {
 	}
 	w.cutAfter(c.after, c.way)
 	r := start(t, s, worker.Config{Pool: "goroutine", Concurrency: 4, Prefetch: 8, Queues: []string{queue}}, o)
-	within(t, 25*time.Second, "all is done and settled", func() bool {
+	within(t, time.Minute, "all is done and settled", func() bool {
 		return leftIn(t, b, queue) == 0 && r.Stats().InHand == 0 && len(noted(t, file)) >= len(want)
 	})
 	runs := map[string]int{}
@@ -119,7 +119,7 @@ func (c cutTrial) run(t *testing.T) (total [2]int, cuts int) {
 	}
 	id := queue + ".after"
 	publish(t, b, task(queue, "note", id, []any{0}, notes))
-	within(t, 10*time.Second, "the worker goes on", func() bool {
+	within(t, time.Minute, "the worker goes on", func() bool {
 		lines := noted(t, file)
 		return len(lines) > 0 && lines[len(lines)-1] == id
 	})

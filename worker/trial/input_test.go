@@ -140,7 +140,7 @@ func (a *arena) judge(t *testing.T, in input, id string) {
 	}()
 	limit := in.limit
 	if limit == 0 {
-		limit = 5 * time.Second
+		limit = time.Minute
 	}
 	// What waits in the worker is there to stay.
 	before, aside, stays := in.fate.count(a.worker.Stats()), a.dead(t), leftIn(t, a.broker, a.queue)
@@ -166,7 +166,7 @@ func (a *arena) judge(t *testing.T, in input, id string) {
 	if _, ok := comes(limit, func() bool { return a.state(t, id) == in.fate.state }); !ok {
 		t.Errorf("its result is %s, want %s", a.state(t, id), in.fate.state)
 	}
-	if _, ok := comes(5*time.Second, func() bool { return a.event(id) == in.fate.event }); !ok {
+	if _, ok := comes(time.Minute, func() bool { return a.event(id) == in.fate.event }); !ok {
 		t.Errorf("its last event is %q, want %q", a.event(id), in.fate.event)
 	}
 }

@@ -37,7 +37,7 @@ func TestParentIsKilled(t *testing.T) {
 				p := launch(t, s, x, nil)
 				publish(t, b, task(queue, what, queue+".held", []any{60_000}, nil))
 				var pids []int
-				within(t, 10*time.Second, "the task runs", func() bool {
+				within(t, time.Minute, "the task runs", func() bool {
 					pids = children(p.pid())
 					return len(pids) > 0 && leftIn(t, b, queue) > 0 && (what == "wait" || slices.ContainsFunc(pids, busy))
 				})
@@ -57,7 +57,7 @@ func TestParentIsKilled(t *testing.T) {
 				if pool == "green" && what == "burn" {
 					want = 0 // those that run beside it stand still, too, until the limit ends them
 				}
-				back := within(t, 20*time.Second, "another worker has done the work", func() bool { return len(noted(t, file)) >= want && leftIn(t, b, queue) == 0 })
+				back := within(t, time.Minute, "another worker has done the work", func() bool { return len(noted(t, file)) >= want && leftIn(t, b, queue) == 0 })
 				t.Logf("%d children were gone after %v, the work was done after %v", len(pids), gone.Round(time.Millisecond), back.Round(time.Millisecond))
 			})
 		}
@@ -91,18 +91,18 @@ func TestChildThatHeedsNothing(t *testing.T) {
 			}
 			took := time.Since(began)
 			rec, err := r.Get(t.Context(), id)
-			within(t, time.Second, "the failure is stored", func() bool {
+			within(t, time.Minute, "the failure is stored", func() bool {
 				rec, err = r.Get(t.Context(), id)
 				return err != nil || rec.State == result.Failure
 			})
 			if err != nil || rec.Exception == nil || rec.Exception.Type != "TimeLimitExceeded" {
 				t.Errorf("its result is %+v (%v)", rec, err)
 			}
-			within(t, 5*time.Second, "its child is replaced", func() bool {
+			within(t, time.Minute, "its child is replaced", func() bool {
 				now := w.Stats().Children
 				return len(now) == 2 && !slices.Equal(now, before)
 			})
-			if took < limit || took > limit+time.Second {
+			if took < limit || took > limit+3*time.Second {
 				t.Errorf("it ended after %v, and %v is the limit", took, limit)
 			}
 			t.Logf("ended after %v, with %d others done meanwhile", took.Round(time.Millisecond), others)
@@ -144,7 +144,7 @@ func TestRevocationsOutliveTheWorker(t *testing.T) {
 			p := launch(t, s, x, nil)
 			id := fmt.Sprintf("%s.%d", queue, time.Now().UnixNano())
 			var replies map[string]json.RawMessage
-			within(t, 10*time.Second, "the worker answers", func() (answered bool) {
+			within(t, time.Minute, "the worker answers", func() (answered bool) {
 				var err error
 				replies, err = control.Send(t.Context(), b.(brokers.Exchanger), control.Request{
 					Method: "revoke", Args: map[string]any{"task_id": []string{id}}, Destination: []string{queue},
@@ -154,11 +154,11 @@ func TestRevocationsOutliveTheWorker(t *testing.T) {
 			if err := p.cmd.Process.Signal(end); err != nil {
 				t.Fatal(err)
 			}
-			p.ends(t, 10*time.Second)
+			p.ends(t, 30*time.Second)
 			publish(t, b, task(queue, "note", id, []any{0}, map[string]any{"file": file}))
 			launch(t, s, x, nil)
 			publish(t, b, task(queue, "note", id+".next", []any{0}, map[string]any{"file": file}))
-			within(t, 15*time.Second, "the queue is empty", func() bool { return leftIn(t, b, queue) == 0 })
+			within(t, time.Minute, "the queue is empty", func() bool { return leftIn(t, b, queue) == 0 })
 			if got := noted(t, file); len(got) != 1 || got[0] != id+".next" {
 				t.Errorf("%q ran, want the task that is not revoked alone", got)
 			}
@@ -185,15 +185,15 @@ func TestWarmStopWithADeadline(t *testing.T) {
 				for i := range 7 {
 					publish(t, b, task(queue, "wait", fmt.Sprintf("%s.%d", queue, i), []any{60_000}, nil))
 				}
-				within(t, 10*time.Second, "the first task is done, and more are running", func() bool { return len(noted(t, file)) == 1 })
+				within(t, time.Minute, "the first task is done, and more are running", func() bool { return len(noted(t, file)) == 1 })
 				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
-				took := p.ends(t, grace+4*time.Second)
+				took := p.ends(t, grace+20*time.Second)
 				if p.err != nil {
 					t.Errorf("it ended with %v", p.err)
 				}
-				back := within(t, time.Second, "all 7 are ready", func() bool {
+				back := within(t, time.Minute, "all 7 are ready", func() bool {
 					ready, unacked, err := b.(brokers.Inspector).Depth(t.Context(), queue)
 					return err == nil && ready == 7 && unacked <= 0
 				})

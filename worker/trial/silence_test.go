@@ -31,11 +31,11 @@ func TestSilentLink(t *testing.T) {
 				notes := map[string]any{"file": file}
 				id := func(i int) string { return fmt.Sprintf("%s.%d", queue, i) }
 				publish(t, b, task(queue, "note", id(0), []any{0}, notes))
-				within(t, 10*time.Second, "the first task is done", func() bool { return r.Stats().Succeeded == 1 && r.Stats().InHand == 0 })
+				within(t, time.Minute, "the first task is done", func() bool { return r.Stats().Succeeded == 1 && r.Stats().InHand == 0 })
 				for i := 1; i <= 8; i++ { // two of them run, two are held, and four wait
 					publish(t, b, task(queue, "note", id(i), []any{1500}, notes))
 				}
-				within(t, 10*time.Second, "tasks run", func() bool { return r.Stats().InHand >= 2 })
+				within(t, time.Minute, "tasks run", func() bool { return r.Stats().InHand >= 2 })
 				if n := w.silence(); n == 0 {
 					t.Fatal("there was no connection to fall silent")
 				}
@@ -43,7 +43,7 @@ func TestSilentLink(t *testing.T) {
 				took := within(t, noticed, "the silence is noticed", func() bool { return r.Stats().Reconnects > 0 })
 				within(t, noticed, "the worker is connected anew", func() bool { return r.Stats().Connected })
 				publish(t, b, task(queue, "note", id(9), []any{0}, notes))
-				within(t, 20*time.Second, "all is done and settled", func() bool {
+				within(t, time.Minute, "all is done and settled", func() bool {
 					return leftIn(t, b, queue) == 0 && r.Stats().InHand == 0 && len(noted(t, file)) >= 10
 				})
 				runs := map[string]int{}
@@ -81,7 +81,7 @@ func TestSilentLinkToResults(t *testing.T) {
 		return rec.State
 	}
 	publish(t, b, task(queue, "echo", queue+".before", []any{1}, nil))
-	within(t, 10*time.Second, "a first result is kept", func() bool { return state(queue+".before") == result.Success })
+	within(t, time.Minute, "a first result is kept", func() bool { return state(queue+".before") == result.Success })
 	if n := w.silence(); n == 0 {
 		t.Fatal("there was no connection to fall silent")
 	}
@@ -92,7 +92,7 @@ func TestSilentLinkToResults(t *testing.T) {
 	quiet := task(queue, "noop", queue+".quiet", nil, nil)
 	quiet.Headers["ignore_result"] = true
 	publish(t, b, quiet)
-	within(t, 2*time.Second, "the task without a result is done meanwhile", func() bool { return r.Stats().InHand == 4 && r.Stats().Succeeded == 6 })
+	within(t, time.Minute, "the task without a result is done meanwhile", func() bool { return r.Stats().InHand == 4 && r.Stats().Succeeded == 6 })
 	within(t, noticed, "all results are kept", func() bool {
 		for i := range 4 {
 			if state(fmt.Sprintf("%s.%d", queue, i)) != result.Success {
@@ -101,7 +101,7 @@ func TestSilentLinkToResults(t *testing.T) {
 		}
 		return true
 	})
-	within(t, 5*time.Second, "all is settled", func() bool { return leftIn(t, b, queue) == 0 })
+	within(t, time.Minute, "all is settled", func() bool { return leftIn(t, b, queue) == 0 })
 	if st := r.Stats(); st.Reconnects != 0 || st.Started != 6 {
 		t.Errorf("%d reconnects and %d starts, want 0 and 6", st.Reconnects, st.Started)
 	}
@@ -120,7 +120,7 @@ func TestSlowLink(t *testing.T) {
 			w.slow = true
 			through.url = at
 			r := start(t, through, worker.Config{Pool: "goroutine", Concurrency: 1, Queues: []string{queue}}, worker.Options{Results: kept})
-			took := within(t, 40*time.Second, "the large task is done", func() bool {
+			took := within(t, time.Minute, "the large task is done", func() bool {
 				rec, err := kept.Get(context.Background(), queue)
 				return err == nil && rec.State == result.Success
 			})
