@@ -57,8 +57,8 @@ func inputs() []input {
 		{name: "plain text that is said to be compressed", fate: spoilt, put: header("compression", "application/x-gzip")},
 		{name: "an unknown compression", fate: spoilt, put: header("compression", "application/x-wat")},
 		{name: "a compression that is a number", fate: spoilt, put: header("compression", 7)},
-		{name: "what unpacks to 1 GiB", fate: spoilt, put: changed(func(m *brokers.Message) {
-			m.Headers["compression"], m.Body = "application/x-gzip", bomb(1<<30)
+		{name: "what unpacks to far too much", fate: spoilt, put: changed(func(m *brokers.Message) {
+			m.Headers["compression"], m.Body = "application/x-gzip", bomb(thorough(1<<30, 160<<20))
 		}), limit: 20 * time.Second},
 	}
 	in = append(in, embeds()...)

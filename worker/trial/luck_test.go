@@ -184,11 +184,15 @@ func TestWarmStopWithADeadline(t *testing.T) {
 				const grace = time.Second
 				queue, file, b := queueOf(t), tempFile(t), s.open(t)
 				p := launch(t, s, setting{Config: worker.Config{Pool: pool, Concurrency: 2, Queues: []string{queue}, Prefetch: 6, Grace: grace}}, nil)
-				publish(t, b, task(queue, "note", queue+".quick", []any{500}, map[string]any{"file": file}))
+				publish(t, b, task(queue, "note", queue+".quick", []any{0}, map[string]any{"file": file}))
+				within(t, 10*time.Second, "the first task is done", func() bool { return len(noted(t, file)) == 1 })
 				for i := range 7 {
 					publish(t, b, task(queue, "wait", fmt.Sprintf("%s.%d", queue, i), []any{60_000}, nil))
 				}
-				within(t, time.Minute, "the first task is done, and more are running", func() bool { return len(noted(t, file)) == 1 })
+				within(t, 10*time.Second, "the worker has its hands full", func() bool {
+					ready, _, err := b.(brokers.Inspector).Depth(t.Context(), queue)
+					return err == nil && ready == 1
+				})
 				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
