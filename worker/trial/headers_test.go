@@ -99,3 +99,30 @@ func TestResultsAreDown(t *testing.T) {
 	}
 	t.Logf("results were kept %v after their server was back", took.Round(time.Millisecond))
 }
+
+// TestHugeBody: a body of 100 MiB is run like any other, and what comes after it, too. It has a queue and a worker of
+// its own: on a busy machine its way alone takes a while.
+func TestHugeBody(t *testing.T) {
+	for _, s := range servers(t) {
+		t.Run(s.name(), func(t *testing.T) {
+			queue, b, kept := fmt.Sprintf("%s.%d", queueOf(t), time.Now().UnixNano()), s.open(t), results(t)
+			w := start(t, s, worker.Config{Pool: "prefork", Concurrency: 2, Queues: []string{queue}}, worker.Options{Results: kept})
+			m := task(queue, "size", queue, []any{strings.Repeat("x", thorough(100, 10)<<20)}, nil)
+			began := time.Now()
+			if err := b.Publish(t.Context(), m); err != nil {
+				t.Logf("published again, since nobody knows whether it was: %v", err)
+				publish(t, b, m)
+			}
+			publish(t, b, task(queue, "echo", queue+".next", []any{1}, nil))
+			within(t, time.Minute, "both tasks are done", func() bool {
+				for _, id := range []string{queue, queue + ".next"} {
+					if r, err := kept.Get(context.Background(), id); err != nil || r.State != result.Success {
+						return false
+					}
+				}
+				return true
+			})
+			t.Logf("both were done after %v, with %d reconnects", time.Since(began).Round(time.Millisecond), w.Stats().Reconnects)
+		})
+	}
+}

@@ -15,7 +15,6 @@ import (
 // inputs are what other clients, other versions and accidents may leave in a queue.
 func inputs() []input {
 	in := []input{
-		{name: "a body of 100 MiB", fate: done, put: body("size", `[["`+strings.Repeat("x", thorough(100, 10)<<20)+`"], {}, null]`), limit: time.Minute},
 		{name: "arrays nested 100,000 deep", fate: spoilt, put: body("noop", `[[`+nested(100_000)+`], {}, null]`)},
 		{name: "objects nested 100,000 deep", fate: spoilt, put: body("noop", `[[], `+strings.Repeat(`{"a":`, 100_000)+"1"+strings.Repeat("}", 100_000)+`, null]`)},
 		{name: "100,000 open brackets", fate: spoilt, put: body("noop", strings.Repeat("[", 100_000))},
