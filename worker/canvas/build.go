@@ -104,6 +104,9 @@ func chunked(s Signature) Signature {
 	if err != nil || !ok || n < 1 {
 		return s.fail(fmt.Errorf("%w: %s without a list and a size", ErrSignature, taskChunks))
 	}
+	if _, err := Parse(s.Kwargs["task"]); err != nil {
+		return s.fail(fmt.Errorf("%s: what is to be called: %w", taskChunks, err))
+	}
 	g := Signature{Task: taskGroup, Kind: KindGroup, Options: s.Options}
 	for len(items) > 0 {
 		cut := min(n, len(items))

@@ -102,6 +102,7 @@ func FuzzSignature(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"task": "a", "args": [NaN], "options": {"chain": [{"task": "b"}], "link": {"task": "c"}}}`))
+	f.Add([]byte(`{"task": "celery.chunks", "kwargs": {"it": [[]], "n": 1}}`)) // names nothing to be called
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		s, err := Parse(raw)
 		if err != nil {
