@@ -24,7 +24,7 @@ func (w *Worker) handlers() map[string]control.Handler {
 		"registered":                w.remoteRegistered,
 		"active_queues":             func(context.Context, args) (any, error) { return w.remoteQueues(), nil },
 		"stats":                     func(context.Context, args) (any, error) { return w.remoteStats(), nil },
-		"report":                    func(context.Context, args) (any, error) { return ok(w.remoteReport()), nil },
+		"report":                    func(context.Context, args) (any, error) { return control.OK("%s", w.remoteReport()), nil },
 		"conf":                      func(context.Context, args) (any, error) { return w.remoteConf() },
 		"revoked":                   func(context.Context, args) (any, error) { return w.revoked.IDs(), nil },
 		"memsample":                 func(context.Context, args) (any, error) { return memSample(), nil },
@@ -49,39 +49,21 @@ func (w *Worker) handlers() map[string]control.Handler {
 
 type args = map[string]json.RawMessage
 
-func ok(text string) map[string]string      { return map[string]string{"ok": text} }
-func refused(text string) map[string]string { return map[string]string{"error": text} }
-
-// arg decodes an argument; one that is absent or null leaves into alone.
-func arg(a args, name string, into any) error {
-	raw, there := a[name]
-	if !there || string(raw) == "null" {
-		return nil
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return control.Raise("TypeError", "argument %s: %v", name, err)
-	}
-	return nil
-}
-
-// list is an argument that is one text or a list of them.
+// list is an argument that is one text or a list of them; none is no list.
 func list(a args, name string) ([]string, error) {
-	var one string
-	if json.Unmarshal(a[name], &one) == nil && one != "" {
-		return []string{one}, nil
+	if raw, there := a[name]; !there || string(raw) == "null" || string(raw) == `""` {
+		return nil, nil
 	}
-	var many []string
-	err := arg(a, name, &many)
-	return many, err
+	return control.Strings(a, name)
 }
 
 // remoteRevoke has tasks not be run, and ends those that are running where that is asked for.
 func (w *Worker) remoteRevoke(_ context.Context, a args) (any, error) {
 	ids, err := list(a, "task_id")
-	var terminate bool
-	if err == nil {
-		err = arg(a, "terminate", &terminate)
+	if err != nil {
+		return nil, err
 	}
+	terminate, err := control.Arg(a, "terminate", false)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +75,7 @@ func (w *Worker) remoteRevoke(_ context.Context, a args) (any, error) {
 	for i, id := range ids {
 		quoted[i] = "'" + id + "'"
 	}
-	return ok("tasks {" + strings.Join(quoted, ", ") + "} flagged as revoked"), nil
+	return control.OK("tasks {%s} flagged as revoked", strings.Join(quoted, ", ")), nil
 }
 
 func (w *Worker) remoteTerminate(_ context.Context, a args) (any, error) {
@@ -113,9 +95,9 @@ func (w *Worker) terminate(a args, ids []string) (any, error) {
 	}
 	ended := w.kill(sig, func(at *attempt) bool { return slices.Contains(ids, at.key.id) })
 	if len(ended) == 0 {
-		return ok("terminate: tasks unknown"), nil
+		return control.OK("terminate: tasks unknown"), nil
 	}
-	return ok("terminate: " + strings.Join(ended, ", ")), nil
+	return control.OK("terminate: %s", strings.Join(ended, ", ")), nil
 }
 
 // kill ends the running attempts that are meant, and returns their tasks.
@@ -147,8 +129,8 @@ func signalOf(a args) (syscall.Signal, error) {
 	if json.Unmarshal(a["signal"], &n) == nil && n > 0 {
 		return syscall.Signal(n), nil
 	}
-	var name string
-	if err := arg(a, "signal", &name); err != nil {
+	name, err := control.Arg(a, "signal", "")
+	if err != nil {
 		return 0, err
 	}
 	if name == "" {
@@ -163,12 +145,12 @@ func signalOf(a args) (syscall.Signal, error) {
 
 // remoteRevokeStamps has the tasks not be run that are stamped with one of the values.
 func (w *Worker) remoteRevokeStamps(_ context.Context, a args) (any, error) {
-	var raw map[string]json.RawMessage
-	var terminate bool
-	if err := arg(a, "headers", &raw); err != nil {
+	raw, err := control.Arg(a, "headers", args{})
+	if err != nil {
 		return nil, err
 	}
-	if err := arg(a, "terminate", &terminate); err != nil {
+	terminate, err := control.Arg(a, "terminate", false)
+	if err != nil {
 		return nil, err
 	}
 	headers, texts := map[string][]string{}, []string{}
@@ -186,20 +168,20 @@ func (w *Worker) remoteRevokeStamps(_ context.Context, a args) (any, error) {
 		w.log.Error("revoked stamps are known until the worker ends, and no longer", "worker", w.config.Name, "err", err)
 	}
 	if !terminate {
-		return ok(said + ", but not terminated"), nil
+		return control.OK("%s, but not terminated", said), nil
 	}
 	sig, err := signalOf(a)
 	if err != nil {
 		return nil, err
 	}
 	w.kill(sig, func(at *attempt) bool { return w.revoked.HasStamp(at.job.Task.Message.Headers) })
-	return ok(said), nil
+	return control.OK("%s", said), nil
 }
 
 // remoteRateLimit paces a task anew.
 func (w *Worker) remoteRateLimit(_ context.Context, a args) (any, error) {
-	var name string
-	if err := arg(a, "task_name", &name); err != nil {
+	name, err := control.Arg(a, "task_name", "")
+	if err != nil {
 		return nil, err
 	}
 	text := strings.Trim(string(a["rate_limit"]), `"`)
@@ -208,35 +190,40 @@ func (w *Worker) remoteRateLimit(_ context.Context, a args) (any, error) {
 	}
 	limit, err := rate.Parse(text)
 	if err != nil {
-		return refused("Invalid rate limit string: ValueError('" + text + "')"), nil
+		return control.Refused("Invalid rate limit string: ValueError('%s')", text), nil
 	}
 	t := w.tasks[name]
 	if t == nil {
-		return refused("unknown task"), nil
+		return control.Refused("unknown task"), nil
 	}
 	t.setRate(limit)
 	if limit == 0 {
-		return ok("rate limit disabled successfully"), nil
+		return control.OK("rate limit disabled successfully"), nil
 	}
-	return ok("new rate limit set successfully"), nil
+	return control.OK("new rate limit set successfully"), nil
 }
 
 // remoteTimeLimit sets the time limits of a task, for the attempts that begin from now on.
 func (w *Worker) remoteTimeLimit(_ context.Context, a args) (any, error) {
-	var name string
-	var soft, hard float64
-	for key, into := range map[string]any{"task_name": &name, "soft": &soft, "hard": &hard} {
-		if err := arg(a, key, into); err != nil {
-			return nil, err
-		}
+	name, err := control.Arg(a, "task_name", "")
+	if err != nil {
+		return nil, err
+	}
+	soft, err := control.Arg(a, "soft", 0.0)
+	if err != nil {
+		return nil, err
+	}
+	hard, err := control.Arg(a, "hard", 0.0)
+	if err != nil {
+		return nil, err
 	}
 	t := w.tasks[name]
 	if t == nil {
-		return refused("unknown task"), nil
+		return control.Refused("unknown task"), nil
 	}
 	if soft < 0 || hard < 0 || soft > 1e9 || hard > 1e9 {
 		return nil, control.Raise("ValueError", "a time limit is a number of seconds from 0 on")
 	}
 	t.setLimits(seconds(soft), seconds(hard))
-	return ok("time limits set successfully"), nil
+	return control.OK("time limits set successfully"), nil
 }

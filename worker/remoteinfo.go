@@ -65,40 +65,19 @@ func (w *Worker) active() []sight {
 	return slices.DeleteFunc(w.see(), func(s sight) bool { return s.stage != begun })
 }
 
-// An info is Celery's form of a request.
-type info struct {
-	ID           string         `json:"id"`
-	Name         string         `json:"name"`
-	Args         any            `json:"args"`
-	Kwargs       any            `json:"kwargs"`
-	Type         string         `json:"type"`
-	Hostname     string         `json:"hostname"`
-	TimeStart    *control.Float `json:"time_start"`
-	Acknowledged bool           `json:"acknowledged"`
-	Delivery     deliveryInfo   `json:"delivery_info"`
-	WorkerPID    *int           `json:"worker_pid"`
-}
-
-type deliveryInfo struct {
-	Exchange    string `json:"exchange"`
-	RoutingKey  string `json:"routing_key"`
-	Priority    uint8  `json:"priority"`
-	Redelivered bool   `json:"redelivered"`
-}
-
 // info describes an attempt; safe shows its arguments as text.
-func (w *Worker) info(s sight, safe bool) info {
+func (w *Worker) info(s sight, safe bool) control.TaskInfo {
 	t := &s.task
-	i := info{
+	i := control.TaskInfo{
 		ID: t.ID, Name: t.Name, Type: t.Name, Hostname: w.config.Name, Args: []any{}, Kwargs: map[string]any{},
-		Delivery: deliveryInfo{RoutingKey: t.Message.Queue, Priority: t.Message.Priority, Redelivered: s.again},
+		DeliveryInfo: control.DeliveryInfo{RoutingKey: t.Message.Queue, Priority: int(t.Message.Priority), Redelivered: &s.again},
 	}
 	if shadow, ok := t.Message.Headers["shadow"].(string); ok && shadow != "" {
 		i.Name = shadow
 	}
 	if s.stage == begun {
-		started, pid := control.Float(float64(s.since.UnixMicro())/1e6), w.pid
-		i.TimeStart, i.WorkerPID, i.Acknowledged = &started, &pid, s.early
+		pid := w.pid
+		i.TimeStart, i.WorkerPID, i.Acknowledged = control.UnixTime(s.since), &pid, s.early
 	}
 	if safe {
 		i.Args, i.Kwargs = reprsOf(t)
@@ -137,9 +116,9 @@ func plainJSON(raw json.RawMessage) json.RawMessage {
 }
 
 // infos describes those attempts that are meant.
-func (w *Worker) infos(a args, meant func(sight) bool) []info {
+func (w *Worker) infos(a args, meant func(sight) bool) []control.TaskInfo {
 	safe := string(a["safe"]) == "true"
-	all := []info{}
+	all := []control.TaskInfo{}
 	for _, s := range w.see() {
 		if meant(s) {
 			all = append(all, w.info(s, safe))
@@ -157,16 +136,11 @@ func (w *Worker) remoteReserved(a args) any {
 }
 
 func (w *Worker) remoteScheduled(a args) any {
-	type entry struct {
-		ETA      string `json:"eta"`
-		Priority int    `json:"priority"`
-		Request  info   `json:"request"`
-	}
-	all := []entry{}
+	all := []control.Scheduled{}
 	sights := slices.DeleteFunc(w.see(), func(s sight) bool { return s.stage != waiting })
 	slices.SortFunc(sights, func(x, y sight) int { return x.task.ETA.Compare(y.task.ETA) })
 	for _, s := range sights {
-		all = append(all, entry{message.FormatTime(s.task.ETA.UTC()), 6, w.info(s, string(a["safe"]) == "true")})
+		all = append(all, control.Scheduled{ETA: message.FormatTime(s.task.ETA.UTC()), Priority: 6, Request: w.info(s, string(a["safe"]) == "true")})
 	}
 	return all
 }
@@ -176,20 +150,20 @@ func (w *Worker) remoteQuery(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := map[string][]any{}
+	found := map[string]control.Found{}
 	for _, s := range w.see() {
 		if !slices.Contains(ids, s.task.ID) {
 			continue
 		}
 		state := map[int32]string{begun: "active", reserved: "reserved", queued: "reserved", waiting: "ready"}[s.stage]
-		found[s.task.ID] = []any{state, w.info(s, false)}
+		found[s.task.ID] = control.Found{State: state, Info: w.info(s, false)}
 	}
 	return found, nil
 }
 
 func (w *Worker) remoteRegistered(_ context.Context, a args) (any, error) {
-	var builtins bool
-	if err := arg(a, "builtins", &builtins); err != nil {
+	builtins, err := control.Arg(a, "builtins", false)
+	if err != nil {
 		return nil, err
 	}
 	names := []string{}
@@ -207,45 +181,15 @@ func (w *Worker) remoteRegistered(_ context.Context, a args) (any, error) {
 }
 
 func (w *Worker) remoteQueues() any {
-	type exchange struct {
-		Name         string  `json:"name"`
-		Type         string  `json:"type"`
-		Arguments    *string `json:"arguments"`
-		Durable      bool    `json:"durable"`
-		Passive      bool    `json:"passive"`
-		AutoDelete   bool    `json:"auto_delete"`
-		DeliveryMode *string `json:"delivery_mode"`
-		NoDeclare    bool    `json:"no_declare"`
-	}
-	type queue struct {
-		Name              string   `json:"name"`
-		Exchange          exchange `json:"exchange"`
-		RoutingKey        string   `json:"routing_key"`
-		QueueArguments    *string  `json:"queue_arguments"`
-		BindingArguments  *string  `json:"binding_arguments"`
-		ConsumerArguments *string  `json:"consumer_arguments"`
-		Durable           bool     `json:"durable"`
-		Exclusive         bool     `json:"exclusive"`
-		AutoDelete        bool     `json:"auto_delete"`
-		NoAck             bool     `json:"no_ack"`
-		Alias             *string  `json:"alias"`
-		Bindings          []string `json:"bindings"`
-		NoDeclare         *bool    `json:"no_declare"`
-		Expires           *float64 `json:"expires"`
-		MessageTTL        *float64 `json:"message_ttl"`
-		MaxLength         *int     `json:"max_length"`
-		MaxLengthBytes    *int     `json:"max_length_bytes"`
-		MaxPriority       *int     `json:"max_priority"`
-	}
-	all := []queue{}
+	all := []control.Queue{}
 	for _, name := range w.Queues() {
-		q := queue{Name: name, Exchange: exchange{Name: name, Type: string(brokers.Direct), Durable: true}, RoutingKey: name, Durable: true, Bindings: []string{}}
+		at := brokers.Binding{Queue: name}
 		for _, b := range w.config.Bindings {
 			if b.Queue == name {
-				q.Exchange.Name, q.Exchange.Type, q.Exchange.Durable, q.RoutingKey = b.Exchange.Name, string(b.Exchange.Kind), b.Exchange.Durable, b.Key
+				at = b
 			}
 		}
-		all = append(all, q)
+		all = append(all, control.QueueOf(at))
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"taskbench/brokers"
@@ -17,8 +16,8 @@ func (w *Worker) manager() pool.Manager { return (*w.pool.Load()).(pool.Manager)
 
 // remoteResize makes the pool larger or smaller, by n or by 1.
 func (w *Worker) remoteResize(a args, sign int) (any, error) {
-	n := 1
-	if err := arg(a, "n", &n); err != nil {
+	n, err := control.Arg(a, "n", 1)
+	if err != nil {
 		return nil, err
 	}
 	if n < 1 {
@@ -26,7 +25,7 @@ func (w *Worker) remoteResize(a args, sign int) (any, error) {
 	}
 	what := map[int]string{1: "grow", -1: "shrink"}[sign]
 	if w.scaled() {
-		return refused(fmt.Sprintf("pool_%s is not supported with autoscale. Please use autoscale command instead.", what)), nil
+		return control.Refused("pool_%s is not supported with autoscale. Please use autoscale command instead.", what), nil
 	}
 	size := (*w.pool.Load()).Size() + sign*n
 	if size < 1 {
@@ -35,7 +34,7 @@ func (w *Worker) remoteResize(a args, sign int) (any, error) {
 	if err := w.resize(size); err != nil {
 		return nil, control.Raise("ValueError", "%v", err)
 	}
-	return ok("pool will " + what), nil
+	return control.OK("pool will %s", what), nil
 }
 
 // resize changes the number of places, and the prefetch with it where that follows the concurrency.
@@ -57,14 +56,15 @@ func (w *Worker) remoteRestart(context.Context, args) (any, error) {
 		return nil, control.Raise("ValueError", "Pool restarts not enabled")
 	}
 	w.manager().Restart()
-	return ok("reload started"), nil
+	return control.OK("reload started"), nil
 }
 
 // remoteAddConsumer has the worker take tasks from one more queue, with the binding that the command tells.
 func (w *Worker) remoteAddConsumer(ctx context.Context, a args) (any, error) {
 	var queue, exchange, kind, key string
 	for name, into := range map[string]*string{"queue": &queue, "exchange": &exchange, "exchange_type": &kind, "routing_key": &key} {
-		if err := arg(a, name, into); err != nil {
+		var err error
+		if *into, err = control.Arg(a, name, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +87,7 @@ func (w *Worker) remoteAddConsumer(ctx context.Context, a args) (any, error) {
 	if err := w.AddQueue(queue); err != nil {
 		return nil, control.Raise("OperationalError", "%v", err)
 	}
-	return ok("add consumer " + queue), nil
+	return control.OK("add consumer %s", queue), nil
 }
 
 func exchanger(s *session) (brokers.Exchanger, bool) {
@@ -99,26 +99,26 @@ func exchanger(s *session) (brokers.Exchanger, bool) {
 }
 
 func (w *Worker) remoteCancelConsumer(_ context.Context, a args) (any, error) {
-	var queue string
-	if err := arg(a, "queue", &queue); err != nil {
+	queue, err := control.Arg(a, "queue", "")
+	if err != nil {
 		return nil, err
 	}
 	if err := w.DropQueue(queue); err != nil {
 		return nil, control.Raise("OperationalError", "%v", err)
 	}
-	return ok("no longer consuming from " + queue), nil
+	return control.OK("no longer consuming from %s", queue), nil
 }
 
 func (w *Worker) remoteEvents(on bool) any {
 	switch {
 	case on && w.events.Enable():
-		return ok("task events enabled")
+		return control.OK("task events enabled")
 	case on:
-		return ok("task events already enabled")
+		return control.OK("task events already enabled")
 	case w.events.Disable():
-		return ok("task events disabled")
+		return control.OK("task events disabled")
 	}
-	return ok("task events already disabled")
+	return control.OK("task events already disabled")
 }
 
 // learn revokes what other workers have revoked.

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"strconv"
-	"syscall"
 	"time"
 
 	"taskbench/worker/control"
@@ -21,7 +20,7 @@ func (w *Worker) remoteStats() any {
 	stats := map[string]any{
 		"total": totals, "pid": w.pid, "clock": strconv.FormatInt(w.clock.Value(), 10),
 		"uptime": int64(time.Since(w.began).Seconds()), "pool": w.poolStats(sum), "broker": w.brokerStats(),
-		"prefetch_count": w.prefetch.Load(), "rusage": usage(),
+		"prefetch_count": w.prefetch.Load(), "rusage": control.OwnUsage(),
 	}
 	if w.scaled() {
 		stats["autoscaler"] = w.scaleStats()
@@ -56,32 +55,22 @@ func (w *Worker) brokerStats() control.BrokerStats {
 	return b
 }
 
-// usage is what the system counts of this process.
-func usage() map[string]any {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // of oneself it does not fail
-	return map[string]any{
-		"utime": float64(u.Utime.Nano()) / 1e9, "stime": float64(u.Stime.Nano()) / 1e9, "maxrss": u.Maxrss,
-		"ixrss": u.Ixrss, "idrss": u.Idrss, "isrss": u.Isrss, "minflt": u.Minflt, "majflt": u.Majflt, "nswap": u.Nswap,
-		"inblock": u.Inblock, "oublock": u.Oublock, "msgsnd": u.Msgsnd, "msgrcv": u.Msgrcv, "nsignals": u.Nsignals,
-		"nvcsw": u.Nvcsw, "nivcsw": u.Nivcsw,
-	}
-}
-
 // remoteAutoscale moves the bounds between which the pool follows the work.
 func (w *Worker) remoteAutoscale(_ context.Context, a args) (any, error) {
 	if !w.scaled() {
 		return nil, control.Raise("ValueError", "Autoscale not enabled")
 	}
-	most, least := -1, -1
-	for name, into := range map[string]*int{"max": &most, "min": &least} {
-		if err := arg(a, name, into); err != nil {
-			return nil, err
-		}
+	most, err := control.Arg(a, "max", -1)
+	if err != nil {
+		return nil, err
+	}
+	least, err := control.Arg(a, "min", -1)
+	if err != nil {
+		return nil, err
 	}
 	bounds, err := w.rescale(most, least)
 	if err != nil {
 		return nil, control.Raise("ValueError", "%v", err)
 	}
-	return ok("autoscale now max=" + strconv.Itoa(bounds.Max) + " min=" + strconv.Itoa(bounds.Min)), nil
+	return control.OK("autoscale now max=%d min=%d", bounds.Max, bounds.Min), nil
 }

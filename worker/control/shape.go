@@ -91,12 +91,12 @@ type QueueExchange struct {
 // QueueOf tells of a lasting queue by its binding. Without an exchange that is the one of the queue's name.
 func QueueOf(b brokers.Binding) Queue {
 	if b.Exchange.Name == "" {
-		b.Exchange = brokers.Exchange{Name: b.Queue, Kind: brokers.Direct}
+		b.Exchange = brokers.Exchange{Name: b.Queue, Kind: brokers.Direct, Durable: true}
 		b.Key = b.Queue
 	}
 	return Queue{
 		Name: b.Queue, RoutingKey: b.Key, Durable: true, Bindings: []any{},
-		Exchange: QueueExchange{Name: b.Exchange.Name, Type: string(b.Exchange.Kind), Durable: true},
+		Exchange: QueueExchange{Name: b.Exchange.Name, Type: string(b.Exchange.Kind), Durable: b.Exchange.Durable},
 		Expires:  seconds(b.Expires), MessageTTL: seconds(b.TTL),
 	}
 }
