@@ -22,6 +22,7 @@ import (
 // patience is short.
 func onRedis(t *testing.T, c Config, patience time.Duration) (server *servertest.Server, w *Worker, send func(...brokers.Message), h http.Handler) {
 	t.Helper()
+	servertest.Needed(t)
 	server = servertest.Launch(t, redis.Driver)
 	c.URL, c.Name = server.URL, "w1@lab"
 	m := health.NewMetrics("w1@lab")

@@ -37,9 +37,7 @@ const patience = 30 * time.Second
 
 // One server does for all: it takes longer to start than they take.
 func TestOnServer(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, behind := open(t)
 	t.Run("replies are not dropped", func(t *testing.T) { replies(t, b) })
 	t.Run("delay binds anew after deletion", func(t *testing.T) { deletion(t, b, behind) })

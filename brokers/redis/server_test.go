@@ -68,9 +68,7 @@ func commands(t *testing.T, rdb *goredis.Client) (n int) {
 
 // A fleet of idle workers is what most servers have to bear most of the time.
 func TestIdleConsumerCostsLittle(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := launch(t)
 	if _, err := b.Consume(t.Context(), []string{"q", "r"}, 4); err != nil {
 		t.Fatal(err)
@@ -86,9 +84,7 @@ func TestIdleConsumerCostsLittle(t *testing.T) {
 
 // Who publishes as kombu does wakes nobody: the consumer has to see what comes by itself, whatever its priority.
 func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := launch(t)
 	c, err := b.Consume(t.Context(), []string{"q"}, 4)
 	if err != nil {
@@ -108,9 +104,7 @@ func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
 
 // A message whose list cannot be is not in the way of those that are due after it.
 func TestDelayPassesWhatCannotBeMoved(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := launch(t)
 	if err := rdb.HSet(t.Context(), "bad", "is", "a hash").Err(); err != nil {
 		t.Fatal(err)
@@ -135,9 +129,7 @@ func TestDelayPassesWhatCannotBeMoved(t *testing.T) {
 
 // Two messages that differ in nothing but their correlation ids are two.
 func TestDelayKeepsMessagesApart(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, _ := launch(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -19,6 +19,14 @@ import (
 // Serves tells whether tests are to start servers: not in the embedded lab, which has none.
 func Serves() bool { return os.Getenv("BENCH_LAB") != "embedded" }
 
+// Needed skips a test that is nothing without a server in the embedded lab, so that it is counted as not run.
+func Needed(t testing.TB) {
+	t.Helper()
+	if !Serves() {
+		t.Skip("the embedded lab has no servers")
+	}
+}
+
 // A Server is a process of its own that ends with its test.
 type Server struct {
 	URL     string

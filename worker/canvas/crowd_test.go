@@ -135,9 +135,7 @@ func (m mortal) Done(ctx context.Context, group string) error {
 // TestChordOnRedis: many members that end at the same time, workers that die anywhere, and one body. The bodies have
 // a queue with one worker: two copies at the same moment are beyond what is promised.
 func TestChordOnRedis(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := servertest.Launch(t, broker.Driver)
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chordOnRedis(t, s.URL, seed) })

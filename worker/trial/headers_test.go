@@ -67,9 +67,7 @@ func TestHeadersOfWrongTypes(t *testing.T) {
 
 // Results whose server is down hold up the tasks that have some, and nothing else; all are kept once it is back.
 func TestResultsAreDown(t *testing.T) {
-	if !servertest.Serves() {
-		return // results of the embedded lab are in this process
-	}
+	servertest.Needed(t)
 	s := swift(t)
 	if _, err := redis.Open(t.Context(), fmt.Sprintf("redis://127.0.0.1:%d/0", servertest.FreePort(t)), result.Options{}); err == nil {
 		t.Error("results were opened where nobody is")

@@ -13,9 +13,7 @@ import (
 
 // PostgreSQL lets transactions overlap, which SQLite does not.
 func TestLockOnPostgreSQL(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := servertest.Postgres(t)
 	open := func(t *testing.T, name string) *Lock {
 		t.Helper()

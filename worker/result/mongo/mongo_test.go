@@ -46,9 +46,7 @@ func serve(t *testing.T) *servertest.Server {
 }
 
 func TestContract(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := serve(t)
 	resulttest.Run(t, resulttest.Subject{
 		Kill: s.Kill, Up: s.Up,

@@ -12,9 +12,7 @@ import (
 
 // BenchmarkStore tells how many results a second go to Redis from a hundred callers, and from one.
 func BenchmarkStore(b *testing.B) {
-	if !servertest.Serves() {
-		b.Skip("the embedded lab has no servers")
-	}
+	servertest.Needed(b)
 	s := servertest.Launch(b, broker.Driver)
 	for _, callers := range []int{1, 100} {
 		b.Run(fmt.Sprint("callers-", callers), func(b *testing.B) {

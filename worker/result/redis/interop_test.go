@@ -49,9 +49,7 @@ func report(t *testing.T, rdb *goredis.Client, group string, index int, member s
 
 // A chord may be counted by our workers and Celery's, whoever comes last, and with members that Celery counts twice.
 func TestChordsAreSharedWithCelery(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := connect(t, result.Options{})
 	ctx := t.Context()
 	part := func(group string, i int) result.Part {
@@ -123,9 +121,7 @@ func TestChordsAreSharedWithCelery(t *testing.T) {
 
 // A Python client subscribes, looks once, and then only listens: what is stored must also be told.
 func TestStoreTellsWhoListens(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := connect(t, result.Options{Prefix: "app"})
 	ctx := t.Context()
 	sub := rdb.Subscribe(ctx, "app_celery-task-meta-t", "app_celery-taskset-meta-g.s")
@@ -172,9 +168,7 @@ func TestStoreTellsWhoListens(t *testing.T) {
 }
 
 func TestResultsForEver(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	b, rdb := connect(t, result.Options{Expires: -1})
 	if err := b.Store(t.Context(), result.Record{TaskID: "t", State: result.Success}); err != nil {
 		t.Fatal(err)

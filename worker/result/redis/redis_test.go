@@ -11,9 +11,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := servertest.Launch(t, broker.Driver)
 	resulttest.Run(t, resulttest.Subject{
 		Open: func(ctx context.Context, o result.Options) (result.Backend, error) {

@@ -14,9 +14,7 @@ import (
 
 // Who gave up while the server was away leaves no subscription behind when it is back.
 func TestGivenUpWaitsAreForgotten(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := servertest.Launch(t, broker.Driver)
 	b, err := Open(t.Context(), s.URL, result.Options{})
 	if err != nil {

@@ -116,9 +116,7 @@ func TestContractInMemory(t *testing.T) {
 }
 
 func TestContractOverServers(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	for _, d := range []brokers.Driver{redis.Driver, rabbitmq.Driver} {
 		t.Run(d.Name, func(t *testing.T) {
 			s := servertest.Launch(t, d)

@@ -26,9 +26,7 @@ func TestContractOnSQLite(t *testing.T) {
 }
 
 func TestContractOnPostgreSQL(t *testing.T) {
-	if !servertest.Serves() {
-		return
-	}
+	servertest.Needed(t)
 	s := servertest.Postgres(t)
 	url := strings.Replace(s.URL, "postgresql", "db+postgresql+psycopg2", 1)
 	resulttest.Run(t, resulttest.Subject{
