@@ -8,9 +8,12 @@ import (
 // ErrClosed is returned by a backend that was closed.
 var ErrClosed = errors.New("result backend is closed")
 
+// ErrBroken is in the error for what is stored and cannot be read, now or later.
+var ErrBroken = errors.New("what is stored is nothing that we can read")
+
 // Await is Wait for a backend that is told of news: it looks, and looks again at every token, until the state is
-// Ready or ctx ends. Errors for which temporary is true only mean that it looks again later.
-func Await(ctx context.Context, look func(context.Context) (Record, error), news <-chan struct{}, closed <-chan struct{}, temporary func(error) bool) (Record, error) {
+// Ready or ctx ends. Errors only mean that it looks again later, but for ErrBroken and ErrClosed.
+func Await(ctx context.Context, look func(context.Context) (Record, error), news <-chan struct{}, closed <-chan struct{}) (Record, error) {
 	for {
 		r, err := look(ctx)
 		switch {
@@ -18,7 +21,7 @@ func Await(ctx context.Context, look func(context.Context) (Record, error), news
 			return r, nil
 		case ctx.Err() != nil:
 			return Record{}, ctx.Err()
-		case err != nil && !temporary(err):
+		case errors.Is(err, ErrBroken) || errors.Is(err, ErrClosed):
 			return Record{}, err
 		}
 		select {

@@ -151,7 +151,7 @@ func (s *Results) Wait(ctx context.Context, id string) (result.Record, error) {
 	news, leave := s.board.Join(id)
 	defer leave()
 	look := func(ctx context.Context) (result.Record, error) { return s.Get(ctx, id) }
-	return result.Await(ctx, look, news, s.closed, func(error) bool { return false })
+	return result.Await(ctx, look, news, s.closed)
 }
 
 // Forget implements result.Backend.

@@ -150,8 +150,7 @@ func (b *Backend) Wait(ctx context.Context, id string) (result.Record, error) {
 	news, leave := b.news.Join(id)
 	defer leave()
 	look := func(ctx context.Context) (result.Record, error) { return b.Get(ctx, id) }
-	temporary := func(err error) bool { return !errors.Is(err, errBroken) && !errors.Is(err, result.ErrClosed) }
-	r, err := result.Await(ctx, look, news, b.closed, temporary)
+	r, err := result.Await(ctx, look, news, b.closed)
 	if err != nil {
 		return result.Record{}, fmt.Errorf("wait for task %s: %w", id, err)
 	}

@@ -2,7 +2,6 @@ package mongo
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 )
-
-// errBroken is in the error for a document that cannot be read, now or later.
-var errBroken = errors.New("what is stored is nothing that we can read")
 
 // encode makes Celery's document. The parts that package result writes as JSON become native, but for the result.
 func encode(r result.Record) (bson.M, error) {
@@ -76,7 +72,7 @@ func decode(id string, doc bson.M) (result.Record, error) {
 		case "result":
 			text, ok := v.(string)
 			if !ok {
-				return result.Record{}, fmt.Errorf("%w: its result is a %T", errBroken, v)
+				return result.Record{}, fmt.Errorf("%w: its result is a %T", result.ErrBroken, v)
 			}
 			fields[name] = json.RawMessage(text)
 			continue
@@ -98,7 +94,7 @@ func decode(id string, doc bson.M) (result.Record, error) {
 	}
 	r, err := result.Decode(append(buf, '}'))
 	if err != nil {
-		return result.Record{}, fmt.Errorf("%w: %w", errBroken, err)
+		return result.Record{}, fmt.Errorf("%w: %w", result.ErrBroken, err)
 	}
 	return r, nil
 }
@@ -134,7 +130,7 @@ func plain(v any) any {
 func groupTuple(id string, text []byte) (json.RawMessage, error) {
 	parts, err := message.Elements(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBroken, err)
+		return nil, fmt.Errorf("%w: %w", result.ErrBroken, err)
 	}
 	var first string
 	if len(parts) == 0 || json.Unmarshal(parts[0], &first) != nil {

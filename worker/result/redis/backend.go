@@ -92,9 +92,6 @@ func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	return nil
 }
 
-// errBroken is in the error for a document that cannot be read, now or later.
-var errBroken = errors.New("what is stored is no result of Celery's")
-
 // Get implements result.Backend.
 func (b *Backend) Get(ctx context.Context, id string) (result.Record, error) {
 	var doc []byte
@@ -117,7 +114,7 @@ func (b *Backend) Get(ctx context.Context, id string) (result.Record, error) {
 func decode(id string, doc []byte) (result.Record, error) {
 	r, err := result.Decode(doc)
 	if err != nil {
-		return result.Record{}, fmt.Errorf("result of task %s: %w: %w", id, errBroken, err)
+		return result.Record{}, fmt.Errorf("result of task %s: %w: %w", id, result.ErrBroken, err)
 	}
 	return r, nil
 }

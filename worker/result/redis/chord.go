@@ -94,12 +94,12 @@ func decodeParts(group string, members []string) ([]result.Part, error) {
 	for i := 0; i+1 < len(members); i += 2 {
 		fields, err := message.Elements([]byte(members[i]))
 		if err != nil || len(fields) != 4 {
-			return nil, fmt.Errorf("%w: part %q (%w)", errBroken, cut(members[i]), err)
+			return nil, fmt.Errorf("%w: part %q (%w)", result.ErrBroken, cut(members[i]), err)
 		}
 		p := result.Part{Group: group, Index: -1, Value: fields[3]}
 		var state string
 		if err := errors.Join(json.Unmarshal(fields[1], &p.TaskID), json.Unmarshal(fields[2], &state)); err != nil {
-			return nil, fmt.Errorf("%w: part %q (%w)", errBroken, cut(members[i]), err)
+			return nil, fmt.Errorf("%w: part %q (%w)", result.ErrBroken, cut(members[i]), err)
 		}
 		p.State = result.State(state)
 		if n, err := strconv.ParseFloat(members[i+1], 64); err == nil && n >= 0 && n < 1<<31 {

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"taskbench/brokers"
+	"taskbench/worker/result"
 )
 
 // patience bounds every exchange with the server. It is what makes a link that died silently be noticed.
@@ -77,5 +78,5 @@ func temporary(err error) bool {
 		}
 		return false
 	}
-	return !errors.Is(err, goredis.ErrClosed) && !errors.Is(err, errBroken)
+	return !errors.Is(err, goredis.ErrClosed) && !errors.Is(err, result.ErrBroken)
 }

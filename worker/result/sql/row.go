@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -15,9 +14,6 @@ import (
 	"taskbench/worker/result"
 	"taskbench/worker/result/pickle"
 )
-
-// errBroken is in the error for a row that cannot be read, now or later.
-var errBroken = errors.New("what is stored is nothing that we can read")
 
 // row is the values of taskColumns.
 func (b *Backend) row(r result.Record) ([]any, error) {
@@ -90,15 +86,15 @@ func read(id string, row *sql.Row) (result.Record, error) {
 	if len(data) > 0 {
 		var err error
 		if value, err = unpack(data); err != nil {
-			return result.Record{}, fmt.Errorf("%w: %w", errBroken, err)
+			return result.Record{}, fmt.Errorf("%w: %w", result.ErrBroken, err)
 		}
 	}
 	if err := r.SetResult(value, traceback.String); err != nil {
-		return result.Record{}, fmt.Errorf("%w: %w", errBroken, err)
+		return result.Record{}, fmt.Errorf("%w: %w", result.ErrBroken, err)
 	}
 	var err error
 	if r.Done, err = moment(done); err != nil {
-		return result.Record{}, fmt.Errorf("%w: date_done: %w", errBroken, err)
+		return result.Record{}, fmt.Errorf("%w: date_done: %w", result.ErrBroken, err)
 	}
 	if name.Valid || worker.Valid {
 		r.Extended = &result.Extended{Name: name.String, Args: args, Kwargs: kwargs, Worker: worker.String, Retries: int(retries.Int64), Queue: queue.String}
