@@ -79,7 +79,7 @@ func (p *publisher) delay(ctx context.Context, m brokers.Message, wait int64) (*
 		return nil, err
 	}
 	top := bits.Len64(uint64(wait)) - 1
-	if err := within(ctx, func() error { return p.topology.descend(top, m.Queue) }); err != nil {
+	if err := brokers.Within(ctx, func() error { return p.topology.descend(top, m.Queue) }); err != nil {
 		return nil, brokers.Refuse(err)
 	}
 	for level := range top + 1 {

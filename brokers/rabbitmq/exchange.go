@@ -41,22 +41,10 @@ func (p *publisher) route(ctx context.Context, e brokers.Exchange, key string, m
 	if len(key) > 255 || len(e.Name) > 255 {
 		return nil, brokers.Refusef("a name of more than 255 bytes does not fit into a frame")
 	}
-	if err := within(ctx, func() error { return p.topology.exchange(e) }); err != nil {
+	if err := brokers.Within(ctx, func() error { return p.topology.exchange(e) }); err != nil {
 		return nil, brokers.Refuse(err)
 	}
 	return p.launch(ctx, e.Name, key, false, msg)
-}
-
-// within returns when f does or ctx ends.
-func within(ctx context.Context, f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // exchange makes sure of an exchange. The one without a name is the server's own.
@@ -116,7 +104,7 @@ func milliseconds(d time.Duration) any {
 func (b *broker) Bind(ctx context.Context, bind brokers.Binding) error {
 	t, err := b.consumes.get(ctx)
 	if err == nil {
-		err = within(ctx, func() error { return t.bind(bind) })
+		err = brokers.Within(ctx, func() error { return t.bind(bind) })
 	}
 	if err != nil {
 		return fmt.Errorf("bind queue %s to exchange %s: %w", bind.Queue, bind.Exchange.Name, err)

@@ -37,7 +37,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		return nil, err
 	}
 	b := &broker{rdb: goredis.NewClient(o), set: set, db: o.DB, subs: map[*subscription]struct{}{}, ended: make(chan struct{})}
-	if err := within(ctx, func() error { return b.teach(ctx) }); err != nil {
+	if err := brokers.Within(ctx, func() error { return b.teach(ctx) }); err != nil {
 		_ = b.rdb.Close()
 		return nil, judgef(err, "open redis at %s", o.Addr)
 	}
@@ -45,18 +45,6 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	b.settles = newGroup(b.sendSettlements)
 	b.delays = newGroup(b.sendDelays)
 	return b, nil
-}
-
-// within returns when f does or ctx ends: go-redis looks at a context between its steps, not during one.
-func within(ctx context.Context, f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Close gives back what is held, then drops the connections.

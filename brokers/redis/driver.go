@@ -79,7 +79,7 @@ func ready(ctx context.Context, url string) (string, error) {
 	rdb := goredis.NewClient(o)
 	defer func() { _ = rdb.Close() }() // nothing depends on it any more
 	var info string
-	err = within(ctx, func() (err error) {
+	err = brokers.Within(ctx, func() (err error) {
 		if err = rdb.Ping(ctx).Err(); err == nil {
 			info, err = rdb.Info(ctx, "server").Result()
 		}

@@ -41,7 +41,7 @@ func (b *broker) Route(ctx context.Context, e brokers.Exchange, key string, m br
 	if err := ctx.Err(); err != nil {
 		return brokers.Refusef("route to exchange %s: %w", e.Name, err)
 	}
-	err = within(ctx, func() error {
+	err = brokers.Within(ctx, func() error {
 		if broadcast(e) {
 			return b.rdb.Publish(ctx, broadcastChannel(b.db, e.Name, key), value).Err()
 		}
@@ -142,6 +142,6 @@ func (b *broker) Bind(ctx context.Context, bind brokers.Binding) error {
 	if err := ctx.Err(); err != nil {
 		return brokers.Refusef("bind queue %s to exchange %s: %w", bind.Queue, bind.Exchange.Name, err)
 	}
-	err := within(ctx, func() error { return b.rdb.SAdd(ctx, bindings+bind.Exchange.Name, member(bind)).Err() })
+	err := brokers.Within(ctx, func() error { return b.rdb.SAdd(ctx, bindings+bind.Exchange.Name, member(bind)).Err() })
 	return judgef(err, "bind queue %s to exchange %s", bind.Queue, bind.Exchange.Name)
 }

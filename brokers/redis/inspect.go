@@ -15,7 +15,7 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 	}
 	lengths := lengths(ctx, queue)
 	held := invoke(ctx, heldScript, []string{unackedKey}, bookingTail(queue))
-	err = within(ctx, func() error {
+	err = brokers.Within(ctx, func() error {
 		b.exec(ctx, append(lengths, held)...)
 		return firstError(append(lengths, held))
 	})
@@ -37,7 +37,7 @@ func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 		args = append(args, l)
 	}
 	drop := goredis.NewIntCmd(ctx, args...)
-	err := within(ctx, func() error {
+	err := brokers.Within(ctx, func() error {
 		p := b.rdb.TxPipeline()
 		for _, cmd := range append(lengths, drop) {
 			_ = p.Process(ctx, cmd) // only queues

@@ -13,7 +13,7 @@ import (
 // pop returns when the queue is bound. It takes by BRPOP what comes, as kombu does where nothing is acknowledged.
 func (b *broker) pop(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
 	p := &popper{b: b, bind: bind, conn: b.rdb.Conn(), out: make(chan brokers.Message), popped: make(chan string), stop: make(chan struct{}), done: make(chan struct{})}
-	err := within(ctx, func() (err error) {
+	err := brokers.Within(ctx, func() (err error) {
 		if p.id, err = p.conn.ClientID(ctx).Result(); err == nil {
 			err = b.rdb.SAdd(ctx, bindings+bind.Exchange.Name, member(bind)).Err()
 		}

@@ -12,9 +12,6 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/all"
-	"taskbench/harness/lab"
-	"taskbench/harness/lab/labs"
 	"taskbench/harness/ledger"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems"
@@ -53,27 +50,14 @@ func endToEnd(ctx context.Context, s settings) ([]line, error) {
 	return lines, errors.Join(errs...)
 }
 
-func compareOn(ctx context.Context, name string, messages int) (_ []line, err error) {
-	d, v, err := all.Find(name)
-	if err != nil {
-		return nil, err
-	}
-	l, _, err := labs.Pick(ctx, labs.Auto, d, labs.Options{})
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "taskbench-selfbench-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	node, err := l.Start(ctx, lab.Request{Driver: d, Variant: v, Name: "broker", LogPath: filepath.Join(dir, "broker.log")})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, node.Close(context.WithoutCancel(ctx))) }()
-	t := track{driver: d, variant: v, url: node.Info().URL, dir: dir, messages: messages}
+func compareOn(ctx context.Context, name string, messages int) ([]line, error) {
+	return on(ctx, name, func(s site) ([]line, error) {
+		return track{driver: s.driver, variant: s.variant, url: s.url, dir: s.dir, messages: messages}.compare(ctx)
+	})
+}
 
+// compare has the bare client and the worker run in turns.
+func (t track) compare(ctx context.Context) ([]line, error) {
 	// The two take turns, so that a drift of the machine meets both.
 	var bare, worker float64
 	for range 2 {
@@ -89,10 +73,10 @@ func compareOn(ctx context.Context, name string, messages int) (_ []line, err er
 	}
 	ratio := worker / bare
 	goal := ""
-	if d.Name == "rabbitmq" || d.Name == "redis" {
+	if t.driver.Name == "rabbitmq" || t.driver.Name == "redis" {
 		goal = "at least 0.7"
 	}
-	full := d.Name + ":" + v.Name
+	full := t.driver.Name + ":" + t.variant.Name
 	return []line{
 		{full + " bare client", fmt.Sprintf("%.0f/s", bare), "", true},
 		{full + " worker", fmt.Sprintf("%.0f/s", worker), "", true},

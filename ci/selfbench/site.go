@@ -27,8 +27,19 @@ type site struct {
 	bench   string // the program
 }
 
-// at does something at a site, which is gone afterwards.
-func at(ctx context.Context, broker string, do func(site) ([]line, error)) (_ []line, err error) {
+// at does something at a site that has the command, too; it is gone afterwards.
+func at(ctx context.Context, broker string, do func(site) ([]line, error)) ([]line, error) {
+	return on(ctx, broker, func(s site) ([]line, error) {
+		s.bench = filepath.Join(s.dir, "bench")
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", s.bench, "./cmd/bench").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build bench: %w\n%s", err, out)
+		}
+		return do(s)
+	})
+}
+
+// on does something with a broker's server and a directory, which are gone afterwards.
+func on(ctx context.Context, broker string, do func(site) ([]line, error)) (_ []line, err error) {
 	d, v, err := all.Find(broker)
 	if err != nil {
 		return nil, err
@@ -42,17 +53,12 @@ func at(ctx context.Context, broker string, do func(site) ([]line, error)) (_ []
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := site{driver: d, variant: v, dir: dir, bench: filepath.Join(dir, "bench")}
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", s.bench, "./cmd/bench").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build bench: %w\n%s", err, out)
-	}
 	node, err := l.Start(ctx, lab.Request{Driver: d, Variant: v, Name: "broker", LogPath: filepath.Join(dir, "broker.log")})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, node.Close(context.WithoutCancel(ctx))) }()
-	s.url = node.Info().URL
-	return do(s)
+	return do(site{driver: d, variant: v, url: node.Info().URL, dir: dir})
 }
 
 // worker starts `bench worker` on a queue.

@@ -60,28 +60,34 @@ func strangers(t *testing.T) []stranger {
 	}
 }
 
+// embedded starts a broker in this process, which lasts as long as the test, and connects to it.
+func embedded(t *testing.T) (url string, b brokers.Broker) {
+	t.Helper()
+	at, err := port.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := memory.Driver.Server.Embedded(t.Context(), brokers.Launch{Host: "127.0.0.1", Port: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	url = memory.Driver.Server.URL(fmt.Sprintf("127.0.0.1:%d", at))
+	b, err = memory.Driver.Open(t.Context(), url, memory.Driver.Variants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return url, b
+}
+
 // Messages that are not the run's own do not disturb it: what can be run is run, what cannot is kept aside, all of
 // it is counted, and the workers go on.
 func TestStrangersInTheQueue(t *testing.T) {
 	for _, pool := range []string{"prefork", "goroutine"} {
 		t.Run(pool, func(t *testing.T) {
 			t.Parallel()
-			at, err := port.Free()
-			if err != nil {
-				t.Fatal(err)
-			}
-			server, err := memory.Driver.Server.Embedded(t.Context(), brokers.Launch{Host: "127.0.0.1", Port: at})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = server.Close() }()
-			url := memory.Driver.Server.URL(fmt.Sprintf("127.0.0.1:%d", at))
-			b, err := memory.Driver.Open(t.Context(), url, memory.Driver.Variants[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = b.Close() }()
-
+			url, b := embedded(t)
 			s := newSite(t)
 			p := s.start(t, "run", scene(t, "40/s", "3s", "5ms", ""), "--lab", "external", "--brokers", "memory", "--url", "memory="+url,
 				"--pools", pool, "--seed", "3", "--out", s.out)

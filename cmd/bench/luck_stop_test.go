@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/memory"
-	"taskbench/harness/lab/port"
 	"taskbench/harness/tasks"
 	"taskbench/worker/message"
 )
@@ -28,21 +26,7 @@ func TestWorkerIsStopped(t *testing.T) {
 		for _, pool := range []string{"prefork", "goroutine"} {
 			t.Run(name+"/"+pool, func(t *testing.T) {
 				t.Parallel()
-				at, err := port.Free()
-				if err != nil {
-					t.Fatal(err)
-				}
-				server, err := memory.Driver.Server.Embedded(t.Context(), brokers.Launch{Host: "127.0.0.1", Port: at})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = server.Close() }()
-				url := memory.Driver.Server.URL(fmt.Sprintf("127.0.0.1:%d", at))
-				b, err := memory.Driver.Open(t.Context(), url, memory.Driver.Variants[0])
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = b.Close() }()
+				url, b := embedded(t)
 				grace := "60s"
 				if len(test.signals) == 1 {
 					grace = "1s"

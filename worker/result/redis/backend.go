@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"taskbench/brokers"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
 )
@@ -33,7 +34,7 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{rdb: goredis.NewClient(settings), keys: result.NewKeys(o.Prefix), life: o.Lifetime(), closed: make(chan struct{})}
-	if err := within(ctx, func() error { return b.rdb.Ping(ctx).Err() }); err != nil {
+	if err := brokers.Within(ctx, func() error { return b.rdb.Ping(ctx).Err() }); err != nil {
 		_ = b.rdb.Close() // it was never used
 		return nil, fmt.Errorf("open results in redis at %s: %w", settings.Addr, err)
 	}
@@ -42,29 +43,14 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	return b, nil
 }
 
-// within returns when f does or ctx ends: go-redis looks at a context between its steps, not during one.
-func within(ctx context.Context, f func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// do is within, for an open backend.
+// do is brokers.Within, for an open backend.
 func (b *Backend) do(ctx context.Context, f func() error) error {
 	select {
 	case <-b.closed:
 		return result.ErrClosed
 	default:
 	}
-	err := within(ctx, f)
+	err := brokers.Within(ctx, f)
 	if errors.Is(err, goredis.ErrClosed) {
 		return result.ErrClosed
 	}
