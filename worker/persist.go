@@ -12,7 +12,7 @@ import (
 const (
 	stepPatience = 10 * time.Second // of one try
 	lastPause    = 2 * time.Second
-	stubborn     = time.Hour
+	insistence   = time.Hour // on all tries together
 )
 
 // persist does the steps in order, each until it succeeds. Where it gives up, because the worker stops or after an
@@ -38,7 +38,7 @@ func (s *session) tryStep(settle context.Context, step func(context.Context) err
 	return step(ctx)
 }
 
-var errStubborn = errors.New("it was tried for an hour")
+var errInsisted = errors.New("it was tried for an hour")
 
 // insist repeats a step that has failed. Its error says why it is given up.
 func (s *session) insist(settle context.Context, a *attempt, step func(context.Context) error, err error) error {
@@ -52,8 +52,8 @@ func (s *session) insist(settle context.Context, a *attempt, step func(context.C
 				return err
 			}
 		}
-		if time.Since(since) > stubborn {
-			return errors.Join(errStubborn, err)
+		if time.Since(since) > insistence {
+			return errors.Join(errInsisted, err)
 		}
 		w.rest(wait)
 		wait = min(2*wait, lastPause)
@@ -81,7 +81,7 @@ func (s *session) resign(settle context.Context, a *attempt, err error) {
 	case a.acked:
 		log.Error("the end of a task could not be told before the stop: its result is lost", "err", err)
 		s.end(a, true, true)
-	case errors.Is(err, errStubborn):
+	case errors.Is(err, errInsisted):
 		s.end(a, s.malformed(settle, a, err), true)
 	default:
 		log.Error("the end of a task could not be told before the stop: its message goes back, and it will be run again", "err", err)
