@@ -73,7 +73,8 @@ var delaying = []Clause{
 			if err := publish(ctx, e.Broker, q, 1); err != nil { // the queue is there
 				return err
 			}
-			if err := delay(ctx, e.Broker, letter(q, 1), time.Now().Add(4*time.Second)); err != nil {
+			n, err := delayAtPace(ctx, e.Broker, q)
+			if err != nil {
 				return err
 			}
 			if err := e.Subject.Restart(ctx); err != nil {
@@ -87,11 +88,16 @@ var delaying = []Clause{
 			if err != nil {
 				return err
 			}
-			for range 2 {
+			missing := map[string]bool{}
+			for i := range n {
+				missing[letter(q, i).CorrelationID] = true
+			}
+			for len(missing) > 0 {
 				d, err := nextWithin(ctx, c, time.Minute) // a quorum queue takes its time to find a leader
 				if err != nil {
-					return err
+					return fmt.Errorf("%d of %d accepted messages are missing: %w", len(missing), n, err)
 				}
+				delete(missing, d.Message().CorrelationID)
 				if err := d.Ack(ctx); err != nil {
 					return err
 				}
@@ -99,6 +105,21 @@ var delaying = []Clause{
 			return nil
 		},
 	},
+}
+
+// delayAtPace delays letters from number 1 on by four seconds each, for almost three seconds, so that at any moment soon
+// after some are at each stage that a broker may have for them. It returns the number of the next letter.
+func delayAtPace(ctx context.Context, b brokers.Broker, queue string) (n int, err error) {
+	pace := time.NewTicker(10 * time.Millisecond)
+	defer pace.Stop()
+	began := time.Now()
+	for n = 1; time.Since(began) < 2800*time.Millisecond; n++ {
+		if err := delay(ctx, b, letter(queue, n), time.Now().Add(4*time.Second)); err != nil {
+			return 0, fmt.Errorf("delay message %d: %w", n, err)
+		}
+		<-pace.C
+	}
+	return n, nil
 }
 
 // delay has a broker delay a message.

@@ -18,26 +18,22 @@ import (
 // seconds; then it is dead-lettered to the exchange of the level below. The routing key begins with the seconds that
 // the message has to wait, as a word for each bit, the highest level's first: at each level a 1 sends it into the
 // queue, and a 0 past it. The last exchange knows the queues of tasks by the rest of the key. The scheme is that of
-// Celery's native delayed delivery; the names are others, because it asks for quorum queues whatever the tasks' are.
+// Celery's native delayed delivery; the names are others, because it dead-letters at most once.
+//
+// The steps are quorum queues that dead-letter at least once, whatever the queues of tasks are: a classic queue lets go
+// of a message before the next one has it on its disk, and a server that is killed loses whatever has just moved.
 const (
 	levels  = 28 // the longest wait is 2^28-1 seconds, eight and a half years; what waits longer comes back before
 	longest = 1<<levels - 1
+
+	staircase = "taskbench_delayed_"
 )
 
-// staircase is the beginning of the names, which tells the kind of queue: those of another kind could not be shared.
-func (t *topology) staircase() string {
-	kind, _ := t.args["x-queue-type"].(string)
-	if kind == "" {
-		kind = "classic"
-	}
-	return "taskbench_delayed_" + kind + "_"
-}
-
-func (t *topology) step(level int) string {
+func step(level int) string {
 	if level < 0 {
-		return t.staircase() + "due"
+		return staircase + "due"
 	}
-	return t.staircase() + strconv.Itoa(level)
+	return staircase + strconv.Itoa(level)
 }
 
 // Delay implements brokers.Delayer.
@@ -83,11 +79,11 @@ func (p *publisher) delay(ctx context.Context, m brokers.Message, wait int64) (*
 		return nil, brokers.Refuse(err)
 	}
 	for level := range top + 1 {
-		if err := p.topology.births.wait(ctx, p.topology.step(level)); err != nil {
+		if err := p.topology.births.wait(ctx, step(level)); err != nil {
 			return nil, err
 		}
 	}
-	return p.launch(ctx, p.topology.step(top), key, true, msg)
+	return p.launch(ctx, step(top), key, true, msg)
 }
 
 // delayKey is the routing key of a message that waits for so many seconds.
@@ -124,7 +120,7 @@ func (t *topology) descend(top int, queue string) error {
 	t.turn.Lock()
 	defer t.turn.Unlock()
 	for level := -1; level <= top; level++ {
-		name := t.step(level)
+		name := step(level)
 		if _, done := t.known.Load(name); done {
 			continue
 		}
@@ -138,10 +134,10 @@ func (t *topology) descend(top int, queue string) error {
 		if err := declare(ch, queue, t.args); err != nil {
 			return err
 		}
-		return ch.QueueBind(queue, strings.Repeat("*.", levels)+queue, t.step(-1), false, nil)
+		return ch.QueueBind(queue, strings.Repeat("*.", levels)+queue, step(-1), false, nil)
 	})
 	if err != nil {
-		return fmt.Errorf("bind queue %s to %s: %w", queue, t.step(-1), otherwise(err))
+		return fmt.Errorf("bind queue %s to %s: %w", queue, step(-1), otherwise(err))
 	}
 	t.known.Store(known, now)
 	return nil
@@ -149,28 +145,25 @@ func (t *topology) descend(top int, queue string) error {
 
 // build declares one level; t.turn is held, and the level below is there.
 func (t *topology) build(level int) error {
-	name, below := t.step(level), t.step(level-1)
+	name, below := step(level), step(level-1)
 	if level < 0 {
 		return t.ask(func(ch *amqp.Channel) error {
 			return ch.ExchangeDeclare(name, amqp.ExchangeTopic, true, false, false, false, nil)
 		})
 	}
-	args := maps.Clone(t.args)
-	if args == nil {
-		args = amqp.Table{}
+	args := amqp.Table{
+		"x-queue-type":           "quorum",
+		"x-message-ttl":          int64(1000) << level,
+		"x-dead-letter-exchange": below,
+		"x-dead-letter-strategy": "at-least-once",
+		"x-overflow":             "reject-publish", // which that strategy asks for
 	}
-	args["x-message-ttl"] = int64(1000) << level
-	args["x-overflow"] = "reject-publish"
-	args["x-dead-letter-exchange"] = below
-	if args["x-queue-type"] == "quorum" {
-		args["x-dead-letter-strategy"] = "at-least-once"
-		missing := t.ask(func(ch *amqp.Channel) error {
-			_, err := ch.QueueDeclarePassive(name, true, false, false, false, args)
-			return err
-		})
-		if absent(missing) {
-			t.births.note(name)
-		}
+	missing := t.ask(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(name, true, false, false, false, args)
+		return err
+	})
+	if absent(missing) {
+		t.births.note(name)
 	}
 	before := strings.Repeat("*.", levels-1-level)
 	return t.ask(func(ch *amqp.Channel) error {
