@@ -24,6 +24,11 @@ type timing struct {
 	seconds float64
 }
 
+// A failure is a test, or a package that failed without one: then the package's name says why.
+type failure struct{ pkg, test string }
+
+func (f failure) String() string { return strings.TrimSpace(f.pkg + " " + f.test) }
+
 // A log is what was read so far.
 type log struct {
 	out      io.Writer
@@ -32,9 +37,10 @@ type log struct {
 	tests    []timing
 	packages []timing
 	passed   int
-	failed   []string
+	failed   []failure
+	unsteady []failure // failed, and passed when run once more
 	skipped  int
-	unfit    []string // skipped without being allowed to
+	unfit    []failure // skipped without being allowed to
 }
 
 func newLog(out io.Writer, allowed []*skip) *log {
@@ -68,7 +74,7 @@ func (l *log) take(e event) {
 	case "build-output":
 		l.say("%s", e.Output)
 	case "build-fail":
-		l.failed = append(l.failed, e.ImportPath+" (does not build)")
+		l.failed = append(l.failed, failure{pkg: e.ImportPath + " (does not build)"})
 	case "pass", "fail", "skip":
 		l.finish(e, name)
 		delete(l.output, name)
@@ -78,8 +84,8 @@ func (l *log) take(e event) {
 func (l *log) finish(e event, name string) {
 	if e.Test == "" {
 		l.packages = append(l.packages, timing{e.Package, e.Elapsed})
-		if e.Action == "fail" && !slices.ContainsFunc(l.failed, func(f string) bool { return strings.HasPrefix(f, e.Package+" ") }) {
-			l.failed = append(l.failed, e.Package+" (no test of its own failed: see above)")
+		if e.Action == "fail" && !slices.ContainsFunc(l.failed, func(f failure) bool { return f.pkg == e.Package }) {
+			l.failed = append(l.failed, failure{pkg: e.Package + " (no test of its own failed: see above)"})
 		}
 		return
 	}
@@ -88,12 +94,12 @@ func (l *log) finish(e event, name string) {
 	case "pass":
 		l.passed++
 	case "fail":
-		l.failed = append(l.failed, name)
+		l.failed = append(l.failed, failure{e.Package, e.Test})
 		l.say("%s", strings.Join(l.output[name], ""))
 	case "skip":
 		l.skipped++
 		if !allow(l.allowed, e.Package, e.Test) {
-			l.unfit = append(l.unfit, name)
+			l.unfit = append(l.unfit, failure{e.Package, e.Test})
 			l.say("%s", strings.Join(l.output[name], ""))
 		}
 	}
@@ -113,6 +119,7 @@ func (l *log) summarise() bool {
 	l.slow("packages", l.packages)
 	l.slow("tests", l.tests)
 	l.list("skipped without standing in the list of allowed skips", l.unfit)
+	l.list("failed at first, and passed when run once more: each is to be looked at", l.unsteady)
 	l.list("failed", l.failed)
 	for _, s := range l.allowed {
 		if !s.used {
@@ -142,7 +149,7 @@ func (l *log) slow(what string, all []timing) {
 	}
 }
 
-func (l *log) list(what string, names []string) {
+func (l *log) list(what string, names []failure) {
 	if len(names) == 0 {
 		return
 	}

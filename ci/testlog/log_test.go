@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -64,6 +66,69 @@ func TestSkipsNeedAReason(t *testing.T) {
 	for _, text := range []string{"m/a TestA\n", "m/a\n", "# fine\n\nm/a [ reason\n"} {
 		if _, err := parseSkips(text); err == nil {
 			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
+// TestMain lets the test binary stand in for go test: it says the lines of TESTLOG_SAY, and fails if one is a failure.
+func TestMain(m *testing.M) {
+	text := os.Getenv("TESTLOG_SAY")
+	if text == "" {
+		os.Exit(m.Run())
+	}
+	fmt.Print(text)
+	if strings.Contains(text, `"fail"`) {
+		os.Exit(1)
+	}
+}
+
+func TestAgain(t *testing.T) {
+	result := func(action string, tests ...string) (lines string) {
+		for _, test := range tests {
+			lines += fmt.Sprintf(`{"Action":%q,"Package":"m/a","Test":%q}`+"\n", action, test)
+		}
+		return lines + fmt.Sprintf(`{"Action":%q,"Package":"m/a"}`+"\n", action)
+	}
+	tests := map[string]struct {
+		first, second string
+		good          bool
+		want, wantNot string
+	}{
+		"passes then":       {result("fail", "TestA/b", "TestA"), result("pass", "TestA/b", "TestA"), true, "once more: m/a TestA\n", ""},
+		"is named":          {result("fail", "TestA"), result("pass", "TestA"), true, "each is to be looked at:\n  m/a TestA\n", "failed:\n"},
+		"fails twice":       {result("fail", "TestA"), result("fail", "TestA"), false, "failed:\n  m/a TestA\n", "looked at"},
+		"fails otherwise":   {result("fail", "TestA/b", "TestA"), result("fail", "TestA/c", "TestA"), false, "failed:\n  m/a TestA/c\n  m/a TestA\n", ""},
+		"too many":          {result("fail", "TestA", "TestB", "TestC", "TestD"), result("pass", "TestA"), false, "m/a TestD", "once more"},
+		"a crash":           {result("fail"), result("pass", "TestA"), false, "no test of its own failed", "once more"},
+		"nothing to repeat": {result("pass", "TestA"), result("fail", "TestA"), true, "1 passed", "once more"},
+		"is not there":      {result("fail", "TestA"), `{"Action":"fail","Package":"m/a"}` + "\n", false, "no test of its own failed", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			l := newLog(&b, nil)
+			t.Setenv("TESTLOG_SAY", test.first)
+			l.run([]string{os.Args[0]})
+			t.Setenv("TESTLOG_SAY", test.second)
+			l.again([]string{os.Args[0]})
+			if good := l.summarise(); good != test.good {
+				t.Errorf("all well: %v, want %v", good, test.good)
+			}
+			if !strings.Contains(b.String(), test.want) || test.wantNot != "" && strings.Contains(b.String(), test.wantNot) {
+				t.Errorf("want %q and not %q, in:\n%s", test.want, test.wantNot, &b)
+			}
+		})
+	}
+}
+
+func TestCommandThatFails(t *testing.T) {
+	for _, command := range [][]string{{"false"}, {"no-such-command-anywhere"}} {
+		var b strings.Builder
+		l := newLog(&b, nil)
+		l.passed = 1
+		l.run(command)
+		if l.summarise() || !strings.Contains(b.String(), command[0]) {
+			t.Errorf("%s is taken for a success:\n%s", command[0], &b)
 		}
 	}
 }

@@ -1,36 +1,82 @@
-// Command testlog reads the output of `go test -json` on standard input, passes on what a person needs of it, and ends
-// with the slowest tests and packages. It exits 1 when a test failed, when a test was skipped that the list of skips
-// does not allow, or when nothing was tested.
+// Command testlog runs `go test -json`, or what calls it, passes on what a person needs of its output, and ends with the
+// slowest tests and packages. It exits 1 when a test failed, when a test was skipped that the list of skips does not
+// allow, when nothing was tested, or when the command failed and no test tells why.
 //
-//	go test -json ./... | testlog ci/skips.txt
+//	testlog ci/skips.txt go test -json ./...
+//
+// With -again, tests that failed are run once more by the command that it holds, each package alone, as long as they
+// are no more than three: a machine that is too busy fails a test with a clock in it, and a bug fails it twice. Those
+// that then pass are named at the end, to be looked at, and the run has passed.
+//
+//	testlog -again 'go test -race' ci/skips.txt go test -race -json ./...
 package main
 
 import (
+	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"strings"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go test -json ./... | testlog SKIPS")
+	again := flag.String("again", "", "run tests that failed once more with this `command`")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: testlog [-again 'go test ...'] SKIPS COMMAND ...")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() < 2 {
+		flag.Usage()
 		os.Exit(2)
 	}
-	text, err := os.ReadFile(os.Args[1])
+	allowed, err := readSkips(flag.Arg(0))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testlog: read the list of allowed skips:", err)
 		os.Exit(2)
 	}
-	allowed, err := parseSkips(string(text))
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "testlog: %s: %v\n", os.Args[1], err)
-		os.Exit(2)
-	}
 	l := newLog(os.Stdout, allowed)
-	if err := l.read(os.Stdin); err != nil {
-		fmt.Fprintln(os.Stderr, "testlog: read the output of go test:", err)
-		os.Exit(1)
+	l.run(flag.Args()[1:])
+	if *again != "" {
+		l.again(strings.Fields(*again))
 	}
 	if !l.summarise() {
 		os.Exit(1)
 	}
 }
+
+func readSkips(name string) ([]*skip, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := parseSkips(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return allowed, nil
+}
+
+// run takes in what a command says.
+func (l *log) run(command []string) {
+	c := exec.Command(command[0], command[1:]...)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		l.broken(fmt.Errorf("start %s: %w", command[0], err))
+		return
+	}
+	if err := l.read(out); err != nil {
+		l.broken(fmt.Errorf("read the output of %s: %w", command[0], err))
+		_, _ = io.Copy(io.Discard, out) // or it would never end
+	}
+	if err := c.Wait(); err != nil && len(l.failed) == 0 {
+		l.broken(fmt.Errorf("%s: %w", strings.Join(command, " "), err))
+	}
+}
+
+func (l *log) broken(err error) { l.failed = append(l.failed, failure{pkg: err.Error()}) }
