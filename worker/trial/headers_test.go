@@ -53,7 +53,7 @@ func TestHeadersOfWrongTypes(t *testing.T) {
 			if !ok {
 				t.Fatalf("%d were sent, %d have ended: %+v", sent, ended(), st)
 			}
-			a.good(t, time.Minute)
+			a.good(t)
 			if n := a.dead(t); uint64(n) != st.Malformed || n == 0 {
 				t.Errorf("%d are kept aside, and %d are counted", n, st.Malformed)
 			}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"taskbench/brokers"
 )
@@ -58,7 +57,7 @@ func inputs() []input {
 		{name: "a compression that is a number", fate: spoilt, put: header("compression", 7)},
 		{name: "what unpacks to far too much", fate: spoilt, put: changed(func(m *brokers.Message) {
 			m.Headers["compression"], m.Body = "application/x-gzip", bomb(thorough(1<<30, 160<<20))
-		}), limit: 20 * time.Second},
+		})},
 	}
 	in = append(in, embeds()...)
 	return append(in, foreign()...)
@@ -80,12 +79,12 @@ func embeds() []input {
 			m.Headers["group"], m.Body = id+".group", []byte(`[[], {}, {"chord": "oops"}]`)
 			publish(t, a.broker, m)
 		}},
-		{name: "a chain of a million numbers", fate: done, put: embed(`{"chain": [` + strings.Repeat("1,", 999_999) + `1]}`), limit: 20 * time.Second},
+		{name: "a chain of a million numbers", fate: done, put: embed(`{"chain": [` + strings.Repeat("1,", 999_999) + `1]}`)},
 		{name: "a chain of a million steps, the next one unknown", fate: done, more: 1, put: func(t *testing.T, a *arena, id string) {
 			n := thorough(1_000_000, 100_000)
 			next := fmt.Sprintf(`{"task": "none.such", "options": {"queue": %q}}`, a.queue)
 			body("noop", `[[], {}, {"chain": [`+strings.Repeat(`{"task": "noop"},`, n)+next+`]}]`)(t, a, id)
-		}, limit: 40 * time.Second},
+		}},
 		{name: "a signature nested 10,000 deep", fate: spoilt, put: embed(`{"callbacks": [` + signature(10_000) + `]}`)},
 		{name: "a signature nested 300 deep", fate: done, put: embed(`{"callbacks": [` + signature(300) + `]}`)},
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -225,8 +226,16 @@ func TestRunThatWasKilled(t *testing.T) {
 	if kept := of("doomed", report.Kept); len(kept) != want {
 		t.Errorf("kept %v, want %d items", kept, want)
 	}
-	if removed := of("doomed", report.Removed); len(removed) != want+1 { // and the stray
-		t.Errorf("removed %v, want %d items", removed, want+1)
+	// What is found by its mark, the stray and the container, may have been taken by the sweep of another run on this
+	// machine; what is recorded here is ours to remove.
+	removed := of("doomed", report.Removed)
+	if len(removed) > want+1 {
+		t.Errorf("removed %v, want %d items at most", removed, want+1)
+	}
+	for _, part := range []string{"sleep 300 & sleep 300", s.Dir} {
+		if !slices.ContainsFunc(removed, func(item string) bool { return strings.Contains(item, part) }) {
+			t.Errorf("removed %v, with no %s", removed, part)
+		}
 	}
 
 	if _, err := r.Down(t.Context()); err != nil {
