@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,17 +40,26 @@ func longestLook(since time.Duration, watched bool) time.Duration {
 	return idleLook
 }
 
-// claim fills the buffer as slots become free, until the subscription is halted or the link fails.
+// claim fills the buffer as slots become free, until the subscription is halted or the link fails. While there is plenty
+// the claims go along with acknowledgements instead, and this has nothing to do.
 func (s *subscription) claim() {
 	defer close(s.idle)
 	watchers := s.watch()
 	watched := len(watchers) == len(s.queues)*len(steps)
-	turn, look, last := 0, firstLook, time.Now()
+	look := firstLook
 	timer := time.NewTimer(look)
 	defer timer.Stop()
 	for !s.halted() {
-		want := min(s.free(), gulp)
-		if want <= 0 {
+		select {
+		case <-s.knock: // whatever it was about, the claim will see
+		default:
+		}
+		wanted, got, err := s.claimFree()
+		if err != nil {
+			s.lose(fmt.Errorf("claim from redis: %w", err))
+			return
+		}
+		if wanted == 0 {
 			select {
 			case <-s.room:
 			case <-s.stop:
@@ -57,19 +67,10 @@ func (s *subscription) claim() {
 			}
 			continue
 		}
-		select {
-		case <-s.knock: // whatever it was about, the claim will see
-		default:
+		if got > 0 {
+			look = firstLook
 		}
-		n, err := s.claimUpTo(want, &turn)
-		if err != nil {
-			s.lose(fmt.Errorf("claim from redis: %w", err))
-			return
-		}
-		if n > 0 {
-			look, last = firstLook, time.Now()
-		}
-		if n == want {
+		if got == wanted {
 			continue // there may be more
 		}
 		for _, w := range watchers {
@@ -78,7 +79,7 @@ func (s *subscription) claim() {
 		timer.Reset(look)
 		select {
 		case <-timer.C:
-			look = min(2*look, longestLook(time.Since(last), watched))
+			look = min(2*look, longestLook(s.sinceTask(), watched))
 		case <-s.knock:
 		case <-s.stop:
 		case <-s.lost:
@@ -97,48 +98,95 @@ func (s *subscription) halted() bool {
 	}
 }
 
-func (s *subscription) free() int {
+func (s *subscription) sinceTask() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.limit - len(s.holds)
+	return time.Since(s.last)
 }
 
-// claimUpTo makes one claim. The queues take turns: the one after that which was served last comes first.
-func (s *subscription) claimUpTo(n int, turn *int) (int, error) {
-	queues := make([]string, len(s.queues))
-	for i := range queues {
-		queues[i] = s.queues[(*turn+i)%len(queues)]
+// claimFree makes one claim for the slots that are free.
+func (s *subscription) claimFree() (wanted, got int, err error) {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	c := s.newClaim(0)
+	if c == nil {
+		return 0, 0, nil
 	}
-	cmd := s.claimCall(n, queues)
-	s.b.exec(context.Background(), cmd)
-	got, err := cmd.Slice()
-	if err != nil || len(got) == 0 {
+	s.b.exec(context.Background(), c.cmd)
+	got, err = s.claimed(c)
+	return c.want, got, err
+}
+
+// along is the claim that goes with the acknowledgement of so many messages, in the same exchange: the slots that it
+// frees are then filled without another one. It is nil where that would not do: where the last claim left nothing to
+// claim, or one is under way. What comes of it must be told to claimed, and then claiming be unlocked.
+func (s *subscription) along(acks int) *claim {
+	if !s.plenty.Load() || !s.claiming.TryLock() {
+		return nil
+	}
+	if !s.halted() { // End, too, waits for claiming, so that nothing comes after it
+		if c := s.newClaim(acks); c != nil {
+			return c
+		}
+	}
+	s.claiming.Unlock()
+	return nil
+}
+
+// A claim is one call of the script.
+type claim struct {
+	want   int
+	queues []string // in the order of this claim
+	cmd    *goredis.Cmd
+}
+
+// newClaim is one for the slots that are free once so many more are; nil if there are none. claiming is held. The queues
+// take turns: the one after that which was served last comes first.
+func (s *subscription) newClaim(more int) *claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &claim{want: min(s.limit-len(s.holds)+more, gulp)}
+	if c.want <= 0 {
+		return nil
+	}
+	c.queues = append(slices.Clone(s.queues[s.turn:]), s.queues[:s.turn]...)
+	keys := []string{unackedKey, indexKey, consumersKey, s.held}
+	for _, step := range steps {
+		for _, q := range c.queues {
+			keys = append(keys, q+step)
+		}
+	}
+	args := []any{s.id, s.b.set.lease.Milliseconds(), strconv.FormatUint(s.next, 10), c.want}
+	for _, q := range c.queues {
+		args = append(args, bookingTail(q))
+	}
+	c.cmd = invoke(context.Background(), claimScript, keys, args...)
+	return c
+}
+
+// claimed takes in what a claim brought. claiming is held.
+func (s *subscription) claimed(c *claim) (int, error) {
+	got, err := c.cmd.Slice()
+	if err != nil {
 		return 0, err
+	}
+	n := len(got) / 2
+	s.plenty.Store(n == c.want)
+	if n == 0 {
+		return 0, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := 0; i+1 < len(got); i += 2 {
 		number, _ := got[i].(int64)
 		raw, _ := got[i+1].(string)
-		s.holds[s.next] = hold{queue: queues[number-1], raw: raw}
+		queue := c.queues[number-1]
+		s.holds[s.next] = hold{queue: queue, raw: raw}
 		s.buffer = append(s.buffer, s.next)
 		s.next++
-		*turn = (*turn + int(number)) % len(queues)
+		s.turn = (slices.Index(s.queues, queue) + 1) % len(s.queues)
 	}
+	s.last = time.Now()
 	signal(s.filled)
-	return len(got) / 2, nil
-}
-
-func (s *subscription) claimCall(n int, queues []string) *goredis.Cmd {
-	keys := []string{unackedKey, indexKey, consumersKey, s.held}
-	for _, step := range steps {
-		for _, q := range queues {
-			keys = append(keys, q+step)
-		}
-	}
-	args := []any{s.id, s.b.set.lease.Milliseconds(), strconv.FormatUint(s.next, 10), n}
-	for _, q := range queues {
-		args = append(args, bookingTail(q))
-	}
-	return invoke(context.Background(), claimScript, keys, args...)
+	return n, nil
 }

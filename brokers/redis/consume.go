@@ -71,7 +71,7 @@ type settlement struct {
 var errGone = errors.New("the lease had ended and the message was given to somebody else")
 
 // sendSettlements ends the acked bookings of each consumer by one call, and moves the others one by one, all in
-// one exchange.
+// one exchange, in which consumers claim as well.
 func (b *broker) sendSettlements(all []settlement) []error {
 	const most = 1000 // arguments of a script
 	ctx := context.Background()
@@ -83,6 +83,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 	var acks []ack
 	moves := map[int]*goredis.Cmd{}
 	bySub := map[*subscription][]int{}
+	claims := map[*subscription]*claim{}
 	for i, st := range all {
 		if st.to == "" {
 			bySub[st.sub] = append(bySub[st.sub], i)
@@ -92,6 +93,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 		cmds = append(cmds, moves[i])
 	}
 	for sub, places := range bySub {
+		acked := len(places)
 		for len(places) > 0 {
 			n := min(len(places), most)
 			tags := make([]any, n)
@@ -103,8 +105,18 @@ func (b *broker) sendSettlements(all []settlement) []error {
 			cmds = append(cmds, cmd)
 			places = places[n:]
 		}
+		if c := sub.along(acked); c != nil {
+			claims[sub] = c
+			cmds = append(cmds, c.cmd)
+		}
 	}
 	b.exec(ctx, cmds...)
+	for sub, c := range claims {
+		if _, err := sub.claimed(c); err != nil {
+			sub.lose(fmt.Errorf("claim from redis: %w", err))
+		}
+		sub.claiming.Unlock()
+	}
 
 	errs := make([]error, len(all))
 	for i, cmd := range moves {

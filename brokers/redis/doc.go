@@ -13,7 +13,8 @@
 // tag, so that the script needs to parse nothing and an element that is no envelope can be booked like any other; it
 // is delivered with the element as its body and without headers, for the worker to reject.
 //
-// Ack ends the bookings, of many deliveries by one script. Nack with requeue marks the envelope as kombu does and puts
+// Ack ends the bookings, of many deliveries by one script; while there is plenty to do, the claim of what takes their
+// place goes in the same exchange. Nack with requeue marks the envelope as kombu does and puts
 // it at the back; without requeue the element goes, untouched and in the same step, to the dead letter queue.
 // Transient and Expiration are carried and change nothing: Redis keeps a queue whole, and the worker looks at expiry.
 //

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,5 +148,46 @@ func TestDelayKeepsMessagesApart(t *testing.T) {
 	first, second := next(t, c, 5*time.Second), next(t, c, 5*time.Second)
 	if first.CorrelationID == second.CorrelationID {
 		t.Errorf("got %s twice", first.CorrelationID)
+	}
+}
+
+// Claims go along with acknowledgements; what one brings while the consumer ends goes back at once, like all that
+// nobody has seen, and not only when a lease ends.
+func TestConsumerThatEndsInFullFlightKeepsNothing(t *testing.T) {
+	servertest.Needed(t)
+	b, rdb := launch(t)
+	for round := range 40 {
+		const tasks = 120
+		q := "q" + strconv.Itoa(round)
+		for i := range tasks {
+			if err := b.Publish(t.Context(), brokers.Message{Queue: q, CorrelationID: strconv.Itoa(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, end := context.WithCancel(t.Context())
+		c, err := b.Consume(ctx, []string{q}, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var acked atomic.Int64
+		var hands sync.WaitGroup
+		for range 8 {
+			hands.Go(func() {
+				for d := range c.Deliveries() {
+					if d.Ack(t.Context()) == nil && acked.Add(1) == 30 {
+						time.AfterFunc(time.Duration(round)*10*time.Microsecond, end) // at any moment of an exchange
+					}
+				}
+			})
+		}
+		hands.Wait()
+		end()
+		held, ready := int64(1), int64(0)
+		for deadline := time.Now().Add(2 * time.Second); held > 0 && time.Now().Before(deadline); <-time.After(time.Millisecond) {
+			held, ready = rdb.HLen(t.Context(), "unacked").Val(), rdb.LLen(t.Context(), q).Val()
+		}
+		if held > 0 || ready+acked.Load() != tasks {
+			t.Fatalf("round %d: %d acknowledged, %d ready and %d held, want %d in all and none held", round, acked.Load(), ready, held, tasks)
+		}
 	}
 }

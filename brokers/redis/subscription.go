@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -32,10 +34,15 @@ type subscription struct {
 	idle   chan struct{} // closed when the claimer is done
 	spent  chan struct{} // closed when nothing is held and nothing will be
 
+	claiming sync.Mutex  // by who claims, from the making of a claim until what it brought is taken in
+	plenty   atomic.Bool // the last claim brought all that it wanted
+
 	mu     sync.Mutex
 	limit  int
-	next   uint64
-	buffer []uint64 // claimed and not yet taken
+	next   uint64    // sequence number of the next hold
+	turn   int       // place in queues of the one that is first to be served
+	last   time.Time // when a claim last brought something
+	buffer []uint64  // claimed and not yet taken
 	holds  map[uint64]hold
 	ended  bool
 	err    error
@@ -55,7 +62,7 @@ func (h hold) list() string {
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
 	id := identity()
 	return &subscription{
-		b: b, id: id, held: heldPrefix + id, queues: slices.Clone(queues), limit: bound(prefetch), next: 1,
+		b: b, id: id, held: heldPrefix + id, queues: slices.Clone(queues), limit: bound(prefetch), next: 1, last: time.Now(),
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
 		lost: make(chan struct{}), stop: make(chan struct{}), idle: make(chan struct{}), spent: make(chan struct{}),
 		holds: map[uint64]hold{},
@@ -113,10 +120,12 @@ func (s *subscription) SetPrefetch(n int) error {
 func (s *subscription) End(unseen []uint64) {
 	s.halt()
 	<-s.idle
+	s.claiming.Lock() // a claim may have gone along with an acknowledgement
 	s.mu.Lock()
 	unseen = append(unseen, s.buffer...)
 	s.buffer = nil
 	s.mu.Unlock()
+	s.claiming.Unlock()
 	s.giveBack(unseen, false)
 }
 
