@@ -101,7 +101,7 @@ func exceptionOf(r pool.Result) *result.Exception {
 
 // succeed settles an attempt that came to its end: what follows in its workflow is sent, then the result is stored,
 // then its chord is told, and only then is the message acknowledged. A crash anywhere between repeats what came
-// before and loses nothing.
+// before and loses nothing. A task whose result nobody can keep has failed, as with Celery.
 func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
 	t := &a.job.Task
@@ -122,6 +122,7 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			rec.Value = json.RawMessage("null")
 		}
 		known := len(rec.Children)
+		var refused error
 		if !s.persist(settle, a, func(ctx context.Context) error {
 			if !follows {
 				return nil
@@ -130,13 +131,22 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			rec.Children = append(rec.Children[:known], children...)
 			return w.follows(a, err)
 		}, func(ctx context.Context) error {
-			return w.store(ctx, a, stores, rec)
+			err := w.store(ctx, a, stores, rec)
+			if errors.Is(err, result.ErrRefused) {
+				refused, err = err, nil
+			}
+			return err
 		}, func(ctx context.Context) error {
-			if !follows {
+			if !follows || refused != nil {
 				return nil
 			}
 			return w.follows(a, w.follower.Stored(ctx, t, body, rec))
 		}) {
+			return
+		}
+		if refused != nil {
+			w.log.Error("result refused: the task counts as failed", "worker", w.config.Name, "task", t.Name, "id", a.key.id, "err", refused)
+			s.failure(settle, a, celeryError("BackendStoreError", refused.Error()))
 			return
 		}
 	}
@@ -196,7 +206,17 @@ func (s *session) bury(settle context.Context, a *attempt, x *result.Exception) 
 	rec := w.record(a, result.Failure)
 	rec.Exception = x
 	return s.persist(settle, a, func(ctx context.Context) error {
-		return w.store(ctx, a, stores, rec)
+		err := w.store(ctx, a, stores, rec)
+		if errors.Is(err, result.ErrRefused) { // its arguments may be anything
+			short := rec
+			short.Exception, short.Children = celeryError("BackendStoreError", fmt.Sprintf("%s: %.200s", x.Type, err)), nil
+			err = w.store(ctx, a, stores, short)
+		}
+		if errors.Is(err, result.ErrRefused) {
+			w.log.Error("failure refused: nobody will hear of it", "worker", w.config.Name, "task", t.Name, "id", a.key.id, "err", err)
+			return nil
+		}
+		return err
 	}, func(ctx context.Context) error {
 		body, err := t.Body()
 		if err != nil || !follows {

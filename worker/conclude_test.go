@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ type moody struct {
 	*resultmemory.Results
 	mu     sync.Mutex
 	down   bool
+	most   int // bytes of a document; 0 is no bound
 	states map[string][]result.State
 	told   func(result.Record)
 }
@@ -38,6 +40,11 @@ func (m *moody) Store(ctx context.Context, r result.Record) error {
 	if m.down {
 		return errDown
 	}
+	if m.most > 0 {
+		if _, err := result.EncodeWithin(r, m.most); err != nil {
+			return err
+		}
+	}
 	m.states[r.TaskID] = append(m.states[r.TaskID], r.State)
 	if m.told != nil {
 		m.told(r)
@@ -49,6 +56,12 @@ func (m *moody) set(down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down = down
+}
+
+func (m *moody) setMost(bytes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.most = bytes
 }
 
 func (m *moody) record(t testing.TB, id string) result.Record {
@@ -233,6 +246,35 @@ func TestAStopWithABackendThatIsDown(t *testing.T) {
 		if len(s.ready) != 1 {
 			t.Errorf("%d messages went back, want 1", len(s.ready))
 		}
+	})
+}
+
+// A backend that will never take a result is not asked for an hour: whoever waits for it hears why, and the chord, too.
+func TestAResultThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newFake(), newMoody()
+		b.setMost(1000)
+		r := ownTasks()
+		r.Add("verbose", func(context.Context, *Request) (any, error) { return strings.Repeat("x", 2000), nil })
+		r.Add("complaining", func(context.Context, *Request) (any, error) { return nil, errors.New(strings.Repeat("y", 2000)) })
+		s.put(task("verbose", "large"), task("complaining", "loud"), task("add", "small", 1))
+		w := beginWith(t, s, Config{Pool: "solo"}, Options{Registry: r, Results: b})
+		synctest.Wait()
+		for id, want := range map[string]string{"large": "BackendStoreError: ", "loud": "BackendStoreError: Exception: "} {
+			if r := b.record(t, id); r.State != result.Failure || !strings.HasPrefix(r.Exception.Error(), "celery.exceptions."+want) {
+				t.Errorf("%s: state %s, exception %v", id, r.State, r.Exception)
+			}
+		}
+		if r := b.record(t, "small"); r.State != result.Success || s.left() != 0 {
+			t.Errorf("state %s, %d messages are left", r.State, s.left())
+		}
+		b.setMost(1)
+		s.put(task("complaining", "mute"))
+		synctest.Wait()
+		if r := b.record(t, "mute"); r.State != result.Pending || s.left() != 0 {
+			t.Errorf("state %s, %d messages are left", r.State, s.left())
+		}
+		w.stop()
 	})
 }
 

@@ -12,11 +12,11 @@ import (
 )
 
 // Encode writes a record as the document that Celery's key/value backends store and publish: JSON in kombu's dialect,
-// ASCII or not as the record's parts are. An error says which part is not JSON.
+// ASCII or not as the record's parts are. An error is ErrRefused, and says which part is not JSON.
 func Encode(r Record) ([]byte, error) {
 	value, err := r.result()
 	if err != nil {
-		return nil, fmt.Errorf("encode result of task %s: %w", r.TaskID, err)
+		return nil, fmt.Errorf("encode result of task %s: %w: %w", r.TaskID, ErrRefused, err)
 	}
 	d := document{buf: make([]byte, 0, 256+len(value))}
 	d.add("status", quote(string(r.State)))
@@ -44,9 +44,18 @@ func Encode(r Record) ([]byte, error) {
 	}
 	d.add("task_id", quote(r.TaskID))
 	if d.err != nil {
-		return nil, fmt.Errorf("encode result of task %s: %w", r.TaskID, d.err)
+		return nil, fmt.Errorf("encode result of task %s: %w: %w", r.TaskID, ErrRefused, d.err)
 	}
 	return append(d.buf, '}'), nil
+}
+
+// EncodeWithin is Encode for a backend that takes no documents of more than so many bytes.
+func EncodeWithin(r Record, most int) ([]byte, error) {
+	doc, err := Encode(r)
+	if err == nil && len(doc) > most {
+		return nil, fmt.Errorf("%w: it has %d bytes, and %d are taken: have the task return less, or where it is kept", ErrRefused, len(doc), most)
+	}
+	return doc, err
 }
 
 // EncodeReply writes the record as Celery's rpc backend sends it: the same without the members that the client
@@ -54,7 +63,7 @@ func Encode(r Record) ([]byte, error) {
 func EncodeReply(r Record) ([]byte, error) {
 	value, err := r.result()
 	if err != nil {
-		return nil, fmt.Errorf("encode result of task %s: %w", r.TaskID, err)
+		return nil, fmt.Errorf("encode result of task %s: %w: %w", r.TaskID, ErrRefused, err)
 	}
 	d := document{buf: make([]byte, 0, 128+len(value))}
 	d.add("task_id", quote(r.TaskID))
@@ -63,7 +72,7 @@ func EncodeReply(r Record) ([]byte, error) {
 	d.add("traceback", orNull(r.traceback()))
 	d.list("children", r.Children)
 	if d.err != nil {
-		return nil, fmt.Errorf("encode result of task %s: %w", r.TaskID, d.err)
+		return nil, fmt.Errorf("encode result of task %s: %w: %w", r.TaskID, ErrRefused, d.err)
 	}
 	return append(d.buf, '}'), nil
 }

@@ -63,8 +63,11 @@ type Exception struct {
 // ErrNoGroup is returned for a group that was never saved, or is forgotten.
 var ErrNoGroup = errors.New("no such group is saved")
 
+// ErrRefused is in the error of Store for a record that the backend will never take, however often it is asked.
+var ErrRefused = errors.New("the record will never be taken")
+
 // A Backend keeps results. It is safe for concurrent use. Connections that are lost come back by themselves; an
-// error of Store leaves it unknown whether the record was stored, and storing it again is harmless.
+// error of Store, but for ErrRefused, leaves it unknown whether the record was stored, and storing it again is harmless.
 type Backend interface {
 	// Store keeps a record under its task's id. A success that is stored already stays, and Store returns nil.
 	Store(ctx context.Context, r Record) error

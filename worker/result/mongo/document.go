@@ -11,12 +11,15 @@ import (
 	"taskbench/worker/result"
 )
 
+// largest is the size of a record in bytes that fits into one document of MongoDB, which has 16 MiB with its names.
+const largest = 16<<20 - 16<<10
+
 // encode makes Celery's document. The parts that package result writes as JSON become native, but for the result.
 func encode(r result.Record) (bson.M, error) {
 	if r.State.Ready() && r.Done.IsZero() {
 		r.Done = time.Now()
 	}
-	text, err := result.Encode(r)
+	text, err := result.EncodeWithin(r, largest)
 	if err != nil {
 		return nil, err
 	}

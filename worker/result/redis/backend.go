@@ -57,20 +57,23 @@ func (b *Backend) do(ctx context.Context, f func() error) error {
 	return err
 }
 
+// largest is the size of a record in bytes that a server takes by its own settings: its proto-max-bulk-len. It cuts the
+// connection of who sends more.
+const largest = 512 << 20
+
 // Store implements result.Backend.
 func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	if r.State.Ready() && r.Done.IsZero() {
 		r.Done = time.Now()
 	}
-	doc, err := result.Encode(r)
-	if err != nil {
-		return err
-	}
+	doc, err := result.EncodeWithin(r, largest)
 	select {
 	case <-b.closed:
 		err = result.ErrClosed
 	default:
-		err = b.stores.do(ctx, write{b.keys.Task(r.TaskID), doc, b.life.Milliseconds()})
+		if err == nil {
+			err = b.stores.do(ctx, write{b.keys.Task(r.TaskID), doc, b.life.Milliseconds()})
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("store result of task %s in redis: %w", r.TaskID, err)
