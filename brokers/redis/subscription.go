@@ -12,6 +12,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
+	"taskbench/brokers/kombu"
 )
 
 // unbounded is the bound that stands for a prefetch of 0.
@@ -55,12 +56,12 @@ type hold struct {
 }
 
 func (h hold) list() string {
-	m, _ := decode(h.queue, h.raw)
+	m, _ := kombu.Decode(h.queue, h.raw)
 	return listOf(h.queue, m.Priority)
 }
 
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
-	id := identity()
+	id := kombu.Identity()
 	return &subscription{
 		b: b, id: id, held: heldPrefix + id, queues: slices.Clone(queues), limit: bound(prefetch), next: 1, last: time.Now(),
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
@@ -99,7 +100,7 @@ func (s *subscription) Take(buf []feed.Item) []feed.Item {
 	s.mu.Unlock()
 	for i, h := range raws {
 		item := &buf[first+i]
-		item.Message, item.Redelivered = decode(h.queue, h.raw)
+		item.Message, item.Redelivered = kombu.Decode(h.queue, h.raw)
 	}
 	return buf
 }
