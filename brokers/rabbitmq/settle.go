@@ -37,9 +37,9 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 	var err error
 	switch o {
 	case feed.Ack:
-		err = s.channel.Ack(tag, false)
+		err = s.acks.settle(tag)
 	case feed.Requeue, feed.Unseen:
-		err = s.channel.Nack(tag, false, true)
+		err = s.nack(tag)
 	case feed.Reject:
 		err = s.reject(ctx, tag, h)
 	}
@@ -61,11 +61,19 @@ func (s *subscription) reject(ctx context.Context, tag uint64, h delivered) erro
 	}
 	if err := s.b.Publish(ctx, m); err != nil {
 		if !brokers.Definite(err) {
-			err = errors.Join(err, s.channel.Nack(tag, false, true))
+			err = errors.Join(err, s.nack(tag))
 		}
 		return err
 	}
-	return s.channel.Ack(tag, false)
+	return s.acks.settle(tag)
+}
+
+func (s *subscription) nack(tag uint64) error {
+	err := s.channel.Nack(tag, false, true)
+	if err == nil {
+		s.acks.settled(tag)
+	}
+	return err
 }
 
 // settled makes room, and ends the channel with the last delivery of a subscription that has ended.
@@ -123,7 +131,7 @@ func (s *subscription) End(unseen []uint64) {
 	s.backlog = nil
 	s.mu.Unlock()
 	for _, tag := range unseen {
-		_ = s.channel.Nack(tag, false, true) // where this fails, the link is lost
+		_ = s.nack(tag) // where this fails, the link is lost
 		s.settled(tag)
 	}
 	s.mu.Lock()

@@ -22,6 +22,7 @@ const unbounded = 1000
 type subscription struct {
 	b       *broker
 	channel *amqp.Channel
+	acks    *acks // of the channel
 	queues  []string
 	arrived chan struct{} // tells feed that there may be something to take
 	lost    chan struct{}
@@ -92,7 +93,7 @@ func (s *subscription) start(t *topology) error {
 	if err != nil {
 		return fmt.Errorf("open a channel: %w", err)
 	}
-	s.channel = ch
+	s.channel, s.acks = ch, newAcks(ch.Ack)
 	closed, cancelled := ch.NotifyClose(make(chan *amqp.Error, 1)), ch.NotifyCancel(make(chan string, len(s.queues)))
 	go func() {
 		for {
