@@ -16,8 +16,12 @@ import (
 	"taskbench/worker/interop"
 )
 
-// places is how many tasks at a time all workers of the comparison run.
-const places = 4
+// places is how many tasks at a time all workers of the comparison run, and ahead how many they fetch for each: more than
+// by default, as is right for tasks that take no time.
+const (
+	places = 4
+	ahead  = 16
+)
 
 // rivals compares with Celery's prefork worker on both brokers, and with asynq on Redis.
 func rivals(ctx context.Context, _ settings) ([]line, error) {
@@ -45,6 +49,7 @@ func rivals(ctx context.Context, _ settings) ([]line, error) {
 func (s site) compare(ctx context.Context, celery interop.Celery, times float64) ([]line, error) {
 	app := interop.App{Dir: s.dir, Broker: s.url, Queue: "celery", Conf: map[string]any{
 		"task_ignore_result": true, "task_track_started": false, "worker_send_task_events": false, "task_acks_late": true,
+		"worker_prefetch_multiplier": ahead,
 	}}
 	if err := interop.Unpack(s.dir); err != nil {
 		return nil, err
@@ -56,7 +61,7 @@ func (s site) compare(ctx context.Context, celery interop.Celery, times float64)
 	}
 	ours := func(pool string) rival {
 		return rival{"worker " + pool, tasks.Prefix + "noop", 40_000, func(queue string) (*interop.Process, error) {
-			return s.worker(queue, "--pool", pool, "-c", strconv.Itoa(places), "--without-heartbeat")
+			return s.worker(queue, "--pool", pool, "-c", strconv.Itoa(places), "--prefetch-multiplier", strconv.Itoa(ahead), "--without-heartbeat")
 		}}
 	}
 	all := []rival{

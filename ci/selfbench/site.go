@@ -120,7 +120,7 @@ func (s site) drain(ctx context.Context, queue, task string, tasks int, start fu
 
 // falls waits until no more than so many messages are ready, and tells how many there are and when.
 func (s site) falls(ctx context.Context, b brokers.Broker, w *interop.Process, queue string, most int) (int, time.Time, error) {
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ready, _, err := b.(brokers.Inspector).Depth(ctx, queue)
