@@ -63,7 +63,7 @@ func (w *Worker) remoteRevoke(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	terminate, err := control.Arg(a, "terminate", false)
+	terminate, err := control.Bool(a, "terminate")
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (w *Worker) remoteRevokeStamps(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	terminate, err := control.Arg(a, "terminate", false)
+	terminate, err := control.Bool(a, "terminate")
 	if err != nil {
 		return nil, err
 	}
