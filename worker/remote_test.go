@@ -99,6 +99,7 @@ func TestRemoteControl(t *testing.T) {
 		d.says("election", nil, `null`)
 		d.says("hello", map[string]any{"from_node": "w@h", "revoked": map[string]any{}}, `null`)
 
+		d.says("revoked", nil, `\[\]`) // Flower and Celery's inspect do not expect null
 		d.says("revoke", map[string]any{"task_id": []string{"next", "x"}}, `\{"ok":"tasks \{'next', 'x'\} flagged as revoked"\}`)
 		d.says("revoked", nil, `\["next","x"\]`)
 		d.says("hello", map[string]any{"from_node": "other@h", "revoked": map[string]any{"theirs": []any{1.5, "theirs"}}}, `\{"revoked":\{"next":\[-?\d+\.\d+,"next"\],.*\},"clock":\d+\}`)
