@@ -38,7 +38,12 @@ const (
 )
 
 // DeadLetterQueue is where a variant that promises DeadLetters keeps the rejected messages of a queue.
-func DeadLetterQueue(queue string) string { return queue + ".dead" }
+func DeadLetterQueue(queue string) string { return queue + deadLetters }
+
+// IsDeadLetterQueue tells whether a queue is named as one that keeps rejected messages.
+func IsDeadLetterQueue(queue string) bool { return strings.HasSuffix(queue, deadLetters) }
+
+const deadLetters = ".dead"
 
 // A Variant is one broker set up one way.
 type Variant struct {

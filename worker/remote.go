@@ -26,7 +26,7 @@ func (w *Worker) handlers() map[string]control.Handler {
 		"stats":                     func(context.Context, args) (any, error) { return w.remoteStats(), nil },
 		"report":                    func(context.Context, args) (any, error) { return control.OK("%s", w.remoteReport()), nil },
 		"conf":                      func(context.Context, args) (any, error) { return w.remoteConf() },
-		"revoked":                   func(context.Context, args) (any, error) { return w.revoked.IDs(), nil },
+		"revoked":                   func(context.Context, args) (any, error) { return append([]string{}, w.revoked.IDs()...), nil },
 		"memsample":                 func(context.Context, args) (any, error) { return memSample(), nil },
 		"revoke":                    w.remoteRevoke,
 		"terminate":                 w.remoteTerminate,
@@ -63,7 +63,7 @@ func (w *Worker) remoteRevoke(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	terminate, err := control.Arg(a, "terminate", false)
+	terminate, err := control.Bool(a, "terminate")
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (w *Worker) remoteRevokeStamps(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	terminate, err := control.Arg(a, "terminate", false)
+	terminate, err := control.Bool(a, "terminate")
 	if err != nil {
 		return nil, err
 	}

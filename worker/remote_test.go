@@ -99,9 +99,14 @@ func TestRemoteControl(t *testing.T) {
 		d.says("election", nil, `null`)
 		d.says("hello", map[string]any{"from_node": "w@h", "revoked": map[string]any{}}, `null`)
 
+		d.says("revoked", nil, `\[\]`) // Flower and Celery's inspect do not expect null
 		d.says("revoke", map[string]any{"task_id": []string{"next", "x"}}, `\{"ok":"tasks \{'next', 'x'\} flagged as revoked"\}`)
 		d.says("revoked", nil, `\["next","x"\]`)
 		d.says("hello", map[string]any{"from_node": "other@h", "revoked": map[string]any{"theirs": []any{1.5, "theirs"}}}, `\{"revoked":\{"next":\[-?\d+\.\d+,"next"\],.*\},"clock":\d+\}`)
+		d.says("hello", map[string]any{"from_node": "newest@h", "revoked": []string{"listed"}}, `\{"revoked":\{.*"theirs":.*`) // as Celery 5.7 says it
+		d.says("revoked", nil, `.*"listed".*`)
+		d.says("revoke", map[string]any{"task_id": "nobody", "terminate": 0, "signal": "SIGTERM"}, `\{"ok":"tasks \{'nobody'\} flagged as revoked"\}`) // as Flower says it
+		d.says("revoke", map[string]any{"task_id": "run2", "terminate": 1, "signal": "SIGTERM"}, `\{"ok":"terminate: run2"\}`)
 		d.says("revoke", map[string]any{"task_id": "run", "terminate": true, "signal": "SIGKILL"}, `\{"ok":"terminate: run"\}`)
 		d.says("terminate", map[string]any{"task_id": "nobody", "signal": "TERM"}, `\{"ok":"terminate: tasks unknown"\}`)
 		d.says("revoke", map[string]any{"task_id": "x", "terminate": true, "signal": "SIGNOSUCH"}, `\{"error":"KeyError\('SIGNOSUCH'\)"\}`)

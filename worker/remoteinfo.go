@@ -17,6 +17,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/worker/control"
 	"taskbench/worker/message"
+	"taskbench/worker/pool"
 )
 
 // A sight is what remote control sees of an attempt.
@@ -24,6 +25,7 @@ type sight struct {
 	stage   int32
 	since   time.Time
 	attempt *attempt // for its identity alone
+	number  uint64   // of the attempt
 	task    message.Task
 	early   bool
 	again   bool
@@ -36,7 +38,7 @@ func (w *Worker) see() []sight {
 	w.memory.all(func(a *attempt) {
 		all = append(all, sight{
 			stage: a.stage.Load(), since: time.Unix(0, a.since.Load()), attempt: a,
-			task: a.job.Task, early: a.task != nil && a.task.early, again: a.job.Redelivered,
+			number: a.job.Attempt, task: a.job.Task, early: a.task != nil && a.task.early, again: a.job.Redelivered,
 		})
 	})
 	slices.SortFunc(all, func(x, y sight) int { return x.since.Compare(y.since) })
@@ -65,6 +67,16 @@ func (w *Worker) active() []sight {
 	return slices.DeleteFunc(w.see(), func(s sight) bool { return s.stage != begun })
 }
 
+// pidOf is the process that runs an attempt: a child of the pool's, or this one.
+func (w *Worker) pidOf(attempt uint64) int {
+	if l, ok := (*w.pool.Load()).(pool.Locator); ok {
+		if pid := l.Locate(attempt); pid != 0 {
+			return pid
+		}
+	}
+	return w.pid
+}
+
 // info describes an attempt; safe shows its arguments as text.
 func (w *Worker) info(s sight, safe bool) control.TaskInfo {
 	t := &s.task
@@ -76,7 +88,7 @@ func (w *Worker) info(s sight, safe bool) control.TaskInfo {
 		i.Name = shadow
 	}
 	if s.stage == begun {
-		pid := w.pid
+		pid := w.pidOf(s.number)
 		i.TimeStart, i.WorkerPID, i.Acknowledged = control.UnixTime(s.since), &pid, s.early
 	}
 	if safe {
@@ -162,7 +174,7 @@ func (w *Worker) remoteQuery(_ context.Context, a args) (any, error) {
 }
 
 func (w *Worker) remoteRegistered(_ context.Context, a args) (any, error) {
-	builtins, err := control.Arg(a, "builtins", false)
+	builtins, err := control.Bool(a, "builtins")
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
 type broker struct {
-	args      amqp.Table
+	layout    layout
 	publishes *link[*publisher]
 	routes    *link[*publisher]
 	consumes  *link[*topology]
@@ -22,18 +22,19 @@ type broker struct {
 }
 
 func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
-	b, young := &broker{}, &births{}
-	if kind := v.Settings["x-queue-type"]; kind != "" {
-		b.args = amqp.Table{"x-queue-type": kind}
+	url, l, err := configure(url, v)
+	if err != nil {
+		return nil, err
 	}
+	b, young := &broker{layout: l}, &births{}
 	transient := v.Settings["delivery_mode"] == "1"
 	publishing := func(c *amqp.Connection) (*publisher, error) {
-		return newPublisher(c, newTopology(c, b.args, young), transient)
+		return newPublisher(c, newTopology(c, l, young), transient)
 	}
 	b.publishes = newLink(url, publishing, (*publisher).usable)
 	b.routes = newLink(url, publishing, (*publisher).usable)
 	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) {
-		return newTopology(c, b.args, young), nil
+		return newTopology(c, l, young), nil
 	}, func(*topology) bool { return true })
 	if _, err := b.publishes.get(ctx); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func failed(queue string, err error) error {
 // Depth implements brokers.Inspector. AMQP tells what is ready and not what is held.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
 	err = b.ask(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, b.args)
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, b.layout.arguments(queue))
 		ready = q.Messages
 		return err
 	})

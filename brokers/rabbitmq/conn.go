@@ -11,8 +11,6 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"taskbench/brokers"
 )
 
 const (
@@ -136,7 +134,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	u, err := amqp.ParseURI(url)
 	if err != nil {
-		return nil, fmt.Errorf("read AMQP URL: %w", brokers.RefuseURL(url, "amqp://user:password@host:port/vhost", err))
+		return nil, badURL(url, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, greeting)
 	defer cancel()

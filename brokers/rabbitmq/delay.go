@@ -131,7 +131,7 @@ func (t *topology) descend(top int, queue string) error {
 	}
 	now := time.Now()
 	err := t.ask(func(ch *amqp.Channel) error {
-		if err := declare(ch, queue, t.args); err != nil {
+		if err := declare(ch, queue, t.layout.arguments(queue)); err != nil {
 			return err
 		}
 		return ch.QueueBind(queue, strings.Repeat("*.", levels)+queue, step(-1), false, nil)

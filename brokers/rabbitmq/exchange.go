@@ -117,7 +117,7 @@ func (t *topology) bind(bind brokers.Binding) error {
 		return err
 	}
 	err := t.ask(func(ch *amqp.Channel) error {
-		if _, err := ch.QueueDeclare(bind.Queue, true, false, false, false, arguments(bind, t.args)); err != nil {
+		if _, err := ch.QueueDeclare(bind.Queue, true, false, false, false, arguments(bind, t.layout.arguments(bind.Queue))); err != nil {
 			return err
 		}
 		return ch.QueueBind(bind.Queue, bind.Key, bind.Exchange.Name, false, nil)

@@ -1,7 +1,10 @@
 package rabbitmq_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,14 +16,10 @@ import (
 )
 
 // open starts a server, a broker of ours on it, and a channel to do things behind its back.
-func open(t *testing.T) (brokers.Broker, *amqp.Channel) {
+func open(t *testing.T) (string, brokers.Broker, *amqp.Channel) {
 	t.Helper()
 	s := servertest.Launch(t, rabbitmq.Driver)
-	b, err := rabbitmq.Driver.Open(t.Context(), s.URL, rabbitmq.Driver.Variants[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
+	b := openURL(t, s.URL)
 	c, err := amqp.Dial(s.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +29,17 @@ func open(t *testing.T) (brokers.Broker, *amqp.Channel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, ch
+	return s.URL, b, ch
+}
+
+func openURL(t *testing.T, url string) brokers.Broker {
+	t.Helper()
+	b, err := rabbitmq.Driver.Open(t.Context(), url, rabbitmq.Driver.Variants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
 }
 
 const patience = 30 * time.Second
@@ -38,9 +47,11 @@ const patience = 30 * time.Second
 // One server does for all: it takes longer to start than they take.
 func TestOnServer(t *testing.T) {
 	servertest.Needed(t)
-	b, behind := open(t)
+	url, b, behind := open(t)
 	t.Run("replies are not dropped", func(t *testing.T) { replies(t, b) })
 	t.Run("delay binds anew after deletion", func(t *testing.T) { deletion(t, b, behind) })
+	t.Run("urgent messages overtake", func(t *testing.T) { urgency(t, url) })
+	t.Run("priorities that were declared otherwise", func(t *testing.T) { discord(t, url, b) })
 }
 
 // Results of a burst that are read slowly are results all the same.
@@ -102,6 +113,89 @@ func deletion(t *testing.T, b brokers.Broker, behind *amqp.Channel) {
 			}
 		case <-limit:
 			t.Fatal("what was delayed after the deletion is lost")
+		}
+	}
+}
+
+// With max_priority in the URL what is urgent comes first, also what had to wait for its time; dead letters stay in order.
+func urgency(t *testing.T, url string) {
+	b := openURL(t, url+"?max_priority=10")
+	order := func(queue string, from brokers.Broker, settle func(brokers.Delivery) error, want ...string) {
+		t.Helper()
+		within, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		c, err := from.Consume(within, []string{queue}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range want {
+			d, open := <-c.Deliveries()
+			if !open {
+				t.Fatalf("%s: only %q came: %v", queue, got, c.Err())
+			}
+			m := d.Message()
+			got = append(got, fmt.Sprintf("%s:%d", m.CorrelationID, m.Priority))
+			if err := settle(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: came as %q, want %q", queue, got, want)
+		}
+	}
+	for i, priority := range []uint8{0, 5, 10, 5, 0, 9} {
+		m := brokers.Message{Queue: "urgent", CorrelationID: fmt.Sprint(i), Priority: priority}
+		if err := b.Publish(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := brokers.Message{Queue: "urgent", CorrelationID: "late", Priority: 7}
+	due := time.Now().Add(2500 * time.Millisecond)
+	if err := b.(brokers.Delayer).Delay(t.Context(), late, due); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; {
+		ready, _, err := b.(brokers.Inspector).Depth(t.Context(), "urgent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ready == 7 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of 7 messages are there", ready)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	reject := func(d brokers.Delivery) error { return d.Nack(t.Context(), false) }
+	order("urgent", b, reject, "2:10", "5:9", "late:7", "1:5", "3:5", "0:0", "4:0")
+	// A broker without the parameter finds the dead letters, and nothing else in order than it came.
+	ack := func(d brokers.Delivery) error { return d.Ack(t.Context()) }
+	order(brokers.DeadLetterQueue("urgent"), openURL(t, url), ack, "2:10", "5:9", "late:7", "1:5", "3:5", "0:0", "4:0")
+	again := brokers.Message{Queue: brokers.DeadLetterQueue("urgent"), CorrelationID: "x"}
+	for _, priority := range []uint8{1, 9} {
+		again.Priority = priority
+		if err := b.Publish(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	order(again.Queue, b, ack, "x:1", "x:9")
+}
+
+// A queue is refused whose priorities are others than the URL says, and the error says what to do.
+func discord(t *testing.T, url string, plain brokers.Broker) {
+	ten := openURL(t, url+"?max_priority=10")
+	if err := ten.Publish(t.Context(), brokers.Message{Queue: "ten"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := plain.Publish(t.Context(), brokers.Message{Queue: "plain"}); err != nil {
+		t.Fatal(err)
+	}
+	for queue, b := range map[string]brokers.Broker{"ten": plain, "plain": ten} {
+		err := b.Publish(t.Context(), brokers.Message{Queue: queue})
+		if !brokers.Definite(err) || !strings.Contains(err.Error(), "max_priority=10") {
+			t.Errorf("%s: %v, want a Definite error that names the parameter", queue, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,15 +16,15 @@ import (
 // topology remembers which queues were declared over one connection.
 type topology struct {
 	conn   *amqp.Connection
-	args   amqp.Table // of every queue: its type
+	layout layout
 	births *births
 
 	known sync.Map   // queue, or exchange as it was declared, to true
 	turn  sync.Mutex // of who declares
 }
 
-func newTopology(c *amqp.Connection, args amqp.Table, b *births) *topology {
-	return &topology{conn: c, args: args, births: b}
+func newTopology(c *amqp.Connection, l layout, b *births) *topology {
+	return &topology{conn: c, layout: l, births: b}
 }
 
 // declare makes sure of a queue, with flags, exchange and binding exactly as Celery declares them: the server refuses
@@ -37,18 +38,22 @@ func (t *topology) declare(queue string) error {
 	if _, known := t.known.Load(queue); known {
 		return nil
 	}
-	missing := false
-	if t.args["x-queue-type"] == "quorum" {
+	missing, args := false, t.layout.arguments(queue)
+	if t.layout.kind == "quorum" {
 		err := t.ask(func(ch *amqp.Channel) error {
-			_, err := ch.QueueDeclarePassive(queue, true, false, false, false, t.args)
+			_, err := ch.QueueDeclarePassive(queue, true, false, false, false, args)
 			return err
 		})
 		missing = absent(err)
 	}
-	err := t.ask(func(ch *amqp.Channel) error { return declare(ch, queue, t.args) })
+	err := t.ask(func(ch *amqp.Channel) error { return declare(ch, queue, args) })
 	var refused *amqp.Error
 	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
-		err = fmt.Errorf("%w; it was declared otherwise: remove it, or use the variant that it was made by", err)
+		hint := "use the variant that it was made by"
+		if strings.Contains(refused.Reason, "x-max-priority") {
+			hint = "have the URL say its x-max-priority, as in " + form + "?" + maxPriority + "=10"
+		}
+		err = fmt.Errorf("%w; it was declared otherwise: remove it, or %s", err, hint)
 	}
 	if err != nil {
 		return brokers.Refusef("declare queue %s: %w", queue, err)

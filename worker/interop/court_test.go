@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -55,9 +56,14 @@ var brokersTried = []string{"redis:memory", "rabbitmq:classic"}
 
 // eachCourt runs a test on every Celery and broker, all at once.
 func eachCourt(t *testing.T, test func(t *testing.T, c *court)) {
+	eachCourtOf(t, func(interop.Celery) bool { return true }, test)
+}
+
+// eachCourtOf runs it on those that are meant.
+func eachCourtOf(t *testing.T, meant func(interop.Celery) bool, test func(t *testing.T, c *court)) {
 	t.Parallel()
 	for _, broker := range brokersTried {
-		for _, c := range celeries(t) {
+		for _, c := range slices.DeleteFunc(celeries(t), func(c interop.Celery) bool { return !meant(c) }) {
 			driver, _, err := all.Find(broker)
 			if err != nil {
 				t.Fatal(err)

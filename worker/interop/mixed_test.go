@@ -84,6 +84,41 @@ return value(chord([chain(add.s(i, i), add.s(1)) for i in range(40)])(body).id, 
 	})
 }
 
+// Whoever starts learns from workers of the other side what they have revoked.
+func TestMingledRevocations(t *testing.T) {
+	eachCourt(t, func(t *testing.T, c *court) {
+		ctx := soon(t)
+		// learns has a worker of one side be told of a revocation, and starts one of the other side until that knows of
+		// it: who starts waits for a second alone, which may be too short where much runs at once.
+		learns := func(teller *party, id string, start func() (*party, error)) {
+			revoke := `
+app.control.revoke("` + id + `", destination=[NODE])
+return bool(wait(lambda: "` + id + `" in inspect(NODE).revoked()[NODE]))`
+			if err := c.ask(ctx, teller.queue, teller.node, revoke, `true`); err != nil {
+				t.Fatal(err)
+			}
+			err := until(ctx, func() (bool, error) {
+				p, err := start()
+				if err != nil {
+					return false, err
+				}
+				defer p.process.Stop(0)
+				known := `
+try: return wait(lambda: "` + id + `" in inspect(NODE).revoked()[NODE], 5)
+except TimeoutError: return False`
+				return c.ask(ctx, p.queue, p.node, known, `true`) == nil, nil
+			})
+			judge(t, "mingle "+id, err)
+		}
+		learns(c.theirs(t, "called"), "revoked-by-celery", func() (*party, error) {
+			return c.startOurs(worker.Config{Name: "mingled@" + c.name, Pool: "goroutine", Concurrency: 1, Queues: []string{"mingled-" + c.name}})
+		})
+		learns(c.ours(t, "threads", "called"), "revoked-by-ours", func() (*party, error) {
+			return c.startTheirs("mingling", "mingling-"+c.name, "-c", "1")
+		})
+	})
+}
+
 // A worker of one side is killed over its tasks, and the other side does them. Celery's acknowledges late, as ours do.
 func TestKilledWorkersTasksAreDone(t *testing.T) {
 	eachCourt(t, func(t *testing.T, c *court) {

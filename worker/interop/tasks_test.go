@@ -69,7 +69,7 @@ func registry() *worker.Registry {
 			return nil, err
 		}
 		if r.Retries < times {
-			return nil, &worker.RetryError{After: 100 * time.Millisecond, Max: 10}
+			return nil, &worker.RetryError{After: 100 * time.Millisecond, Max: 10, Cause: raise("RuntimeError", json.RawMessage(`"not yet"`))}
 		}
 		return r.Retries, nil
 	})

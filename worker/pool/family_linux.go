@@ -41,6 +41,17 @@ func (k *keeper) PIDs() (pids []int) {
 	return pids
 }
 
+// Locate implements Locator.
+func (k *keeper) Locate(attempt uint64) (pid int) {
+	for _, c := range k.held() {
+		if pid == 0 && c.find(attempt) != nil {
+			pid = c.pid()
+		}
+		c.release()
+	}
+	return pid
+}
+
 // Close implements Pool.
 func (k *keeper) Close() error {
 	k.close()

@@ -133,6 +133,12 @@ type Manager interface {
 	Abandoned() int
 }
 
+// A Locator is a pool whose attempts run in child processes.
+type Locator interface {
+	// Locate returns the child in which the attempt runs, and 0 where no such attempt runs now.
+	Locate(attempt uint64) (pid int)
+}
+
 // Settings say how a pool is to be.
 type Settings struct {
 	Size      int

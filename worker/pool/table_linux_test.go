@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,11 @@ var behaviours = []struct {
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 			j := job(t, "wait")
 			ended := begin(t, p, j)
+			if l, ok := p.Pool.(Locator); ok != (len(p.PIDs()) > 0) {
+				t.Errorf("a Locator: %v, and its children are %v", ok, p.PIDs())
+			} else if ok && (!slices.Contains(p.PIDs(), l.Locate(j.Attempt)) || l.Locate(1<<50) != 0) {
+				t.Errorf("the attempt runs in %d, and one that nobody began in %d, of %v", l.Locate(j.Attempt), l.Locate(1<<50), p.PIDs())
+			}
 			if !p.Kill(j.Attempt, sig) {
 				t.Fatal("the attempt was not found")
 			}
