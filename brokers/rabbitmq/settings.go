@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -43,7 +44,7 @@ func configure(rawURL string, v brokers.Variant) (string, layout, error) {
 	}
 	n, err := strconv.Atoi(query.Get(maxPriority))
 	if err != nil || n < 1 || n > mostPriority || len(query[maxPriority]) > 1 {
-		err := fmt.Errorf("%s is %q: want one number from 1 to %d, the x-max-priority of the queues", maxPriority, query[maxPriority], mostPriority)
+		err := fmt.Errorf("%s is %q: want one number from 1 to %d, the x-max-priority of the queues", maxPriority, strings.Join(query[maxPriority], " and "), mostPriority)
 		return "", l, badURL(rawURL, err)
 	}
 	l.priorities = int32(n)
