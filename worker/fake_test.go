@@ -22,6 +22,9 @@ type fakeServer struct {
 	// refuse makes a settling fail without effect, on a connection that goes on.
 	refuse func(step string) bool
 
+	// linger is how long a consumer whose context has ended goes on to deliver, as long as somebody takes it.
+	linger time.Duration
+
 	mu        sync.Mutex
 	ready     []fakeItem
 	dead      []brokers.Message
@@ -202,6 +205,12 @@ func (c *fakeConn) Consume(ctx context.Context, queues []string, prefetch int) (
 
 func (c *fakeConn) deliver(ctx context.Context) {
 	defer close(c.out)
+	if c.server.linger > 0 {
+		late, end := context.WithCancel(context.WithoutCancel(ctx))
+		defer end()
+		context.AfterFunc(ctx, func() { time.AfterFunc(c.server.linger, end) })
+		ctx = late
+	}
 	for {
 		d := c.next()
 		if d == nil {

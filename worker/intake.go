@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"taskbench/brokers"
@@ -16,8 +17,10 @@ type intake struct {
 	consumer  brokers.Consumer
 	queues    []string
 	end       context.CancelFunc // of the subscription, not of what it has delivered
-	ended     atomic.Bool        // on purpose
-	listening atomic.Int32       // lanes without a delivery
+	dry       chan struct{}      // closed once there are no more deliveries
+	dried     sync.Once
+	ended     atomic.Bool  // on purpose
+	listening atomic.Int32 // lanes without a delivery
 }
 
 // open starts an intake of queues. Its subscription lasts until ctx ends, or its end is called; the step is bounded by
@@ -31,7 +34,7 @@ func (s *session) open(ctx context.Context, queues []string) (*intake, error) {
 		end()
 		return nil, err
 	}
-	return &intake{session: s, consumer: c, queues: queues, end: end}, nil
+	return &intake{session: s, consumer: c, queues: queues, end: end, dry: make(chan struct{})}, nil
 }
 
 // follow has the intake's deliveries taken.
@@ -69,6 +72,7 @@ func (in *intake) lane(ctx, settle context.Context) {
 			return
 		}
 	}
+	in.dried.Do(func() { close(in.dry) })
 	if ctx.Err() == nil && !in.ended.Load() {
 		why := errors.New("the broker ended the deliveries")
 		if err := in.consumer.Err(); err != nil {

@@ -34,6 +34,7 @@ type session struct {
 	worker   *Worker
 	broker   brokers.Broker
 	lose     context.CancelCauseFunc
+	ending   <-chan struct{}             // closed once it is stopped or lost
 	add      func(queues []string) error // opens one more intake
 	schedule schedule
 	pulse    health.Pulse // of followSchedule
@@ -65,7 +66,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	// Deliveries are settled after ctx has ended too; not once the connection is closed.
 	settle, closed := context.WithCancel(context.WithoutCancel(ctx))
 	defer closed()
-	s := &session{worker: w, broker: b, lose: lose}
+	s := &session{worker: w, broker: b, lose: lose, ending: ctx.Done()}
 	s.schedule.init()
 	s.pulse.Touch()
 	w.watch.turn.Touch()

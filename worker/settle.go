@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,12 +57,35 @@ func (s *session) finish(settle context.Context, a *attempt) {
 // giveBack returns a message to the broker. On a lost connection the broker takes it back by itself.
 func (s *session) giveBack(settle context.Context, a *attempt) {
 	w := s.worker
+	s.calm()
 	if err := a.delivery.Nack(settle, true); err != nil {
 		s.failed("give back message "+a.key.id, err)
 	}
 	w.observe(a.event(Returned))
 	w.counters.returned.Add(1)
 	s.end(a, false, false)
+}
+
+// calm waits, in a session that ends, until the broker delivers no more: what is given back before that comes again at
+// once, and each time counts as a delivery, of which quorum queues bear only so many.
+func (s *session) calm() {
+	select {
+	case <-s.ending:
+	default:
+		return
+	}
+	s.mu.Lock()
+	intakes := slices.Clone(s.intakes)
+	s.mu.Unlock()
+	timer := time.NewTimer(notice)
+	defer timer.Stop()
+	for _, in := range intakes {
+		select {
+		case <-in.dry:
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // malformed keeps a message aside that nobody can run, and tells whether the broker did so.

@@ -31,6 +31,24 @@ func TestWarmStop(t *testing.T) {
 	})
 }
 
+// What is given back while the broker still delivers would come again, and again.
+func TestStopGivesBackOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		s.linger = 500 * time.Millisecond
+		for i := range 5 {
+			s.put(task("wait", fmt.Sprint(i), 5000))
+		}
+		o := &witness{}
+		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Prefetch: 5}, o)
+		pass(time.Second)
+		w.stop()
+		if n, in := o.count(Returned, 0), o.count(Received, 0); n != 4 || in != 5 || s.left() != 4 {
+			t.Errorf("%d were returned of %d deliveries, %d are left, want 4 of 5 and 4", n, in, s.left())
+		}
+	})
+}
+
 func TestStopWhoseGraceIsOver(t *testing.T) {
 	for _, c := range []struct{ task, events string }{
 		{"wait", "received started finished returned"}, // heeds its context
