@@ -49,9 +49,15 @@ func (processes) Unfit(_ context.Context, d brokers.Driver) string {
 	return ""
 }
 
-// find returns the path of the first binary of the names, separated by "|", that is on PATH.
+// find returns the path of the first binary of the names, separated by "|", that is on PATH, or that a name which is a
+// pattern of paths fits. Of those that fit a pattern, the last is the newest.
 func find(names string) string {
 	for name := range strings.SplitSeq(names, "|") {
+		if strings.Contains(name, "/") {
+			if fit, _ := filepath.Glob(name); len(fit) > 0 {
+				name = fit[len(fit)-1]
+			}
+		}
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

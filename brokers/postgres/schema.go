@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"taskbench/brokers"
+)
+
+// prepare makes the tables where they are absent, and makes sure that they are what the statements take them for.
+func prepare(ctx context.Context, conn *pgx.Conn, l *layout) error {
+	var readOnly string
+	if err := conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')`).Scan(&readOnly); err != nil {
+		return err
+	}
+	if readOnly == "on" {
+		return fmt.Errorf("transactions are read-only there; %s", advice["25006"])
+	}
+	if err := makeTables(ctx, conn, l); err != nil {
+		return fmt.Errorf("make the tables: %w", err)
+	}
+	for _, statement := range l.statements() {
+		if _, err := conn.PgConn().Prepare(ctx, "", statement, nil); err != nil {
+			return fmt.Errorf("look at the tables: %w", err)
+		}
+	}
+	return nil
+}
+
+// tablesLock is the number of an advisory lock, any that nobody else is likely to use.
+const tablesLock = 7_461_736_267
+
+func makeTables(ctx context.Context, conn *pgx.Conn, l *layout) error {
+	there, err := exist(ctx, conn, l)
+	if there || err != nil {
+		return err
+	}
+	// One implicit transaction. Two who make the same table at once would get in each other's way.
+	text := fmt.Sprintf("SET LOCAL client_min_messages = error; SELECT pg_advisory_xact_lock(%d); %s", tablesLock, l.tables)
+	_, err = conn.PgConn().Exec(ctx, text).ReadAll()
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		// Celery may have made them meanwhile, without the lock.
+		if there, again := exist(ctx, conn, l); again == nil && there {
+			return nil
+		}
+	}
+	return err
+}
+
+// exist tells whether all tables are there.
+func exist(ctx context.Context, conn *pgx.Conn, l *layout) (all bool, err error) {
+	err = conn.QueryRow(ctx, `SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS t (name)`, l.names).Scan(&all)
+	return all, err
+}
+
+// fits checks a message's queue and payload: what the server would refuse must not take others of its batch with it.
+func (l *layout) fits(queue string, payload []byte) error {
+	switch {
+	case len(queue) > l.longest:
+		return brokers.Refusef("the name of the queue has %d bytes, and %d is the most", len(queue), l.longest)
+	case !storable(queue):
+		return brokers.Refusef("the name of the queue %q is not text that PostgreSQL can store", queue)
+	case len(payload) > largest:
+		return brokers.Refusef("message of %d bytes is larger than %d", len(payload), largest)
+	}
+	return nil
+}
