@@ -19,12 +19,12 @@ import (
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher and Delayer.
 type broker struct {
-	cfg     *pgx.ConnConfig
-	pool    *pgxpool.Pool
-	layout  *layout
-	writes  *group.Group[parcel]
-	settles *group.Group[settlement]
-	bell    *bell
+	cfg    *pgx.ConnConfig
+	pool   *pgxpool.Pool
+	layout *layout
+	writes *group.Group[parcel]
+	wishes *group.Group[wish]
+	bell   *bell
 
 	mu       sync.Mutex
 	closed   bool
@@ -32,9 +32,9 @@ type broker struct {
 	tasks    sync.WaitGroup
 }
 
-// connections is how many the pool has at most: of the publishes, the settlements, the bell, and the claims of as many
-// subscriptions. A consumer has one more.
-const connections = 8
+// connections is how many the pool has at most: for publishing, for consuming, for the bell and the cleaning up, and for
+// who counts and purges. A consumer has one more.
+const connections = 6
 
 func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
 	cfg, err := configure(url, v)
@@ -46,7 +46,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		return nil, brokers.Refusef("open postgres at %s: %w", address(cfg), explain(err))
 	}
 	b.writes = group.New(b.write)
-	b.settles = group.New(b.settle)
+	b.wishes = group.New(b.serve)
 	b.bell = newBell(b)
 	return b, nil
 }
@@ -197,7 +197,7 @@ func (b *broker) Close() error {
 	c := b.consumer
 	b.mu.Unlock()
 	b.writes.Close()
-	b.settles.Close()
+	b.wishes.Close()
 	if c != nil {
 		c.lose(brokers.ErrClosed)
 	}

@@ -68,9 +68,9 @@ WHERE $1::bigint + $2::bigint IS NOT NULL`,
 	claim: `UPDATE kombu_message
 SET visible = false, timestamp = localtimestamp, version = CASE WHEN version < 32767 THEN version + 1 ELSE 1 END
 WHERE $1::bigint IS NOT NULL AND id = ANY (ARRAY(
-	SELECT first.id FROM unnest($2::text[]) AS q (name) JOIN kombu_queue USING (name) CROSS JOIN LATERAL (
+	SELECT first.id FROM unnest($2::text[], $3::integer[]) AS q (name, share) JOIN kombu_queue USING (name) CROSS JOIN LATERAL (
 		SELECT id FROM kombu_message WHERE queue_id = kombu_queue.id AND visible
-		ORDER BY timestamp, id LIMIT $3::integer FOR UPDATE SKIP LOCKED
+		ORDER BY timestamp, id LIMIT q.share FOR UPDATE SKIP LOCKED
 	) AS first LIMIT $4::integer
 )) RETURNING id::bigint, (SELECT name FROM kombu_queue WHERE kombu_queue.id = queue_id), 0::smallint, version - 1, payload`,
 

@@ -24,7 +24,7 @@ type layout struct {
 	mend     []string
 	release  []string // owner, ids []; like mend they give the queues that have got something back
 
-	claim string // owner, queues [], most of each, most: gives id, queue, priority, times handed out, payload
+	claim string // owner, queues [], most of each [], most: gives id, queue, priority, times handed out, payload
 
 	// owner, ids []: each gives the ids that it has settled.
 	ack, requeue, reject, unseen string

@@ -81,10 +81,10 @@ RETURNING EXISTS (SELECT FROM taskbench_consumer WHERE until < now())
 	claim: `UPDATE taskbench_message
 SET owner = (SELECT id FROM taskbench_consumer WHERE id = $1 FOR KEY SHARE), handed = handed + 1
 WHERE id = ANY (ARRAY(
-	SELECT id FROM unnest($2::text[]) AS q (name) CROSS JOIN LATERAL (
+	SELECT id FROM unnest($2::text[], $3::integer[]) AS q (name, share) CROSS JOIN LATERAL (
 		SELECT id FROM taskbench_message
 		WHERE queue = q.name AND owner IS NULL AND (expires IS NULL OR expires > now())
-		ORDER BY priority DESC, id LIMIT $3::integer FOR UPDATE SKIP LOCKED
+		ORDER BY priority DESC, id LIMIT q.share FOR UPDATE SKIP LOCKED
 	) AS first LIMIT $4::integer
 )) RETURNING id, queue, priority, CASE WHEN owner IS NULL THEN 0 ELSE handed END, envelope`,
 

@@ -8,27 +8,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 )
 
-const (
-	unbounded  = 1000 // what prefetch 0 stands for
-	gulp       = 256  // messages in one claim
-	firstGulp  = 16
-	gulpBytes  = 4 << 20
-	claimBound = time.Minute // a dead link is noticed sooner, by the consumer's own connection
-)
+// unbounded is what prefetch 0 stands for.
+const unbounded = 1000
 
 // A source claims messages for one subscription, as long as there is room, and feeds them to its consumer.
 type source struct {
 	consumer *consumer
 	queues   []string
-	turn     int // the queue that is claimed from first next time
-	gulp     int // how many messages the next claim may bring, given the size of the last ones
+	planner  planner
 	poked    chan struct{}
 	wake     chan struct{}
 	ending   chan struct{}
@@ -42,18 +33,9 @@ type source struct {
 	over     bool // nothing more is to be claimed
 }
 
-// A row is one claimed message.
-type row struct {
-	id       int64
-	queue    string
-	priority int16
-	handed   int
-	payload  []byte
-}
-
 func newSource(c *consumer, queues []string, prefetch int) *source {
 	s := &source{
-		consumer: c, queues: slices.Clone(queues), gulp: firstGulp, poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		consumer: c, queues: slices.Clone(queues), planner: newPlanner(queues), poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		ending: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]string{},
 	}
 	s.bound(prefetch)
@@ -79,8 +61,6 @@ func (s *source) poke(maybe bool) {
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
 	defer close(s.ended)
-	ctx, cancel := s.consumer.while()
-	defer cancel()
 	var failing time.Time
 	for {
 		select {
@@ -91,8 +71,7 @@ func (s *source) claim() {
 			return
 		}
 		s.mu.Lock()
-		room := s.prefetch - len(s.holds)
-		due := s.maybe && room > 0
+		due := s.maybe && s.prefetch > len(s.holds)
 		if due {
 			s.maybe = false // from here on, whoever stores something says so again
 		}
@@ -100,7 +79,7 @@ func (s *source) claim() {
 		if !due {
 			continue
 		}
-		err := s.claimSome(ctx, room)
+		err := s.consumer.broker.wishes.Do(context.Background(), wish{source: s}, nil)
 		switch {
 		case err == nil:
 			failing = time.Time{}
@@ -117,86 +96,63 @@ func (s *source) claim() {
 	}
 }
 
-// claimSome takes at most room messages: of each queue its share, and then of those that have more. A queue that was
-// first is last the next time.
-func (s *source) claimSome(ctx context.Context, room int) error {
-	if len(s.queues) == 0 {
-		return nil
+// Settle implements feed.Source.
+func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
+	w := wish{source: s, id: int64(tag), outcome: o}
+	s.mu.Lock()
+	w.queue = s.holds[w.id]
+	s.mu.Unlock()
+	err := s.consumer.cause()
+	if err == nil {
+		err = s.consumer.broker.wishes.Do(ctx, w, nil)
 	}
-	ctx, cancel := context.WithTimeout(ctx, claimBound)
-	defer cancel()
-	queues := slices.Concat(s.queues[s.turn:], s.queues[:s.turn])
-	s.turn = (s.turn + 1) % len(s.queues)
-	for n := min(room, s.gulp); n > 0 && len(queues) > 0; {
-		share := (n + len(queues) - 1) / len(queues)
-		rows, err := s.consumer.broker.claim(ctx, s.consumer.owner, queues, share, n)
-		if err != nil {
-			return err
-		}
-		s.take(rows, min(room, s.gulp) == len(rows))
-		n -= len(rows)
-		got := map[string]int{}
-		for _, r := range rows {
-			got[r.queue]++
-		}
-		queues = slices.DeleteFunc(queues, func(q string) bool { return got[q] < share })
+	if err != nil {
+		return fmt.Errorf("settle a message of %s in postgres: %w", w.queue, err)
 	}
 	return nil
 }
 
-// take keeps what was claimed; full is whether that was all that was asked for.
-func (s *source) take(rows []row, full bool) {
-	if len(rows) == 0 {
-		return
-	}
-	size := 0
-	for _, r := range rows {
-		size += len(r.payload)
-	}
-	switch {
-	case size > gulpBytes:
-		s.gulp = max(1, int(int64(len(rows))*gulpBytes/int64(size)))
-	case full:
-		s.gulp = min(2*s.gulp, gulp)
+// settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept alive;
+// only the end of that lease is sure to bring it back, so the consumer ends with it.
+func (s *source) settled(id int64, o feed.Outcome, err error) {
+	if err != nil && brokers.Definite(err) && !errors.Is(err, errLapsed) {
+		return // still held, and may be tried again
 	}
 	s.mu.Lock()
+	delete(s.holds, id)
+	spent := s.over && len(s.holds) == 0
+	s.mu.Unlock()
+	if spent {
+		s.consumer.remove(s)
+	}
+	if err != nil {
+		s.consumer.lose(err)
+	}
+	s.poke(o != feed.Ack)
+}
+
+// plan is what to claim, when so many of the messages that are held are being settled by the same exchange.
+func (s *source) plan(freed int) *claim {
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range rows {
+	return s.planner.plan(s.prefetch - len(s.holds) + freed)
+}
+
+// take keeps what was claimed.
+func (s *source) take(c *claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.planner.learn(c)
+	if len(c.rows) == 0 {
+		return
+	}
+	for _, r := range c.rows {
 		s.holds[r.id] = r.queue
 	}
-	s.inbox = append(s.inbox, rows...)
+	s.inbox = append(s.inbox, c.rows...)
 	s.maybe = true // there was something; whether there is more is seen next time
 	signal(s.wake)
 	signal(s.poked)
-}
-
-// claim takes at most so many messages of each queue, and so many in all: of each queue the most urgent and oldest.
-func (b *broker) claim(ctx context.Context, owner int64, queues []string, each, most int) (rows []row, err error) {
-	err = b.with(ctx, func(c *pgxpool.Conn) error {
-		found, err := c.Query(ctx, b.layout.claim, owner, queues, each, most)
-		if err != nil {
-			return err
-		}
-		rows, err = pgx.CollectRows(found, func(found pgx.CollectableRow) (r row, err error) {
-			err = found.Scan(&r.id, &r.queue, &r.priority, &r.handed, &r.payload)
-			return r, err
-		})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) > 0 && rows[0].handed == 0 { // it belongs to nobody, as there is no such consumer any more
-		return nil, errLapsed
-	}
-	// RETURNING promises no order.
-	slices.SortFunc(rows, func(a, b row) int {
-		if a.priority != b.priority {
-			return int(b.priority) - int(a.priority)
-		}
-		return int(a.id - b.id)
-	})
-	return rows, nil
 }
 
 // Take implements feed.Source.
