@@ -24,10 +24,13 @@ CREATE TABLE IF NOT EXISTS kombu_message (
 	version   smallint NOT NULL,
 	queue_id  integer CONSTRAINT "FK_kombu_message_queue" REFERENCES kombu_queue (id)
 );
-CREATE INDEX IF NOT EXISTS ix_kombu_message_timestamp ON kombu_message (timestamp);
-CREATE INDEX IF NOT EXISTS ix_kombu_message_visible ON kombu_message (visible);
-CREATE INDEX IF NOT EXISTS ix_kombu_message_timestamp_id ON kombu_message (timestamp, id);
-CREATE INDEX IF NOT EXISTS taskbench_kombu_ready ON kombu_message (queue_id, timestamp, id) WHERE visible;
+DO $$ BEGIN -- where Celery's user has made the tables, only that may
+	CREATE INDEX IF NOT EXISTS ix_kombu_message_timestamp ON kombu_message (timestamp);
+	CREATE INDEX IF NOT EXISTS ix_kombu_message_visible ON kombu_message (visible);
+	CREATE INDEX IF NOT EXISTS ix_kombu_message_timestamp_id ON kombu_message (timestamp, id);
+	CREATE INDEX IF NOT EXISTS taskbench_kombu_ready ON kombu_message (queue_id, timestamp, id) WHERE visible;
+EXCEPTION WHEN insufficient_privilege THEN NULL;
+END $$;
 CREATE TABLE IF NOT EXISTS taskbench_kombu_delayed ( -- a message that is not ready yet
 	id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	due     timestamptz NOT NULL,

@@ -2,11 +2,9 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"taskbench/brokers"
 )
@@ -35,21 +33,27 @@ func prepare(ctx context.Context, conn *pgx.Conn, l *layout) error {
 const tablesLock = 7_461_736_267
 
 func makeTables(ctx context.Context, conn *pgx.Conn, l *layout) error {
-	there, err := exist(ctx, conn, l)
-	if there || err != nil {
+	if there, err := exist(ctx, conn, l); there || err != nil {
 		return err
 	}
-	// One implicit transaction. Two who make the same table at once would get in each other's way.
-	text := fmt.Sprintf("SET LOCAL client_min_messages = error; SELECT pg_advisory_xact_lock(%d); %s", tablesLock, l.tables)
-	_, err = conn.PgConn().Exec(ctx, text).ReadAll()
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		// Celery may have made them meanwhile, without the lock.
-		if there, again := exist(ctx, conn, l); again == nil && there {
-			return nil
+	made := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// Two who make the same tables at once would get in each other's way, and in that of who uses them already.
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, tablesLock); err != nil {
+			return err
 		}
+		if there, err := exist(ctx, conn, l); there || err != nil {
+			return err
+		}
+		_, err := tx.Conn().PgConn().Exec(ctx, l.tables).ReadAll()
+		return err
+	})
+	if made == nil {
+		return nil
 	}
-	return err
+	if there, err := exist(ctx, conn, l); err == nil && there { // Celery made some of them meanwhile, without the lock
+		return nil
+	}
+	return made
 }
 
 // exist tells whether all tables are there.
