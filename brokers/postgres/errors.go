@@ -3,7 +3,6 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,16 +60,17 @@ func explain(err error) error {
 		return fmt.Errorf("%w; %s", refused, what)
 	}
 	var connect *pgconn.ConnectError
-	switch {
-	case errors.As(err, &connect) && strings.Contains(err.Error(), "tls"):
-		return oneLine{connect.Unwrap(), "; check sslmode, sslrootcert and the host's name in the URL"}
-	case errors.As(err, &connect) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "unexpected message") ||
-		strings.Contains(err.Error(), "unknown message")):
-		return oneLine{connect.Unwrap(), "; is it a PostgreSQL server that listens there?"}
-	case errors.As(err, &connect):
-		return oneLine{connect.Unwrap(), ""}
+	if !errors.As(err, &connect) {
+		return err
 	}
-	return err
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "tls"):
+		return oneLine{connect.Unwrap(), "; check sslmode, sslrootcert and the host's name in the URL"}
+	case strings.Contains(text, "receive message"):
+		return oneLine{connect.Unwrap(), "; is it a PostgreSQL server that listens there?"}
+	}
+	return oneLine{connect.Unwrap(), ""}
 }
 
 // oneLine is an error whose text may have several.

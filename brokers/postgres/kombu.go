@@ -1,6 +1,10 @@
 package postgres
 
-import "taskbench/brokers"
+import (
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"taskbench/brokers"
+)
 
 // kombuLayout is the tables of Celery's SQLAlchemy transport as that makes them, an index more, and a table for what is
 // delayed, which kombu has none for. There are no owners; the statements have a place for one all the same.
@@ -89,6 +93,7 @@ WHERE m.id = ANY ($2::bigint[]) AND NOT m.visible AND $1::bigint IS NOT NULL AND
 	purge: `DELETE FROM kombu_message WHERE visible AND queue_id = (SELECT id FROM kombu_queue WHERE name = $1)`,
 	depth: `SELECT count(*), -1::bigint FROM kombu_message WHERE visible AND queue_id = (SELECT id FROM kombu_queue WHERE name = $1)`,
 
+	payload: pgtype.TextOID,
 	longest: 195, // what kombu's column takes, and the dead letters' name is longer
 	encode:  encodeKombu,
 	decode:  decodeKombu,

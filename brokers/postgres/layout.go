@@ -32,7 +32,8 @@ type layout struct {
 	purge string // queue
 	depth string // queue: gives ready and unacked
 
-	longest int // bytes of a queue's name
+	payload uint32 // the type of its column
+	longest int    // bytes of a queue's name
 	encode  func(m brokers.Message) ([]byte, error)
 	decode  func(queue string, payload []byte) (m brokers.Message, again bool)
 }

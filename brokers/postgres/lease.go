@@ -1,6 +1,10 @@
 package postgres
 
-import "taskbench/brokers"
+import (
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"taskbench/brokers"
+)
 
 // leaseLayout is tables of our own. All times are the server's.
 //
@@ -98,6 +102,7 @@ WHERE id = ANY ($2::bigint[]) AND owner = $1 RETURNING id`,
 	depth: `SELECT (SELECT count(*) FROM taskbench_message WHERE queue = $1 AND owner IS NULL),
 	(SELECT count(*) FROM taskbench_message WHERE queue = $1 AND owner IS NOT NULL)`,
 
+	payload: pgtype.ByteaOID,
 	longest: 1000, // an entry of an index must not be much larger
 	encode:  appendEnvelope,
 	decode:  decodeEnvelope,

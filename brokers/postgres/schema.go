@@ -22,8 +22,13 @@ func prepare(ctx context.Context, conn *pgx.Conn, l *layout) error {
 		return fmt.Errorf("make the tables: %w", err)
 	}
 	for _, statement := range l.statements() {
-		if _, err := conn.PgConn().Prepare(ctx, "", statement, nil); err != nil {
+		d, err := conn.PgConn().Prepare(ctx, "", statement, nil)
+		if err != nil {
 			return fmt.Errorf("look at the tables: %w", err)
+		}
+		// Anything can be written to a column of text, and is not what it was when it is read.
+		if n := len(d.Fields); statement == l.claim && d.Fields[n-1].DataTypeOID != l.payload {
+			return fmt.Errorf("look at the tables: column %s has another type; %s", d.Fields[n-1].Name, advice["42"])
 		}
 	}
 	return nil
@@ -36,24 +41,28 @@ func makeTables(ctx context.Context, conn *pgx.Conn, l *layout) error {
 	if there, err := exist(ctx, conn, l); there || err != nil {
 		return err
 	}
-	made := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		// Two who make the same tables at once would get in each other's way, and in that of who uses them already.
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, tablesLock); err != nil {
-			return err
-		}
-		if there, err := exist(ctx, conn, l); there || err != nil {
-			return err
-		}
-		_, err := tx.Conn().PgConn().Exec(ctx, l.tables).ReadAll()
+	// Two who make the same tables at once would get in each other's way, and in that of who uses them already. The lock is
+	// the session's, as a transaction would not see what was made while it waited for one.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, tablesLock); err != nil {
 		return err
-	})
+	}
+	made := makeAbsent(ctx, conn, l)
+	_, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, tablesLock)
 	if made == nil {
-		return nil
+		return err
 	}
 	if there, err := exist(ctx, conn, l); err == nil && there { // Celery made some of them meanwhile, without the lock
 		return nil
 	}
 	return made
+}
+
+func makeAbsent(ctx context.Context, conn *pgx.Conn, l *layout) error {
+	if there, err := exist(ctx, conn, l); there || err != nil {
+		return err
+	}
+	_, err := conn.PgConn().Exec(ctx, l.tables).ReadAll() // all of it is one transaction
+	return err
 }
 
 // exist tells whether all tables are there.
