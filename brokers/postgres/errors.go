@@ -42,7 +42,7 @@ var advice = map[string]string{
 	"42501": "let the user GRANT SELECT, INSERT, UPDATE, DELETE on the tables, USAGE on the sequences and, until the tables are there, CREATE on the schema",
 	"42":    "a table of that name has another shape; move it away, or set search_path to a schema of its own in the URL",
 	"53100": "free space on the server's disk",
-	"53300": "raise max_connections of the server, or start fewer workers: each takes up to " + "ten connections",
+	"53300": "raise max_connections of the server, or start fewer workers: each takes up to seven connections",
 	"57P03": "wait until the server has started or recovered",
 }
 
