@@ -94,7 +94,8 @@ type ServerSpec struct {
 	Port   int    // inside the container
 	Data   string // the data directory inside the container, on a volume
 
-	// Process lab: each must be on PATH, by any name of those separated by "|".
+	// Process lab: each must be on PATH, by any name of those separated by "|", or where a name with slashes, a pattern as
+	// of path/filepath, finds it.
 	Binaries []string
 
 	// Command is how the server is started, in a container or as a process. Restarting it with the same

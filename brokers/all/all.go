@@ -8,6 +8,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
 	"taskbench/brokers/nearest"
+	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
 	"taskbench/brokers/sqlite"
@@ -18,6 +19,7 @@ func Drivers() []brokers.Driver {
 	return []brokers.Driver{
 		rabbitmq.Driver,
 		redis.Driver,
+		postgres.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}

@@ -35,7 +35,12 @@ func eachVariant(b *testing.B, bench func(b *testing.B, open func() brokers.Brok
 // launch starts a server from the driver's own description, for as long as the benchmark runs, and returns its URL.
 func launch(b *testing.B, d brokers.Driver, v brokers.Variant) string {
 	b.Helper()
-	l := brokers.Launch{Variant: v, Dir: b.TempDir(), Host: "127.0.0.1"}
+	dir, err := os.MkdirTemp("", "taskbench-") // a server may run as another user, who cannot enter b.TempDir
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	l := brokers.Launch{Variant: v, Dir: dir, Host: "127.0.0.1"}
 	if d.Server.Library {
 		return d.Server.URL(l.Dir)
 	}
@@ -67,7 +72,7 @@ func launch(b *testing.B, d brokers.Driver, v brokers.Variant) string {
 func startProcess(b *testing.B, s brokers.ServerSpec, l brokers.Launch) {
 	b.Helper()
 	for _, name := range s.Binaries {
-		if _, err := exec.LookPath(name); err != nil {
+		if brokers.Binary(name) == "" {
 			b.Skipf("%s is not on PATH: install it to run this benchmark", name)
 		}
 	}

@@ -5,6 +5,7 @@ package group
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -101,6 +102,7 @@ func (g *Group[T]) run() {
 	var batch []*wish[T]
 	var values []T
 	for range g.more {
+		runtime.Gosched() // those whom the last exchange woke are about to wish for the next thing: let them be part of this one
 		g.mu.Lock()
 		batch, g.waiting = g.waiting, batch[:0]
 		closed := g.closed

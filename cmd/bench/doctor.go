@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -124,13 +123,7 @@ func imagesLine(ctx context.Context) string {
 func onPath(binaries []string) string {
 	var found []string
 	for _, names := range binaries {
-		path := ""
-		for name := range strings.SplitSeq(names, "|") {
-			if p, err := exec.LookPath(name); err == nil {
-				path = p
-				break
-			}
-		}
+		path := brokers.Binary(names)
 		if path == "" {
 			return "no " + strings.ReplaceAll(names, "|", " or ")
 		}

@@ -42,18 +42,8 @@ func (processes) Unfit(_ context.Context, d brokers.Driver) string {
 		return "broker " + d.Name + " has no server that runs as a process"
 	}
 	for _, names := range d.Server.Binaries {
-		if find(names) == "" {
+		if brokers.Binary(names) == "" {
 			return strings.ReplaceAll(names, "|", " or ") + " is not on PATH"
-		}
-	}
-	return ""
-}
-
-// find returns the path of the first binary of the names, separated by "|", that is on PATH.
-func find(names string) string {
-	for name := range strings.SplitSeq(names, "|") {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
 		}
 	}
 	return ""
@@ -141,10 +131,10 @@ func (n *node) command() (*exec.Cmd, error) {
 			return nil, fmt.Errorf("write configuration: %w", err)
 		}
 	}
-	binary := find(c.Args[0])
+	binary := brokers.Binary(c.Args[0])
 	for _, names := range spec.Binaries { // the same server may have another name here
 		if binary == "" && slices.Contains(strings.Split(names, "|"), c.Args[0]) {
-			binary = find(names)
+			binary = brokers.Binary(names)
 		}
 	}
 	if binary == "" {

@@ -1,0 +1,275 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"taskbench/brokers"
+)
+
+const (
+	lease       = 5 * time.Second
+	renewEvery  = time.Second
+	ripenAtOnce = 500
+)
+
+// A consumer is what a broker's deliveries belong to: in the lease layout a row that says that its process is alive. It
+// has a connection of its own, which renews the lease, listens to the bell, and notices when the link is dead.
+type consumer struct {
+	broker  *broker
+	owner   int64
+	lost    chan struct{} // closed when the consumer has ended
+	mending atomic.Bool
+
+	mu      sync.Mutex
+	err     error
+	sources map[*source]struct{}
+}
+
+func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
+	cfg := b.cfg.Copy()
+	cfg.RuntimeParams["synchronous_commit"] = "off" // a lease need not outlive the server
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
+	}
+	c := &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown" // it is only for people who look
+	}
+	name := fmt.Sprintf("pid %d on %s", os.Getpid(), host)
+	if _, err = conn.Exec(ctx, "LISTEN "+channel); err == nil {
+		err = conn.QueryRow(ctx, b.layout.register, name, lease.Milliseconds()).Scan(&c.owner)
+	}
+	if err != nil {
+		hangUp(conn)
+		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+	}
+	return c, conn, nil
+}
+
+// hangUp closes a connection without waiting for a server that may not answer.
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+func (c *consumer) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// lose ends all sources; the first cause stands.
+func (c *consumer) lose(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = cause
+		close(c.lost)
+	}
+}
+
+// while is a context that ends when the consumer does.
+func (c *consumer) while() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-c.lost:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// add starts a source's claiming.
+func (c *consumer) add(s *source) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	c.sources[s] = struct{}{}
+	c.broker.tasks.Go(s.claim)
+	return nil
+}
+
+func (c *consumer) remove(s *source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sources, s)
+}
+
+// changed tells the sources of a queue, of all where it is "", that there may be something to claim.
+func (c *consumer) changed(queue string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sources {
+		if queue == "" || slices.Contains(s.queues, queue) {
+			s.poke(true)
+		}
+	}
+}
+
+// keep renews the lease and listens, until the consumer ends. Then it gives back what is held, if that can be done.
+func (c *consumer) keep(conn *pgx.Conn) {
+	ctx, cancel := c.while()
+	defer cancel()
+	err := c.listen(ctx, conn)
+	if err != nil {
+		c.lose(err)
+	}
+	hangUp(conn)
+	if closed := errors.Is(c.cause(), brokers.ErrClosed); closed || c.broker.layout.owned && !errors.Is(err, errLapsed) {
+		c.giveUp(closed)
+	}
+}
+
+// listen returns nil when ctx ends, and else why the consumer is to end.
+func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
+	due := time.Now() // of the next renewal
+	for ctx.Err() == nil {
+		if !time.Now().Before(due) {
+			next, err := c.renew(ctx, conn)
+			if err != nil {
+				return err
+			}
+			due = time.Now().Add(next)
+			c.changed("") // a ring may have been lost, or was not to be expected
+		}
+		wait, cancel := context.WithDeadline(ctx, due)
+		n, err := conn.WaitForNotification(wait)
+		expired := wait.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			c.changed(n.Payload)
+		case !expired || conn.IsClosed():
+			return fmt.Errorf("listen to postgres at %s: %w", address(c.broker.cfg), explain(err))
+		}
+	}
+	return nil
+}
+
+// renew also sees to what is due, and finds out whether the consumer's row is still there. It tells when to come again.
+func (c *consumer) renew(ctx context.Context, conn *pgx.Conn) (next time.Duration, err error) {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var mend bool
+	var due *float64
+	next = renewEvery / time.Duration(c.broker.layout.look)
+	err = conn.QueryRow(bounded, c.broker.layout.renew, c.owner, lease.Milliseconds()).Scan(&mend, &due)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, errLapsed
+	case err != nil:
+		return 0, fmt.Errorf("renew the lease in postgres at %s: %w", address(c.broker.cfg), explain(err))
+	}
+	ripe := due != nil && *due <= 0
+	if (mend || ripe) && c.mending.CompareAndSwap(false, true) {
+		c.broker.tasks.Go(func() { // a long clean-up must not hold up the renewing
+			defer c.mending.Store(false)
+			c.mend(mend, ripe)
+		})
+	}
+	if due != nil && *due > 0 {
+		next = min(next, time.Duration(*due*float64(time.Second))+time.Millisecond)
+	}
+	return next, nil
+}
+
+// mend gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. What goes wrong will
+// go right, or be told, at another time.
+func (c *consumer) mend(mend, ripe bool) {
+	ctx, cancel := c.while()
+	defer cancel()
+	if mend {
+		batch := &pgx.Batch{}
+		for _, statement := range c.broker.layout.mend {
+			batch.Queue(statement)
+		}
+		c.broker.wakeAfter(ctx, batch)
+	}
+	for ripe && ctx.Err() == nil {
+		n := 0
+		err := c.broker.with(ctx, func(conn *pgxpool.Conn) error {
+			rows, err := conn.Query(ctx, c.broker.layout.ripen, ripenAtOnce)
+			if err != nil {
+				return err
+			}
+			var queue string
+			var moved int
+			_, err = pgx.ForEachRow(rows, []any{&queue, &moved}, func() error {
+				n += moved
+				c.broker.bell.ring(queue)
+				return nil
+			})
+			return err
+		})
+		ripe = err == nil && n == ripenAtOnce // there may be more
+	}
+}
+
+// wakeAfter carries out statements in one transaction, and rings for the queues that they give.
+func (b *broker) wakeAfter(ctx context.Context, batch *pgx.Batch) {
+	var queues []string
+	err := b.with(ctx, func(conn *pgxpool.Conn) error {
+		results := conn.SendBatch(ctx, batch)
+		var failed error
+		for range batch.Len() {
+			rows, err := results.Query()
+			if err != nil {
+				failed = err
+				break
+			}
+			if len(rows.FieldDescriptions()) == 0 {
+				rows.Close()
+				continue
+			}
+			got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			queues, failed = append(queues, got...), errors.Join(failed, err)
+		}
+		return errors.Join(failed, results.Close())
+	})
+	if err == nil {
+		b.bell.ring(queues...)
+	}
+}
+
+// giveUp returns what is held: where nothing is owned, only what is certain not to have been handed out again and, when
+// the broker is being closed, what it has handed out.
+func (c *consumer) giveUp(closing bool) {
+	c.mu.Lock()
+	sources := make([]*source, 0, len(c.sources))
+	for s := range c.sources {
+		sources = append(sources, s)
+	}
+	c.mu.Unlock()
+	ids := []int64{}
+	for _, s := range sources {
+		<-s.ended // a claim under way may bring more
+		ids = append(ids, s.held()...)
+	}
+	if !closing && !c.broker.layout.owned {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	batch := &pgx.Batch{}
+	for _, statement := range c.broker.layout.release {
+		batch.Queue(statement, c.owner, ids)
+	}
+	c.broker.wakeAfter(ctx, batch)
+}
