@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"taskbench/brokers"
+	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/memory"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/rabbitmq"
@@ -18,6 +19,7 @@ func Drivers() []brokers.Driver {
 	return []brokers.Driver{
 		rabbitmq.Driver,
 		redis.Driver,
+		beanstalkd.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}
