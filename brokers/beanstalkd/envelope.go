@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"taskbench/brokers"
@@ -84,11 +85,14 @@ func unpack(job []byte) (brokers.Message, error) {
 	}, nil
 }
 
-// plain makes integers int64, where they fit, and other numbers float64, in place.
+// plain makes integers int64, or uint64 where they need it, and other numbers float64, in place.
 func plain(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		if n, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
 			return n
 		}
 		f, _ := v.Float64() // beyond float64 it is infinite, which is near enough

@@ -33,6 +33,9 @@ var shapes = map[string]struct {
 // largest is the longest body that a server takes, however it was started.
 const largest = 1 << 30
 
+// believed is how much memory is had for a body before it has come.
+const believed = 1 << 20
+
 // readReply reads one reply. Whatever is not known, as BAD_FORMAT, means that the two sides do not understand each
 // other, and that all that follows may be nonsense too.
 func readReply(r *bufio.Reader) (reply, error) {
@@ -61,10 +64,12 @@ func readReply(r *bufio.Reader) (reply, error) {
 	if err != nil || n > largest {
 		return reply{}, fmt.Errorf("it says %.40q, where there should be a length", line)
 	}
-	body := make([]byte, n+2)
-	if _, err := io.ReadFull(r, body); err != nil {
+	var buf bytes.Buffer
+	buf.Grow(int(min(n+2, believed)))
+	if _, err := io.CopyN(&buf, r, int64(n+2)); err != nil {
 		return reply{}, err
 	}
+	body := buf.Bytes()
 	if !bytes.HasSuffix(body, []byte("\r\n")) {
 		return reply{}, fmt.Errorf("a body of %d bytes ends in %q", n, body[n:])
 	}
