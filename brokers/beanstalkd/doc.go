@@ -11,7 +11,7 @@
 // given back keeps its place. Transient and Expiration are carried and change nothing. A delay is kept by the server,
 // by the second; what is due later than the protocol's longest, which is 136 years, is due then.
 //
-// A server takes jobs of up to 65,535 bytes unless it is started with -z. Ours take 12 MiB, which is a body of 8 MiB. A
+// A server takes jobs of up to 65,535 bytes unless it is started with -z. Ours take 8 MiB, which is a body of 5 MiB. A
 // larger message is refused, with an error that is Definite and says how large -z must be. Definite, too, is a server
 // that has no memory, or no disk, for a message, or that drains. After a link that failed between the put and its reply
 // nobody knows, and nothing is ever sent twice.
@@ -48,8 +48,8 @@
 // # What the variants keep
 //
 // With the binlog (-b) and -f 0 a put and a delete are answered after an fsync of their own, however many are pipelined. The
-// server makes room in the binlog before it takes a message, so that a full disk refuses messages and loses none. Touch,
-// reserve and release are not written.
+// server makes room in the binlog before it takes a message, so that a full disk refuses messages and loses none, as long
+// as -z is less than a file of the binlog, which has 10 MiB (-s). Touch, reserve and release are not written.
 //
 // Exchanges are not among the things that beanstalkd has: there is no remote control and there are no events.
 //
