@@ -70,16 +70,16 @@ func (b *broker) purge(ctx context.Context, queue string) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		calls = calls[:0]
+		var deletes []*call
 		for _, r := range taken {
 			if r.word == "RESERVED" {
-				calls = append(calls, command(nil, "delete %d", r.id))
+				deletes = append(deletes, command(nil, "delete %d", r.id))
 			}
 		}
-		if len(calls) == 0 {
+		if len(deletes) == 0 {
 			return n, nil
 		}
-		gone, err := l.all(ctx, calls, "DELETED", "NOT_FOUND")
+		gone, err := l.all(ctx, deletes, "DELETED", "NOT_FOUND")
 		for _, r := range gone {
 			if r.word == "DELETED" {
 				n++
