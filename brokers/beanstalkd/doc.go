@@ -43,7 +43,8 @@
 // there is still room, the consumer looks by itself: after one millisecond, and after up to 25. Never more than the
 // prefetch is reserved. The reserve of a message and the question for its tube, which a reply to reserve leaves out, are
 // two exchanges; both are pipelined for as many messages as there is room for and, of late, were there. A consumer that
-// waits renews its wish every three seconds, and asks a word of its other connections as often: three operations a second.
+// waits renews its wish every two seconds, and asks a word of its other connections every three: less than three
+// operations a second in all.
 //
 // # What the variants keep
 //

@@ -16,9 +16,10 @@ import (
 
 const (
 	// patience is how long a server that has something to answer may be without a byte. It is what makes a link
-	// that died silently be noticed.
+	// that died silently be noticed. It is counted in glances, so that a process that stood still itself, on a busy
+	// machine or for a signal, does not blame the server.
 	patience = 4 * time.Second
-	glance   = 500 * time.Millisecond // how often that is looked at
+	glance   = 500 * time.Millisecond
 
 	buffer = 64 << 10
 	slice  = 256 << 10 // written at once, so that progress is seen
@@ -32,13 +33,14 @@ type link struct {
 	lost    func(error) // told once, when the link has failed
 	more    chan struct{}
 	ended   chan struct{}
-	active  atomic.Int64 // when there last was progress towards the reply that is due, in nanoseconds
-	current *call        // that is being written; the writer's own
+	active  atomic.Bool // there was progress towards the reply that is due, since the last glance
+	current *call       // that is being written; the writer's own
 
 	mu       sync.Mutex
 	queued   []*call
-	sent     []*call // their replies come in this order
-	watching bool
+	sent     []*call       // their replies come in this order
+	watching bool          // from time to time, while a reply is due
+	silent   time.Duration // for so long
 	err      error
 }
 
@@ -121,7 +123,7 @@ func (l *link) put(w *bufio.Writer, c *call) {
 	err := l.err
 	if err == nil {
 		if len(l.sent) == 0 {
-			l.progress()
+			l.silent = 0
 		}
 		l.sent = append(l.sent, c)
 		if !l.watching {
@@ -156,7 +158,7 @@ func (l *link) Write(p []byte) (n int, err error) {
 		due := len(l.sent) > 0 && l.sent[0] == l.current
 		l.mu.Unlock()
 		if due {
-			l.progress()
+			l.active.Store(true)
 		}
 	}
 	if err != nil {
@@ -168,11 +170,9 @@ func (l *link) Write(p []byte) (n int, err error) {
 // Read implements io.Reader likewise.
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
-	l.progress()
+	l.active.Store(true)
 	return n, err
 }
-
-func (l *link) progress() { l.active.Store(time.Now().UnixNano()) }
 
 // read hands each reply to its call.
 func (l *link) read() {
@@ -205,23 +205,24 @@ func (r readerOnly) Read(p []byte) (int, error) { return r.l.Read(p) }
 
 var errSilent = errors.New("it has been silent for too long")
 
-// watch gives a link up that makes no progress while an answer is due.
+// watch gives a link up that makes no progress while a reply is due.
 func (l *link) watch() {
 	l.mu.Lock()
 	l.watching = len(l.sent) > 0 && l.err == nil
-	again, allowed := l.watching, patience
+	again, dead := l.watching, false
+	if l.silent += glance; l.active.Swap(false) {
+		l.silent = 0
+	}
 	if again {
-		allowed += l.sent[0].wait
+		dead = l.silent > patience+l.sent[0].wait
 	}
 	l.mu.Unlock()
-	if !again {
-		return
-	}
-	if time.Since(time.Unix(0, l.active.Load())) > allowed {
+	switch {
+	case dead:
 		l.fail(errSilent)
-		return
+	case again:
+		time.AfterFunc(glance, l.watch)
 	}
-	time.AfterFunc(glance, l.watch)
 }
 
 // quiet tells whether nothing is on its way.

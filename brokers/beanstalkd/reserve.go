@@ -10,7 +10,7 @@ import (
 
 const (
 	mostHands = 8               // connections of one subscription
-	longWait  = 3 * time.Second // for one message; its end shows that the link is alive
+	longWait  = 2 * time.Second // for one message; its end shows that the link is alive
 	atOnce    = 2 * time.Millisecond
 	gulp      = 128 // messages in one exchange
 
@@ -66,7 +66,7 @@ func (s *subscription) claim() {
 		default:
 			w.n, w.more = max(1, got), nil
 		}
-		if got > 0 || wait {
+		if got > 0 || wait && time.Since(began) > atOnce {
 			w.look = firstLook
 			continue
 		}
