@@ -58,7 +58,7 @@
 //
 // github.com/beanstalkd/go-beanstalk, the project's own client, sends a command for each goroutine and call, drops the
 // reply to "use" unseen, calls what a server refused and what a link lost by the same error, knows no deadlines and no
-// context, and stops for ever behind a tube name that it refused. The protocol is a dozen lines of text, so that
-// pipelining it, and knowing what was sent and what was not, is most of what a client of it is. The tests use go-beanstalk, so that
-// what we say on the wire is held against what somebody else reads there.
+// context, and stops for ever behind a tube name that it refused. The protocol is a dozen lines of text; pipelining it,
+// and knowing what was sent and what was not, is most of what a client of it is. The tests use go-beanstalk, so that what
+// we say on the wire is held against what somebody else reads there.
 package beanstalkd
