@@ -76,7 +76,7 @@ func placements(lab string) []placement {
 	if lab == "embedded" {
 		return list
 	}
-	for _, broker := range []string{"rabbitmq:quorum", "rabbitmq:classic", "redis:aof-always", "redis:memory"} {
+	for _, broker := range []string{"rabbitmq:quorum", "rabbitmq:classic", "redis:aof-always", "redis:memory", "beanstalkd:binlog"} {
 		list = append(list, placement{broker, lab})
 	}
 	return list

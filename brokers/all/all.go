@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"taskbench/brokers"
+	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/memory"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/postgres"
@@ -20,6 +21,7 @@ func Drivers() []brokers.Driver {
 		rabbitmq.Driver,
 		redis.Driver,
 		postgres.Driver,
+		beanstalkd.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}
