@@ -35,6 +35,16 @@ func TestContractOnPostgreSQL(t *testing.T) {
 	})
 }
 
+func TestContractOnMariaDB(t *testing.T) {
+	servertest.Needed(t)
+	s := servertest.MariaDB(t)
+	url := strings.Replace(s.URL, "mysql", "db+mysql+pymysql", 1) + "?charset=utf8mb4"
+	resulttest.Run(t, resulttest.Subject{
+		Absent: absent, Kill: s.Kill, Up: s.Up,
+		Open: func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, url, o) },
+	})
+}
+
 // What Celery 5.2 and 5.6 left in SQLite.
 func TestReadsCelerysRows(t *testing.T) {
 	b, err := Open(t.Context(), "sqlite:///"+filepath.Join(t.TempDir(), "r.db"), result.Options{})
