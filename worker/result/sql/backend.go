@@ -55,7 +55,7 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	for _, statement := range d.schema {
 		if _, err := db.ExecContext(ctx, statement); err != nil && !b.made(ctx) {
 			_ = db.Close() // it was of no use
-			return nil, fmt.Errorf("make the tables of results: %w", err)
+			return nil, fmt.Errorf("make the tables of results: %w", b.explain(err))
 		}
 	}
 	b.news = board.Poll(interval, patience, b.ready)
@@ -105,7 +105,14 @@ func (b *Backend) do(ctx context.Context, f func(ctx context.Context) error) err
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return err
+	return b.explain(err)
+}
+
+func (b *Backend) explain(err error) error {
+	if err == nil || b.dialect.explain == nil {
+		return err
+	}
+	return b.dialect.explain(err)
 }
 
 // write is do for a statement that changes something.
@@ -119,8 +126,12 @@ func (b *Backend) write(ctx context.Context, statement string, values ...any) er
 				return ctx.Err()
 			}
 		}
-		_, err := b.db.ExecContext(ctx, statement, values...)
-		return err
+		for {
+			_, err := b.db.ExecContext(ctx, statement, values...)
+			if err == nil || ctx.Err() != nil || b.dialect.again == nil || !b.dialect.again(err) {
+				return err
+			}
+		}
 	})
 }
 
