@@ -26,26 +26,18 @@ func MariaDB(t testing.TB) *Server {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	data, users := filepath.Join(dir, "data"), filepath.Join(dir, "users.sql")
 	args := []string{"--no-defaults", "--datadir=" + data}
-	if os.Getuid() == 0 {
-		uid, gid := nobody(t)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--user=nobody")
-	}
 	if err := os.WriteFile(users, []byte(accounts), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(install, append(args, "--skip-test-db", "--auth-root-authentication-method=normal")...).CombinedOutput(); err != nil {
+	as := asNobody(t, dir)
+	if out, err := as(exec.Command(install, append(args, "--skip-test-db", "--auth-root-authentication-method=normal")...)).CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
 	port := fmt.Sprint(FreePort(t))
 	args = append(args, "--bind-address=127.0.0.1", "--port="+port, "--socket="+filepath.Join(dir, "socket"), "--init-file="+users,
 		"--pid-file="+filepath.Join(dir, "pid"), "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--skip-name-resolve")
 	return Start(t, "mysql://tester:secret@127.0.0.1:"+port+"/test", func() *exec.Cmd {
-		cmd := exec.Command(server, args...)
-		cmd.Dir = dir
-		return cmd
+		return as(exec.Command(server, args...))
 	}, func(ctx context.Context) error {
 		c := mysql.NewConfig()
 		c.User, c.Passwd, c.Net, c.Addr, c.DBName, c.Logger = "tester", "secret", "tcp", "127.0.0.1:"+port, "test", &mysql.NopLogger{}

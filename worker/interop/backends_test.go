@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 	"taskbench/worker"
 	"taskbench/worker/client"
 	"taskbench/worker/message"
@@ -21,6 +23,12 @@ func TestOtherBackends(t *testing.T) {
 			t.Parallel()
 			c.keptIn(t, "sql", "db+sqlite:///"+filepath.Join(c.dir, "results.db"))
 		})
+		if c.driver.Name == "redis" { // one broker will do
+			t.Run("mysql", func(t *testing.T) {
+				t.Parallel()
+				c.keptIn(t, "mysql", strings.Replace(servertest.MariaDB(t).URL, "mysql", "db+mysql+pymysql", 1)+"?charset=utf8mb4")
+			})
+		}
 		if c.driver.Name == "rabbitmq" {
 			t.Run("rpc", func(t *testing.T) {
 				t.Parallel()

@@ -49,6 +49,12 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	db.SetMaxIdleConns(16)
 	db.SetMaxOpenConns(16) // servers allow few
 	db.SetConnMaxIdleTime(time.Minute)
+	if d.fit != nil {
+		if d, err = d.fit(ctx, db, d); err != nil {
+			_ = db.Close() // it was of no use
+			return nil, fmt.Errorf("open results in %s: %w", d.driver, err)
+		}
+	}
 	b := &Backend{db: db, dialect: d, life: o.Lifetime(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.store = b.upsert("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
 	b.saveGroup = b.upsert("celery_tasksetmeta", "taskset_id", "taskset_id_sequence", []string{"taskset_id", "result", "date_done"})
@@ -80,8 +86,8 @@ func (b *Backend) upsert(table, key, sequence string, columns []string) string {
 		places[i] = b.dialect.places(i + 1)
 	}
 	into, values := strings.Join(columns, ", "), strings.Join(places, ", ")
-	if b.dialect.ids {
-		into, values = "id, "+into, fmt.Sprintf("nextval('%s'), %s", sequence, values)
+	if b.dialect.ids != "" {
+		into, values = "id, "+into, fmt.Sprintf(b.dialect.ids, sequence)+", "+values
 	}
 	insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, into, values)
 	return b.dialect.upsert(table, key, insert, columns[1:])

@@ -1,6 +1,8 @@
 package sql
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -18,14 +20,15 @@ type dialect struct {
 	driver string
 	schema []string // run at every opening; each must do nothing where all is there
 	single bool     // one writer at a time: who waits in turn is served sooner than who tries again and again
-	ids    bool     // rows get their ids from sequences that the client asks
+	ids    string   // how rows get their ids from a sequence that is named here; "": by themselves
 	places func(n int) string
 	upsert func(table, key, insert string, columns []string) string
 	lasts  string // the condition of an upsert under which the row may be changed
 	time   func(t time.Time) any
 
-	again   func(err error) bool  // the statement had no effect, because of another's, and is to be tried once more; nil: never
-	explain func(err error) error // says what to do; nil: the server does
+	fit     func(ctx context.Context, db *sql.DB, this dialect) (dialect, error) // the one of this very server; nil: this
+	again   func(err error) bool                                                 // the statement had no effect, because of another's, and is to be tried once more; nil: never
+	explain func(err error) error                                                // says what to do; nil: the server does
 }
 
 var taskColumns = []string{
@@ -69,7 +72,7 @@ var postgres = dialect{
 	schema: append([]string{
 		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
 	}, schema("INTEGER NOT NULL PRIMARY KEY", "BYTEA", "TEXT", "TIMESTAMP WITHOUT TIME ZONE", "")...),
-	ids:    true,
+	ids:    "nextval('%s')",
 	places: func(n int) string { return fmt.Sprintf("$%d", n) },
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS DISTINCT FROM 'SUCCESS'",

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -21,8 +22,39 @@ var mySQL = dialect{
 	upsert: onDuplicate,
 	time:   func(t time.Time) any { return t },
 
+	fit:     fitMySQL,
 	again:   deadlocked,
 	explain: explainMySQL,
+}
+
+// MariaDB has sequences, so SQLAlchemy takes ids from those there.
+var mariaDB = dialect{
+	driver: "mysql",
+	schema: append([]string{
+		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
+	}, schema("INTEGER NOT NULL PRIMARY KEY", "LONGBLOB", "LONGTEXT", "DATETIME(6)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")...),
+	ids:     "NEXTVAL(%s)",
+	places:  question,
+	upsert:  onDuplicate,
+	time:    func(t time.Time) any { return t },
+	again:   deadlocked,
+	explain: explainMySQL,
+}
+
+// fitMySQL goes by the table where it is, and else by the server, as Celery would.
+func fitMySQL(ctx context.Context, db *sql.DB, this dialect) (dialect, error) {
+	var version string
+	var extra sql.NullString
+	err := db.QueryRowContext(ctx, `SELECT VERSION(), (SELECT extra FROM information_schema.columns
+		WHERE table_schema = DATABASE() AND table_name = 'celery_taskmeta' AND column_name = 'id')`).Scan(&version, &extra)
+	switch {
+	case err != nil:
+		return this, explainMySQL(err)
+	case extra.Valid && !strings.Contains(strings.ToLower(extra.String), "auto_increment"),
+		!extra.Valid && strings.Contains(version, "MariaDB"):
+		return mariaDB, nil
+	}
+	return this, nil
 }
 
 // onDuplicate keeps what is there of a task that has succeeded. The status comes last, since MySQL assigns in order

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net"
 	"strings"
@@ -43,6 +44,45 @@ func TestMariaDBRefuses(t *testing.T) {
 		if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "hunter2") || strings.Contains(text, "secret") {
 			t.Errorf("%s: %v; want it to say %q", url, err, want)
 		}
+	}
+}
+
+// Where Celery has made the tables on a MySQL, or an older program of ours, rows number themselves; Celery on MariaDB
+// numbers them from a sequence. Either is written to.
+func TestMariaDBTablesOfEitherKind(t *testing.T) {
+	servertest.Needed(t)
+	url := servertest.MariaDB(t).URL
+	for name, tables := range map[string][]string{"numbered by themselves": mySQL.schema, "numbered from a sequence": mariaDB.schema} {
+		t.Run(name, func(t *testing.T) {
+			_, source, err := locate(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("mysql", source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			db.SetMaxOpenConns(1) // for USE
+			for _, statement := range append([]string{"DROP DATABASE test", "CREATE DATABASE test", "USE test"}, tables...) {
+				if _, err := db.ExecContext(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, err := Open(t.Context(), url, result.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			for _, id := range []string{"a", "b", "A"} {
+				if err := b.Store(t.Context(), result.Record{TaskID: id, State: result.Success, Value: []byte(`"` + id + `"`)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r, err := b.Get(t.Context(), "a"); err != nil || string(r.Value) != `"a"` {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
 	}
 }
 
