@@ -45,7 +45,7 @@ func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	for _, name := range d.Server.Binaries {
 		Find(t, strings.Split(name, "|")...)
 	}
-	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: t.TempDir(), Host: "127.0.0.1", Port: FreePort(t)}
+	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: directory(t), Host: "127.0.0.1", Port: FreePort(t)}
 	c := d.Server.Command(l)
 	for name, text := range c.Files {
 		file := filepath.Join(l.Dir, name)
@@ -66,6 +66,17 @@ func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 		_, err := d.Server.Ready(ctx, url)
 		return err
 	})
+}
+
+// directory makes one that ends with the test, below a directory that another user may enter: some servers refuse to be root.
+func directory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "taskbench-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left is the system's to remove
+	return dir
 }
 
 // Find returns the path of the first program that is on PATH, or where Debian keeps the servers that it does not put
