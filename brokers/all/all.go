@@ -7,6 +7,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
+	"taskbench/brokers/mysql"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
@@ -18,6 +19,7 @@ func Drivers() []brokers.Driver {
 	return []brokers.Driver{
 		rabbitmq.Driver,
 		redis.Driver,
+		mysql.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}
