@@ -63,11 +63,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 
 func look(ctx context.Context, db *sql.DB) error {
 	for _, l := range looks {
-		rows, err := db.QueryContext(ctx, l)
-		if err == nil {
-			err = rows.Close()
-		}
-		if err != nil {
+		if _, err := db.ExecContext(ctx, l); err != nil {
 			return fmt.Errorf("look at the tables: %w", err)
 		}
 	}

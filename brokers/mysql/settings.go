@@ -79,9 +79,9 @@ func connect(c *mysql.Config) *sql.DB {
 }
 
 // session is what each connection sets: transactions lock what they change and not the gaps beside it, and wait for others'
-// locks no longer than for an answer; a value that does not fit is refused, not cut.
+// locks for a second before they try again; a value that does not fit is refused, not cut.
 const session = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; " +
-	"SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION innodb_lock_wait_timeout = 3"
+	"SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION innodb_lock_wait_timeout = 1"
 
 type sessions struct{ driver.Connector }
 
