@@ -27,7 +27,7 @@
 // # Waking
 //
 // These servers cannot tell anybody of a new row. A consumer that has nothing to do asks, in one statement for all of its
-// queues: every two milliseconds while messages trickle in, less and less often then, and four times a second after a few
+// queues: every five milliseconds at most while messages trickle in, less and less often then, and four times a second after a few
 // seconds. What the same broker publishes or gives back wakes it at once.
 //
 // # Durability
