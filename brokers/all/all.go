@@ -8,6 +8,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/memory"
+	"taskbench/brokers/mysql"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
@@ -22,6 +23,7 @@ func Drivers() []brokers.Driver {
 		redis.Driver,
 		postgres.Driver,
 		beanstalkd.Driver,
+		mysql.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}

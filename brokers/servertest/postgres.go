@@ -24,22 +24,7 @@ func Postgres(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	as := func(cmd *exec.Cmd) *exec.Cmd {
-		cmd.Dir = dir
-		return cmd
-	}
-	if os.Getuid() == 0 {
-		uid, gid := nobody(t)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		as = func(cmd *exec.Cmd) *exec.Cmd {
-			cmd.Dir = dir
-			cmd.Args = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups"}, cmd.Args...)
-			cmd.Path = Find(t, "setpriv")
-			return cmd
-		}
-	}
+	as := asNobody(t, dir)
 	data := filepath.Join(dir, "data")
 	if out, err := as(exec.Command(initdb, "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")).CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
@@ -51,6 +36,29 @@ func Postgres(t testing.TB) *Server {
 	}, func(ctx context.Context) error {
 		return exec.CommandContext(ctx, ready, "-h", "127.0.0.1", "-p", port, "-U", "tester", "-d", "postgres").Run()
 	})
+}
+
+// asNobody gives a directory to the user nobody, where root runs the test, and returns what has a command run there as
+// that user.
+func asNobody(t testing.TB, dir string) func(*exec.Cmd) *exec.Cmd {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return func(cmd *exec.Cmd) *exec.Cmd {
+			cmd.Dir = dir
+			return cmd
+		}
+	}
+	uid, gid := nobody(t)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	setpriv := Find(t, "setpriv")
+	return func(cmd *exec.Cmd) *exec.Cmd {
+		// A change of user takes the signal at the parent's death away: it is asked for again.
+		become := []string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups", "--pdeathsig=KILL"}
+		cmd.Dir, cmd.Path, cmd.Args = dir, setpriv, append(become, cmd.Args...)
+		return cmd
+	}
 }
 
 func nobody(t testing.TB) (uid, gid int) {

@@ -87,8 +87,10 @@ func Find(t testing.TB, names ...string) string {
 		if p, err := exec.LookPath(name); err == nil {
 			return p
 		}
-		if apart, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(apart) > 0 {
-			return apart[len(apart)-1]
+		for _, apart := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} { // the latter is not on everybody's PATH
+			if found, _ := filepath.Glob(apart + name); len(found) > 0 {
+				return found[len(found)-1]
+			}
 		}
 	}
 	if lab := os.Getenv("BENCH_LAB"); lab != "" && lab != "auto" {

@@ -3,8 +3,10 @@ package interop_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"taskbench/brokers/servertest"
 	"taskbench/worker/client"
 	"taskbench/worker/message"
 	"taskbench/worker/result"
@@ -18,6 +20,12 @@ func TestOtherBackends(t *testing.T) {
 			t.Parallel()
 			c.keptIn(t, "sql", "db+sqlite:///"+filepath.Join(c.dir, "results.db"))
 		})
+		if c.driver.Name == "redis" { // one broker will do
+			t.Run("mysql", func(t *testing.T) {
+				t.Parallel()
+				c.keptIn(t, "mysql", strings.Replace(servertest.MariaDB(t).URL, "mysql", "db+mysql+pymysql", 1)+"?charset=utf8mb4")
+			})
+		}
 		if c.driver.Name == "rabbitmq" {
 			t.Run("rpc", func(t *testing.T) {
 				t.Parallel()

@@ -42,8 +42,12 @@ func Create(ctx context.Context, d *DB) error { return d.create(ctx, schedules) 
 
 func (d *DB) create(ctx context.Context, tables []string) error {
 	for _, t := range tables {
-		if _, err := d.ExecContext(ctx, kinds[d.product].Replace(t)); err != nil {
-			return fmt.Errorf("create the tables of beat: %w", err)
+		statement := kinds[d.product].Replace(t)
+		if d.product == "mysql" { // names that differ in case alone are two, and any text fits, whatever the server's own set is
+			statement += " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+		}
+		if _, err := d.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("create the tables of beat, for which the user needs the right to create them: %w", err)
 		}
 	}
 	return nil

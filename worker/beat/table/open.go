@@ -54,7 +54,7 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 	d.SetMaxOpenConns(4)
 	if err := d.PingContext(ctx); err != nil {
 		_ = d.Close() // the first error says more
-		return nil, fmt.Errorf("open the database of beat: %w", err)
+		return nil, fmt.Errorf("open the database of beat: see that it is up, and that the URL's host, port, user, password and name are right: %w", err)
 	}
 	return d, nil
 }
@@ -69,7 +69,7 @@ func registered(names ...string) string {
 	return ""
 }
 
-// mysqlSource is the driver's own form of a URL.
+// mysqlSource is the driver's own form of a URL. A server that does not answer must not keep a beat for ever.
 func mysqlSource(u *url.URL) string {
 	who := ""
 	if u.User != nil {
@@ -79,7 +79,7 @@ func mysqlSource(u *url.URL) string {
 		}
 		who += "@"
 	}
-	return who + "tcp(" + u.Host + ")" + u.Path + "?parseTime=true&clientFoundRows=true&loc=UTC"
+	return who + "tcp(" + u.Host + ")" + u.EscapedPath() + "?parseTime=true&clientFoundRows=true&loc=UTC&timeout=10s&readTimeout=10s&writeTimeout=10s"
 }
 
 // q puts the product's placeholders into a query written with question marks.

@@ -49,13 +49,19 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	db.SetMaxIdleConns(16)
 	db.SetMaxOpenConns(16) // servers allow few
 	db.SetConnMaxIdleTime(time.Minute)
+	if d.fit != nil {
+		if d, err = d.fit(ctx, db, d); err != nil {
+			_ = db.Close() // it was of no use
+			return nil, fmt.Errorf("open results in %s: %w", d.driver, err)
+		}
+	}
 	b := &Backend{db: db, dialect: d, life: o.Lifetime(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.store = b.upsert("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
 	b.saveGroup = b.upsert("celery_tasksetmeta", "taskset_id", "taskset_id_sequence", []string{"taskset_id", "result", "date_done"})
 	for _, statement := range d.schema {
 		if _, err := db.ExecContext(ctx, statement); err != nil && !b.made(ctx) {
 			_ = db.Close() // it was of no use
-			return nil, fmt.Errorf("make the tables of results: %w", err)
+			return nil, fmt.Errorf("make the tables of results: %w", b.explain(err))
 		}
 	}
 	b.news = board.Poll(interval, patience, b.ready)
@@ -80,8 +86,8 @@ func (b *Backend) upsert(table, key, sequence string, columns []string) string {
 		places[i] = b.dialect.places(i + 1)
 	}
 	into, values := strings.Join(columns, ", "), strings.Join(places, ", ")
-	if b.dialect.ids {
-		into, values = "id, "+into, fmt.Sprintf("nextval('%s'), %s", sequence, values)
+	if b.dialect.ids != "" {
+		into, values = "id, "+into, fmt.Sprintf(b.dialect.ids, sequence)+", "+values
 	}
 	insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, into, values)
 	return b.dialect.upsert(table, key, insert, columns[1:])
@@ -105,7 +111,14 @@ func (b *Backend) do(ctx context.Context, f func(ctx context.Context) error) err
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return err
+	return b.explain(err)
+}
+
+func (b *Backend) explain(err error) error {
+	if err == nil || b.dialect.explain == nil {
+		return err
+	}
+	return b.dialect.explain(err)
 }
 
 // write is do for a statement that changes something.
@@ -119,8 +132,12 @@ func (b *Backend) write(ctx context.Context, statement string, values ...any) er
 				return ctx.Err()
 			}
 		}
-		_, err := b.db.ExecContext(ctx, statement, values...)
-		return err
+		for {
+			_, err := b.db.ExecContext(ctx, statement, values...)
+			if err == nil || ctx.Err() != nil || b.dialect.again == nil || !b.dialect.again(err) {
+				return err
+			}
+		}
 	})
 }
 

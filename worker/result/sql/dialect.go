@@ -1,13 +1,14 @@
 package sql
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
-	mysql "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
@@ -19,11 +20,15 @@ type dialect struct {
 	driver string
 	schema []string // run at every opening; each must do nothing where all is there
 	single bool     // one writer at a time: who waits in turn is served sooner than who tries again and again
-	ids    bool     // rows get their ids from sequences that the client asks
+	ids    string   // how rows get their ids from a sequence that is named here; "": by themselves
 	places func(n int) string
 	upsert func(table, key, insert string, columns []string) string
 	lasts  string // the condition of an upsert under which the row may be changed
 	time   func(t time.Time) any
+
+	fit     func(ctx context.Context, db *sql.DB, this dialect) (dialect, error) // the one of this very server; nil: this
+	again   func(err error) bool                                                 // the statement had no effect, because of another's, and is to be tried once more; nil: never
+	explain func(err error) error                                                // says what to do; nil: the server does
 }
 
 var taskColumns = []string{
@@ -31,13 +36,13 @@ var taskColumns = []string{
 }
 
 // schema fills in the types that databases name differently.
-func schema(id, blob, text, datetime string) []string {
+func schema(id, blob, text, datetime, options string) []string {
 	return []string{
 		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS celery_taskmeta (id %[1]s, task_id VARCHAR(155) UNIQUE, status VARCHAR(50), result %[2]s,
-			date_done %[4]s, traceback %[3]s, name VARCHAR(155), args %[2]s, kwargs %[2]s, worker VARCHAR(155), retries INTEGER, queue VARCHAR(155))`,
-			id, blob, text, datetime),
-		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS celery_tasksetmeta (id %[1]s, taskset_id VARCHAR(155) UNIQUE, result %[2]s, date_done %[3]s)`,
-			id, blob, datetime),
+			date_done %[4]s, traceback %[3]s, name VARCHAR(155), args %[2]s, kwargs %[2]s, worker VARCHAR(155), retries INTEGER, queue VARCHAR(155))%[5]s`,
+			id, blob, text, datetime, options),
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS celery_tasksetmeta (id %[1]s, taskset_id VARCHAR(155) UNIQUE, result %[2]s, date_done %[3]s)%[4]s`,
+			id, blob, datetime, options),
 	}
 }
 
@@ -54,7 +59,7 @@ func onConflict(table, key, insert string, columns []string) string {
 
 var sqlite = dialect{
 	driver: "sqlite",
-	schema: schema("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT", "DATETIME"),
+	schema: schema("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT", "DATETIME", ""),
 	single: true,
 	places: question,
 	upsert: onConflict,
@@ -66,43 +71,12 @@ var postgres = dialect{
 	driver: "pgx",
 	schema: append([]string{
 		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
-	}, schema("INTEGER NOT NULL PRIMARY KEY", "BYTEA", "TEXT", "TIMESTAMP WITHOUT TIME ZONE")...),
-	ids:    true,
+	}, schema("INTEGER NOT NULL PRIMARY KEY", "BYTEA", "TEXT", "TIMESTAMP WITHOUT TIME ZONE", "")...),
+	ids:    "nextval('%s')",
 	places: func(n int) string { return fmt.Sprintf("$%d", n) },
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS DISTINCT FROM 'SUCCESS'",
 	time:   func(t time.Time) any { return t },
-}
-
-// MySQL's BLOB ends at 64 KiB; where Celery has made the tables, larger results are an error of the server's.
-var mySQL = dialect{
-	driver: "mysql",
-	schema: schema("INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY", "LONGBLOB", "LONGTEXT", "DATETIME(6)"),
-	places: question,
-	upsert: onDuplicate,
-	time:   func(t time.Time) any { return t },
-}
-
-// onDuplicate keeps what is there of a task that has succeeded. The status comes last, since MySQL assigns in order
-// and a later assignment sees an earlier one.
-func onDuplicate(table, key, insert string, columns []string) string {
-	var sets []string
-	for _, c := range columns {
-		if c != "status" {
-			sets = append(sets, newer(table, c))
-		}
-	}
-	if table == "celery_taskmeta" {
-		sets = append(sets, newer(table, "status"))
-	}
-	return insert + " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
-}
-
-func newer(table, column string) string {
-	if table != "celery_taskmeta" {
-		return fmt.Sprintf("%[1]s = VALUES(%[1]s)", column)
-	}
-	return fmt.Sprintf("%[1]s = IF(status <=> 'SUCCESS', %[1]s, VALUES(%[1]s))", column)
 }
 
 const form = "db+sqlite:////path, db+postgresql://user:password@host:port/name or db+mysql://user:password@host:port/name"
@@ -133,17 +107,10 @@ func locate(rawURL string) (d dialect, source string, err error) {
 		u.Scheme = "postgresql"
 		return postgres, u.String(), nil
 	case "mysql", "mariadb":
-		c := mysql.NewConfig()
-		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-		if u.Port() == "" {
-			c.Addr += ":3306"
+		if source, err = mysqlSource(u); err != nil {
+			return bad(err)
 		}
-		c.User = u.User.Username()
-		c.Passwd, _ = u.User.Password()
-		c.ParseTime, c.Loc = true, time.UTC
-		c.Timeout, c.ReadTimeout, c.WriteTimeout = patience, patience, patience
-		c.MaxAllowedPacket = 0 // the server's
-		return mySQL, c.FormatDSN(), nil
+		return mySQL, source, nil
 	}
 	return bad(errors.New("the scheme is another"))
 }

@@ -8,6 +8,9 @@
 // clients of ours read. The tables have no place for children, group and parent of a task.
 //
 // A database brings no news: while anybody waits, one question for all of them is asked every 50 milliseconds.
+// On MariaDB Celery's rows get their ids from sequences, on MySQL from the table: what is there decides, and where nothing
+// is, the server does.
+//
 // Nothing expires by itself: Cleanup, for Celery's task celery.backend_cleanup, removes what is older than the expiry.
 //
 // # URL
@@ -19,5 +22,5 @@
 // # Drivers
 //
 // modernc.org/sqlite, as in the broker, needs no C compiler. github.com/jackc/pgx/v5 and github.com/go-sql-driver/mysql
-// are the two that are kept well, and are used through database/sql alone.
+// are the two that are kept well (the second for MariaDB too), and are used through database/sql alone.
 package sql

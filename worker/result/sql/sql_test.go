@@ -35,6 +35,16 @@ func TestContractOnPostgreSQL(t *testing.T) {
 	})
 }
 
+func TestContractOnMariaDB(t *testing.T) {
+	servertest.Needed(t)
+	s := servertest.MariaDB(t)
+	url := strings.Replace(s.URL, "mysql", "db+mysql+pymysql", 1) + "?charset=utf8mb4"
+	resulttest.Run(t, resulttest.Subject{
+		Absent: absent, Kill: s.Kill, Up: s.Up,
+		Open: func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, url, o) },
+	})
+}
+
 // What Celery 5.2 and 5.6 left in SQLite.
 func TestReadsCelerysRows(t *testing.T) {
 	b, err := Open(t.Context(), "sqlite:///"+filepath.Join(t.TempDir(), "r.db"), result.Options{})
@@ -90,6 +100,7 @@ func TestLocate(t *testing.T) {
 		"db+sqlite:///results.db":       "file:results.db?",
 		"sqlite:////var/lib/a b.db":     "file:%2Fvar%2Flib%2Fa%20b.db?",
 		"db+mysql://u:p%40w@h/celery":   "u:p@w@tcp(h:3306)/celery?",
+		"mysql://u@h/c?charset=utf8mb4": "u@tcp(h:3306)/c?charset=utf8mb4&",
 		"mysql+pymysql://u@h:1/celery":  "u@tcp(h:1)/celery?",
 		"postgres+psycopg://u:p@h:5/db": "postgresql://u:p@h:5/db",
 	} {
@@ -97,14 +108,14 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%s: %s, %v", in, source, err)
 		}
 	}
-	for _, bad := range []string{"oracle://u:secret@h/db", "db+postgresql://u:sec@ret@h/%zz", "sqlite://secret/x", "sqlite:///", ""} {
+	for _, bad := range []string{"oracle://u:secret@h/db", "db+postgresql://u:sec@ret@h/%zz", "sqlite://secret/x", "sqlite:///", "", "mysql://u:secret@h/", "mysql://u:secret@h/db?timeout=secret"} {
 		if _, _, err := locate(bad); err == nil || strings.Contains(err.Error(), "sec") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
 }
 
-// MySQL's statement has no server to try it here: the status must be assigned last, or a success would not stay.
+// The status must be assigned last, or a success would not stay.
 func TestMySQLKeepsASuccess(t *testing.T) {
 	b := Backend{dialect: mySQL}
 	got := b.upsert("celery_taskmeta", "task_id", "", taskColumns)

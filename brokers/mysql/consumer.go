@@ -1,0 +1,178 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"taskbench/brokers"
+)
+
+const (
+	lease      = 5 * time.Second
+	renewEvery = 1500 * time.Millisecond
+)
+
+// A consumer is the row that says that a broker's process is alive: what its sources hold belongs to it. It has a
+// connection of its own, which renews the lease and notices when the link is dead.
+type consumer struct {
+	broker *broker
+	owner  int64
+	lost   chan struct{} // closed when the consumer has ended
+	stir   chan struct{} // tells the look-out that messages are coming
+
+	mending atomic.Bool
+
+	mu      sync.Mutex
+	err     error
+	sources map[*source]struct{}
+}
+
+func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown" // it is only for people who look
+	}
+	conn, err := b.db.Conn(ctx)
+	if err != nil {
+		return nil, nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
+	}
+	c := &consumer{broker: b, lost: make(chan struct{}), stir: make(chan struct{}, 1), sources: map[*source]struct{}{}}
+	r, err := conn.ExecContext(ctx, `INSERT INTO taskbench_consumer (name, until) VALUES (?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)`,
+		fmt.Sprintf("pid %d on %s", os.Getpid(), host), lease.Microseconds())
+	if err == nil {
+		c.owner, err = r.LastInsertId()
+	}
+	if err != nil {
+		discard(conn)
+		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+	}
+	return c, conn, nil
+}
+
+// discard ends a connection that nobody is to use any more.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
+	_ = conn.Close()
+}
+
+func (c *consumer) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// lose ends all sources; the first cause stands.
+func (c *consumer) lose(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = cause
+		close(c.lost)
+	}
+}
+
+// add starts a source's claiming.
+func (c *consumer) add(s *source) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	c.sources[s] = struct{}{}
+	c.broker.tasks.Go(s.claim)
+	signal(c.stir)
+	return nil
+}
+
+func (c *consumer) remove(s *source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sources, s)
+}
+
+// changed tells the sources of a queue, of all where it is "", that there may be something to claim.
+func (c *consumer) changed(queue string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sources {
+		if queue == "" || slices.Contains(s.queues, queue) {
+			s.poke(true)
+		}
+	}
+}
+
+// keep renews the lease and sees to what is due, until the consumer ends.
+func (c *consumer) keep(conn *sql.Conn) {
+	defer discard(conn)
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-c.lost:
+			return
+		}
+		n, err := c.renew(conn)
+		if err != nil {
+			c.lose(err)
+			return
+		}
+		if (n.mend || n.ripe) && c.mending.CompareAndSwap(false, true) {
+			c.broker.tasks.Go(func() { // a long clean-up must not hold up the renewing
+				defer c.mending.Store(false)
+				c.mend(n)
+			})
+		}
+		again.Reset(n.next)
+	}
+}
+
+// A news is what renewing tells.
+type news struct {
+	mend, ripe bool          // others' leases or messages have run out; something delayed is due
+	next       time.Duration // when to ask again
+}
+
+// renew also finds out whether the consumer's row is still there.
+func (c *consumer) renew(conn *sql.Conn) (news, error) {
+	ctx, cancel := bounded(0)
+	defer cancel()
+	var alive bool
+	var due sql.NullInt64
+	n := news{next: renewEvery}
+	_, err := conn.ExecContext(ctx, `UPDATE taskbench_consumer SET until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?`, lease.Microseconds(), c.owner)
+	if err == nil {
+		err = conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM taskbench_consumer WHERE id = ?),
+	EXISTS (SELECT 1 FROM taskbench_consumer WHERE until < UTC_TIMESTAMP(6))
+	OR EXISTS (SELECT 1 FROM taskbench_message WHERE expires < UTC_TIMESTAMP(6) AND owner = 0),
+	(SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), MIN(due)) FROM taskbench_delayed)`, c.owner).Scan(&alive, &n.mend, &due)
+	}
+	switch {
+	case err != nil && again(err): // somebody holds the row up: there is time for another try
+		n.next = renewEvery / 3
+		return n, nil
+	case err != nil:
+		return n, fmt.Errorf("renew the lease in mysql at %s: %w", c.broker.addr, judge(err))
+	case !alive:
+		return n, errLapsed
+	}
+	if due.Valid {
+		n.ripe = due.Int64 <= 0
+		n.next = max(min(n.next, time.Duration(due.Int64)*time.Microsecond), 50*time.Millisecond)
+	}
+	return n, nil
+}
+
+// giveUp returns all that is held, if the server can be told soon; if not, that is when the lease runs out.
+func (c *consumer) giveUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	_ = c.broker.release(ctx, quitCall, c.owner)
+}
