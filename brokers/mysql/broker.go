@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/group"
 	"taskbench/brokers/feed"
+	"taskbench/brokers/group"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher and Delayer.
