@@ -1,11 +1,14 @@
 package redis
 
 import (
+	"encoding/json"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"taskbench/brokers/kombu"
 )
 
 // restored are the arguments of the commands by which a Celery worker gave back an abandoned task, and booked it
@@ -38,13 +41,13 @@ func restored(t *testing.T) (element, value string) {
 func TestMarksAreThoseOfKombu(t *testing.T) {
 	theirs, _ := restored(t)
 	unmarked := strings.NewReplacer(`, "redelivered": true`, "").Replace(theirs)
-	if _, again := decode("q", unmarked); again {
+	if _, again := kombu.Decode("q", unmarked); again {
 		t.Fatal("the marks were not taken off")
 	}
 	if got := marked(unmarked); !reflect.DeepEqual(fields(t, got), fields(t, theirs)) {
 		t.Errorf("got  %s\nwant %s", got, theirs)
 	}
-	m, again := decode("q", theirs)
+	m, again := kombu.Decode("q", theirs)
 	if !again {
 		t.Error("kombu's marks are not seen")
 	}
@@ -105,4 +108,22 @@ func TestKeys(t *testing.T) {
 	if got := binding("dq"); got != "dq"+separator+separator+"dq" {
 		t.Errorf("binding %q", got)
 	}
+}
+
+// Whatever a list holds can be booked and marked.
+func FuzzMarked(f *testing.F) {
+	for _, raws := range captured(f, "publish-unicode-56") {
+		for _, raw := range raws {
+			f.Add(raw)
+		}
+	}
+	f.Add(`{"headers": {"a": [1, 2.5, NaN]}, "body": "\ud800"}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if again := marked(s); !json.Valid([]byte(s)) && again != s {
+			t.Errorf("what is no JSON became %q", again)
+		}
+		if _, err := parseBooking("[" + s + bookingTail("q")); err != nil {
+			t.Errorf("the booking cannot be read: %v", err)
+		}
+	})
 }

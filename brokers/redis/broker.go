@@ -8,6 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/group"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
@@ -15,9 +16,9 @@ type broker struct {
 	rdb       *goredis.Client
 	set       settings
 	db        int
-	publishes *group[parcel]
-	settles   *group[settlement]
-	delays    *group[delayed]
+	publishes *group.Group[parcel]
+	settles   *group.Group[settlement]
+	delays    *group.Group[delayed]
 
 	bound sync.Map // queues whose binding was written over this connection
 	full  sync.Map // queues so long that nobody can be waiting for a message
@@ -41,9 +42,9 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		_ = b.rdb.Close()
 		return nil, judgef(err, "open redis at %s", o.Addr)
 	}
-	b.publishes = newGroup(b.sendPublishes)
-	b.settles = newGroup(b.sendSettlements)
-	b.delays = newGroup(b.sendDelays)
+	b.publishes = group.New(b.sendPublishes)
+	b.settles = group.New(b.sendSettlements)
+	b.delays = group.New(b.sendDelays)
 	return b, nil
 }
 
@@ -65,9 +66,9 @@ func (b *broker) Close() error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.publishes.close()
-		b.settles.close()
-		b.delays.close()
+		b.publishes.Close()
+		b.settles.Close()
+		b.delays.Close()
 		for _, s := range subs {
 			s.close()
 		}

@@ -139,7 +139,7 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 	case feed.Reject:
 		st.to, st.how, st.raw = brokers.DeadLetterQueue(h.queue), "LPUSH", h.raw
 	}
-	err := s.b.settles.do(ctx, st, func(err error) { s.settled(tag, err) })
+	err := s.b.settles.Do(ctx, st, func(err error) { s.settled(tag, err) })
 	if err != nil {
 		return fmt.Errorf("settle a message of %s: %w", h.queue, err)
 	}

@@ -9,6 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // How often a consumer looks for what is due: a delayed message is up to so much late.
@@ -26,12 +27,12 @@ type delayed struct {
 
 // Delay implements brokers.Delayer. Any consumer on the same database moves the message to its list.
 func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
-	value, err := encode(m)
+	value, err := kombu.Encode(m, "", m.Queue)
 	if err != nil {
 		return err
 	}
 	d := delayed{name: nameOf(m, until), list: listOf(m.Queue, m.Priority), value: value, until: until}
-	if err := b.delays.do(ctx, d, nil); err != nil {
+	if err := b.delays.Do(ctx, d, nil); err != nil {
 		return fmt.Errorf("delay a message of %s: %w", m.Queue, err)
 	}
 	return nil
@@ -40,7 +41,7 @@ func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) 
 // nameOf is the same for the same message, so that delaying it twice stores it once.
 func nameOf(m brokers.Message, until time.Time) string {
 	if m.CorrelationID == "" {
-		return identity()
+		return kombu.Identity()
 	}
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%q %q %v %d ", m.Queue, m.CorrelationID, m.Headers, until.UnixMilli()) // a map is printed in order

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // load reads a file of captured data.
@@ -66,14 +66,14 @@ func TestCapturedEnvelopesRoundTrip(t *testing.T) {
 	} {
 		for key, raws := range captured(t, name) {
 			for _, raw := range raws {
-				m, again := decode("celery", raw)
+				m, again := kombu.Decode("celery", raw)
 				if again || m.Headers == nil {
 					t.Errorf("%s: read as redelivered %v, headers %v", name, again, m.Headers)
 				}
 				if list := listOf("celery", m.Priority); list != key {
 					t.Errorf("%s: priority %d belongs to list %q, Celery used %q", name, m.Priority, list, key)
 				}
-				written, err := encode(m)
+				written, err := kombu.Encode(m, "", m.Queue)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -95,7 +95,7 @@ func TestCapturedEnvelopesRoundTrip(t *testing.T) {
 
 func TestOptionsAreRead(t *testing.T) {
 	raws := captured(t, "publish-options-56")["celery"+separator+"6"]
-	m, _ := decode("celery", raws[0])
+	m, _ := kombu.Decode("celery", raws[0])
 	if m.Expiration != 2*time.Minute || m.Priority != 7 || m.Transient || m.Queue != "celery" {
 		t.Errorf("got %+v", m)
 	}
@@ -122,7 +122,7 @@ func TestToleranceOfForeignElements(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		m, _ := decode("celery", element)
+		m, _ := kombu.Decode("celery", element)
 		switch {
 		case raw[name] && (string(m.Body) != element || m.Headers != nil):
 			t.Errorf("%s: delivered as %+v, want the element itself and no headers", name, m)
@@ -143,51 +143,19 @@ func TestToleranceOfForeignElements(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesWhatJSONCannotHold(t *testing.T) {
-	for _, v := range []any{make(chan int), map[int]int{1: 1}, []any{func() {}}, nan()} {
-		if _, err := encode(brokers.Message{Headers: map[string]any{"h": v}}); !brokers.Definite(err) {
-			t.Errorf("a %T gives %v, want a Definite error", v, err)
-		}
-	}
-}
-
-func nan() float64 { var zero float64; return zero / zero }
-
-func TestHeadersKeepTheirKinds(t *testing.T) {
-	sent := map[string]any{
-		"whole float": 2.0, "float": 2.5, "big": int64(1) << 60, "negative": -5, "nothing": nil, "yes": true,
-		"text": "a\"b\\c\n\u2028ü<", "list": []string{"a"}, "tiny": 1e-9, "map": map[string]any{"k": []any{int8(1)}},
-	}
-	raw, err := encode(brokers.Message{Headers: sent, Body: []byte{0, 255}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]any{
-		"whole float": 2.0, "float": 2.5, "big": int64(1) << 60, "negative": int64(-5), "nothing": nil, "yes": true,
-		"text": "a\"b\\c\n\u2028ü<", "list": []any{"a"}, "tiny": 1e-9, "map": map[string]any{"k": []any{int64(1)}},
-	}
-	m, _ := decode("q", string(raw))
-	if !reflect.DeepEqual(m.Headers, want) || string(m.Body) != "\x00\xff" {
-		t.Errorf("got  %#v\nwant %#v", m.Headers, want)
-	}
-	if !json.Valid(raw) {
-		t.Errorf("not JSON: %s", raw)
-	}
-}
-
 func BenchmarkEnvelope(b *testing.B) {
 	raw := captured(b, "publish-plain-52")["celery"][0]
-	m, _ := decode("celery", raw)
+	m, _ := kombu.Decode("celery", raw)
 	b.Run("encode", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := encode(m); err != nil {
+			if _, err := kombu.Encode(m, "", m.Queue); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("decode", func(b *testing.B) {
 		for b.Loop() {
-			decode("celery", raw)
+			kombu.Decode("celery", raw)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // eventExchange is the one that Celery declares as a topic on other brokers and as a fanout here.
@@ -31,7 +32,7 @@ func broadcastChannel(db int, exchange, key string) string {
 
 // Route implements brokers.Exchanger. A message for several queues reaches all or none.
 func (b *broker) Route(ctx context.Context, e brokers.Exchange, key string, m brokers.Message) error {
-	value, err := encodeFor(m, e.Name, key)
+	value, err := kombu.Encode(m, e.Name, key)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // A trace is what kombu told Redis to do, and what was there then.
@@ -102,7 +103,7 @@ func TestChannelsAreKombus(t *testing.T) {
 			if got := broadcastChannel(10, "exf", key); got != published[i][0] {
 				t.Errorf("%s: channel %q, want %q", version, got, published[i][0])
 			}
-			ours, err := encodeFor(brokers.Message{Queue: "ignored", Headers: map[string]any{}, ContentType: "application/json"}, "exf", key)
+			ours, err := kombu.Encode(brokers.Message{Queue: "ignored", Headers: map[string]any{}, ContentType: "application/json"}, "exf", key)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 const (
@@ -25,7 +26,7 @@ func (b *broker) Subscribe(ctx context.Context, bind brokers.Binding) (<-chan br
 		if bind.Exchange.Kind == brokers.Direct {
 			return nil, brokers.Refusef("subscribe to exchange %s: no queue was named", bind.Exchange.Name)
 		}
-		bind.Queue = bind.Exchange.Name + "." + identity()
+		bind.Queue = bind.Exchange.Name + "." + kombu.Identity()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, brokers.Refusef("subscribe to exchange %s: %w", bind.Exchange.Name, err)
@@ -134,7 +135,7 @@ func (l *listener) read() {
 		if !l.bind.Exchange.Kind.Fits(l.bind.Key, key) {
 			continue
 		}
-		m, _ := decode(l.bind.Queue, said.Payload)
+		m, _ := kombu.Decode(l.bind.Queue, said.Payload)
 		select {
 		case l.out <- m:
 		default:

@@ -8,6 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // pop returns when the queue is bound. It takes by BRPOP what comes, as kombu does where nothing is acknowledged.
@@ -78,7 +79,7 @@ func (p *popper) hand(ctx context.Context) {
 	for {
 		select {
 		case raw := <-p.popped:
-			m, _ := decode(p.bind.Queue, raw)
+			m, _ := kombu.Decode(p.bind.Queue, raw)
 			select {
 			case p.out <- m:
 				continue

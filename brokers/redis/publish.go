@@ -7,6 +7,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu"
 )
 
 // A parcel is an encoded message on its way to a list.
@@ -23,7 +24,7 @@ const (
 )
 
 func pack(m brokers.Message) (parcel, error) {
-	value, err := encode(m)
+	value, err := kombu.Encode(m, "", m.Queue)
 	return parcel{queue: m.Queue, list: listOf(m.Queue, m.Priority), value: value}, err
 }
 
@@ -33,7 +34,7 @@ func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := b.publishes.do(ctx, p, nil); err != nil {
+	if err := b.publishes.Do(ctx, p, nil); err != nil {
 		return fmt.Errorf("publish to %s: %w", m.Queue, err)
 	}
 	return nil
@@ -42,25 +43,17 @@ func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
 // PublishBatch implements brokers.Batcher.
 func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
 	errs := make([]error, len(ms))
-	wishes := make([]*wish[parcel], len(ms))
-	ready := make([]*wish[parcel], 0, len(ms))
+	var parcels []parcel
+	var places []int
 	for i, m := range ms {
 		p, err := pack(m)
 		if errs[i] = err; err == nil {
-			wishes[i] = &wish[parcel]{value: p, outcome: make(chan error, 1)}
-			ready = append(ready, wishes[i])
+			parcels, places = append(parcels, p), append(places, i)
 		}
 	}
-	refused := b.publishes.add(ready...)
-	for i, w := range wishes {
-		if w == nil {
-			continue
-		}
-		if errs[i] = refused; refused == nil {
-			errs[i] = w.await(ctx)
-		}
-		if errs[i] != nil {
-			errs[i] = fmt.Errorf("publish to %s: %w", ms[i].Queue, errs[i])
+	for n, err := range b.publishes.DoAll(ctx, parcels) {
+		if err != nil {
+			errs[places[n]] = fmt.Errorf("publish to %s: %w", ms[places[n]].Queue, err)
 		}
 	}
 	return errs

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers/kombu"
 )
 
 const restoreAtOnce = 1000 // bookings looked at in one round
@@ -34,7 +36,7 @@ func (b *broker) restore(dead []string, old bool) {
 // restoreOld does what kombu does at its visibility timeout, under kombu's lock: bookings of Celery's workers have
 // no lease and nobody renews them. Ours never grow that old while their consumer lives.
 func (b *broker) restoreOld(ctx context.Context) {
-	token := identity()
+	token := kombu.Identity()
 	locked, err := b.rdb.SetNX(ctx, mutexKey, token, time.Minute).Result()
 	if err != nil || !locked {
 		return
@@ -81,7 +83,7 @@ func (b *broker) restoreOne(ctx context.Context, tag, consumer string) {
 			return
 		}
 	}
-	m, _ := decode(queue, k.envelope)
+	m, _ := kombu.Decode(queue, k.envelope)
 	keys := []string{unackedKey, indexKey, held, listOf(queue, m.Priority), consumersKey}
 	b.exec(ctx, invoke(ctx, restoreScript, keys, tag, consumer, marked(k.envelope), b.set.visibility.Seconds()))
 	b.wake(ctx, queue)

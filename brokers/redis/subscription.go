@@ -10,6 +10,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
+	"taskbench/brokers/kombu"
 )
 
 // unbounded is the bound that stands for a prefetch of 0.
@@ -48,12 +49,12 @@ type hold struct {
 }
 
 func (h hold) list() string {
-	m, _ := decode(h.queue, h.raw)
+	m, _ := kombu.Decode(h.queue, h.raw)
 	return listOf(h.queue, m.Priority)
 }
 
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
-	id := identity()
+	id := kombu.Identity()
 	return &subscription{
 		b: b, id: id, held: heldPrefix + id, queues: slices.Clone(queues), limit: bound(prefetch), next: 1,
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
@@ -92,7 +93,7 @@ func (s *subscription) Take(buf []feed.Item) []feed.Item {
 	s.mu.Unlock()
 	for i, h := range raws {
 		item := &buf[first+i]
-		item.Message, item.Redelivered = decode(h.queue, h.raw)
+		item.Message, item.Redelivered = kombu.Decode(h.queue, h.raw)
 	}
 	return buf
 }

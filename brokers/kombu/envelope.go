@@ -1,4 +1,6 @@
-package redis
+// Package kombu writes and reads the JSON envelope in which Celery's transports without queues of their own (Redis, SQL
+// databases, MongoDB) keep a message.
+package kombu
 
 import (
 	"crypto/rand"
@@ -13,11 +15,9 @@ import (
 	"taskbench/brokers"
 )
 
-// encode writes kombu's envelope of a message for its queue. A header that JSON cannot hold is a Definite error.
-func encode(m brokers.Message) ([]byte, error) { return encodeFor(m, "", m.Queue) }
-
-// encodeFor writes the envelope of a message that is published to an exchange.
-func encodeFor(m brokers.Message, exchange, key string) ([]byte, error) {
+// Encode writes the envelope of a message that is published to an exchange under a routing key; to a queue itself, these
+// are "" and the queue's name. A header that JSON cannot hold is a Definite error.
+func Encode(m brokers.Message, exchange, key string) ([]byte, error) {
 	buf := make([]byte, 0, 512+base64.StdEncoding.EncodedLen(len(m.Body))+64*len(m.Headers))
 	buf = append(buf, `{"body":"`...)
 	buf = base64.StdEncoding.AppendEncode(buf, m.Body)
@@ -44,13 +44,13 @@ func encodeFor(m brokers.Message, exchange, key string) ([]byte, error) {
 	buf = appendString(append(buf, `,"delivery_info":{"exchange":`...), exchange)
 	buf = appendString(append(buf, `,"routing_key":`...), key)
 	buf = strconv.AppendUint(append(buf, `},"priority":`...), uint64(m.Priority), 10)
-	buf = appendString(append(buf, `,"body_encoding":"base64","delivery_tag":`...), identity())
+	buf = appendString(append(buf, `,"body_encoding":"base64","delivery_tag":`...), Identity())
 	return append(buf, "}}"...), nil
 }
 
-// identity is a random UUID: the publisher's delivery tag, or a consumer's name. It must differ between
+// Identity is a random UUID: the publisher's delivery tag, or a consumer's name. It must differ between
 // processes that know nothing of each other, so it comes from no seed.
-func identity() string {
+func Identity() string {
 	var u [16]byte
 	rand.Read(u[:])
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
@@ -60,10 +60,10 @@ func identity() string {
 
 var errNoEnvelope = errors.New("no envelope")
 
-// decode reads an element of a queue's list. One that is no envelope becomes a message whose body is the element
-// and that has no headers: it is for the worker to reject, and nothing here may stop at it. Of an envelope, what is
-// missing or of another kind than usual is done without, as far as it can be.
-func decode(queue, raw string) (m brokers.Message, redelivered bool) {
+// Decode reads what a queue holds, and tells whether kombu has marked it as redelivered. What is no envelope becomes a
+// message whose body it is and that has no headers: it is for the worker to reject, and nothing here may stop at it. Of
+// an envelope, what is missing or of another kind than usual is done without, as far as it can be.
+func Decode(queue, raw string) (m brokers.Message, redelivered bool) {
 	m, redelivered, err := unpack(raw)
 	if err != nil {
 		return brokers.Message{Queue: queue, Body: []byte(raw)}, false

@@ -1,4 +1,4 @@
-package redis
+package kombu
 
 import (
 	"encoding/json"

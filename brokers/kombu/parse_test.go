@@ -1,4 +1,4 @@
-package redis
+package kombu
 
 import (
 	"bytes"
@@ -83,22 +83,12 @@ func TestNumbersKeepTheirKind(t *testing.T) {
 
 // Whatever is JSON must be read as encoding/json does; whatever is not must not upset anything.
 func FuzzDecode(f *testing.F) {
-	for _, raws := range captured(f, "publish-unicode-56") {
-		for _, raw := range raws {
-			f.Add(raw)
-		}
-	}
+	f.Add(`{"body": "W10=", "headers": {"task": "größe ✓", "id": "1"}, "properties": {"priority": 3, "body_encoding": "base64"}}`)
 	f.Add(`{"headers": {"a": [1, 2.5, NaN]}, "body": "\ud800"}`)
 	f.Fuzz(func(t *testing.T, s string) {
-		m, _ := decode("q", s)
+		m, _ := Decode("q", s)
 		if m.Headers == nil && m.Body == nil {
 			t.Error("nothing is left of the element")
-		}
-		if again := marked(s); !json.Valid([]byte(s)) && again != s {
-			t.Errorf("what is no JSON became %q", again)
-		}
-		if _, err := parseBooking("[" + s + bookingTail("q")); err != nil {
-			t.Errorf("the booking cannot be read: %v", err)
 		}
 		if !json.Valid([]byte(s)) || !bytes.Equal([]byte(s), bytes.ToValidUTF8([]byte(s), nil)) {
 			return

@@ -1,4 +1,6 @@
-package redis
+// Package group sends in one exchange what many callers want done at the same time: while one exchange with the server
+// is under way, the wishes of the next are collected.
+package group
 
 import (
 	"context"
@@ -9,10 +11,10 @@ import (
 	"taskbench/brokers"
 )
 
-// A group sends in one exchange what many callers want done at the same time: while one exchange is under way,
-// the wishes of the next are collected. A caller waits for its own outcome only.
-type group[T any] struct {
-	send func(wishes []T) []error // one outcome for each
+// A Group takes wishes and sends them, all that wait at once, one exchange after the other. A caller waits for its own
+// outcome only. It is safe for concurrent use.
+type Group[T any] struct {
+	send func(wishes []T) []error
 
 	mu      sync.Mutex
 	waiting []*wish[T]
@@ -29,15 +31,16 @@ type wish[T any] struct {
 	settle  func(error) // told the outcome even where the caller has gone
 }
 
-func newGroup[T any](send func([]T) []error) *group[T] {
-	g := &group[T]{send: send, more: make(chan struct{}, 1), done: make(chan struct{})}
+// New returns a group; send returns one outcome for each wish, and keeps neither slice.
+func New[T any](send func(wishes []T) []error) *Group[T] {
+	g := &Group[T]{send: send, more: make(chan struct{}, 1), done: make(chan struct{})}
 	go g.run()
 	return g
 }
 
-// do returns the outcome. When ctx ends first, the error is Definite if nothing had been sent; otherwise the
-// outcome is still told to settle, which may be nil.
-func (g *group[T]) do(ctx context.Context, value T, settle func(error)) error {
+// Do returns the outcome of a wish. When ctx ends first, the error is Definite if nothing had been sent; otherwise the
+// outcome is still told to settle, which may be nil. After Close it is brokers.ErrClosed.
+func (g *Group[T]) Do(ctx context.Context, value T, settle func(error)) error {
 	if err := ctx.Err(); err != nil {
 		return brokers.Refuse(err)
 	}
@@ -46,6 +49,25 @@ func (g *group[T]) do(ctx context.Context, value T, settle func(error)) error {
 		return err
 	}
 	return w.await(ctx)
+}
+
+// DoAll returns the outcomes of wishes that are sent together, each as Do would.
+func (g *Group[T]) DoAll(ctx context.Context, values []T) []error {
+	errs := make([]error, len(values))
+	ws := make([]*wish[T], len(values))
+	for i, v := range values {
+		ws[i] = &wish[T]{value: v, outcome: make(chan error, 1)}
+	}
+	refused := brokers.Refuse(ctx.Err())
+	if refused == nil {
+		refused = g.add(ws...)
+	}
+	for i, w := range ws {
+		if errs[i] = refused; refused == nil {
+			errs[i] = w.await(ctx)
+		}
+	}
+	return errs
 }
 
 func (w *wish[T]) await(ctx context.Context) error {
@@ -60,7 +82,7 @@ func (w *wish[T]) await(ctx context.Context) error {
 	}
 }
 
-func (g *group[T]) add(ws ...*wish[T]) error {
+func (g *Group[T]) add(ws ...*wish[T]) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -74,7 +96,7 @@ func (g *group[T]) add(ws ...*wish[T]) error {
 	return nil
 }
 
-func (g *group[T]) run() {
+func (g *Group[T]) run() {
 	defer close(g.done)
 	var batch []*wish[T]
 	var values []T
@@ -106,8 +128,8 @@ func (g *group[T]) run() {
 	}
 }
 
-// close lets what waits be sent and returns once it has its outcomes.
-func (g *group[T]) close() {
+// Close lets what waits be sent and returns once it has its outcomes. It is called once.
+func (g *Group[T]) Close() {
 	g.mu.Lock()
 	g.closed = true
 	select {

@@ -1,4 +1,4 @@
-package redis
+package group
 
 import (
 	"context"
@@ -16,7 +16,7 @@ func TestGroupSendsTogetherWhatWaits(t *testing.T) {
 		var sizes []int
 		gate := make(chan struct{})
 		odd := errors.New("odd")
-		g := newGroup(func(ns []int) []error {
+		g := New(func(ns []int) []error {
 			<-gate
 			sizes = append(sizes, len(ns))
 			errs := make([]error, len(ns))
@@ -30,7 +30,7 @@ func TestGroupSendsTogetherWhatWaits(t *testing.T) {
 		var callers sync.WaitGroup
 		do := func(n int) {
 			callers.Go(func() {
-				err := g.do(t.Context(), n, nil)
+				err := g.Do(t.Context(), n, nil)
 				if (n%2 == 1) != errors.Is(err, odd) {
 					t.Errorf("wish %d got the outcome %v of another", n, err)
 				}
@@ -42,11 +42,11 @@ func TestGroupSendsTogetherWhatWaits(t *testing.T) {
 		}
 		close(gate)
 		callers.Wait()
-		g.close()
+		g.Close()
 		if !slices.Equal(sizes, []int{1, 5}) {
 			t.Errorf("exchanges of %v wishes, want one of the first, and one of all that came while it was under way", sizes)
 		}
-		if err := g.do(t.Context(), 7, nil); !errors.Is(err, brokers.ErrClosed) {
+		if err := g.Do(t.Context(), 7, nil); !errors.Is(err, brokers.ErrClosed) {
 			t.Errorf("after close: %v", err)
 		}
 	})
@@ -56,7 +56,7 @@ func TestGroupKnowsWhatWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		var sent []string
-		g := newGroup(func(s []string) []error {
+		g := New(func(s []string) []error {
 			sent = append(sent, s...)
 			<-gate
 			return make([]error, len(s))
@@ -65,9 +65,9 @@ func TestGroupKnowsWhatWasSent(t *testing.T) {
 		second, stopSecond := context.WithCancel(t.Context())
 		settled := make(chan error, 1)
 		outcomes := make(chan error, 2)
-		go func() { outcomes <- g.do(first, "sent", func(err error) { settled <- err }) }()
+		go func() { outcomes <- g.Do(first, "sent", func(err error) { settled <- err }) }()
 		synctest.Wait()
-		go func() { outcomes <- g.do(second, "waits", nil) }()
+		go func() { outcomes <- g.Do(second, "waits", nil) }()
 		synctest.Wait()
 
 		stopSecond()
@@ -82,7 +82,7 @@ func TestGroupKnowsWhatWasSent(t *testing.T) {
 		if err := <-settled; err != nil {
 			t.Errorf("its outcome, told later: %v", err)
 		}
-		g.close()
+		g.Close()
 		if !slices.Equal(sent, []string{"sent"}) {
 			t.Errorf("sent %v", sent)
 		}
