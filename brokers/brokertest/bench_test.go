@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -67,7 +68,11 @@ func launch(b *testing.B, d brokers.Driver, v brokers.Variant) string {
 func startProcess(b *testing.B, s brokers.ServerSpec, l brokers.Launch) {
 	b.Helper()
 	for _, name := range s.Binaries {
-		if _, err := exec.LookPath(name); err != nil {
+		found := slices.ContainsFunc(strings.Split(name, "|"), func(one string) bool {
+			_, err := exec.LookPath(one)
+			return err == nil
+		})
+		if !found {
 			b.Skipf("%s is not on PATH: install it to run this benchmark", name)
 		}
 	}
