@@ -116,25 +116,28 @@ func (b *broker) usable(ctx context.Context) error {
 
 // Depth implements brokers.Inspector.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
+	var waits, held int // whoever gives up leaves them to the question
 	if err = b.usable(ctx); err == nil {
 		err = b.link.do(ctx, func(ctx context.Context) (err error) {
-			ready, unacked, err = b.layout.count(ctx, queue)
+			waits, held, err = b.layout.count(ctx, queue)
 			return err
 		})
 	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("count queue %s: %w", queue, err)
 	}
-	return ready, unacked, nil
+	return waits, held, nil
 }
 
 // Purge implements brokers.Purger.
-func (b *broker) Purge(ctx context.Context, queue string) (n int, err error) {
-	if err = b.usable(ctx); err == nil {
+func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
+	var removed int64
+	err := b.usable(ctx)
+	if err == nil {
 		err = b.link.do(ctx, func(ctx context.Context) error {
 			r, err := b.layout.ready().DeleteMany(ctx, of(queue))
 			if err == nil {
-				n = int(r.DeletedCount)
+				removed = r.DeletedCount
 			}
 			return err
 		})
@@ -142,5 +145,5 @@ func (b *broker) Purge(ctx context.Context, queue string) (n int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("purge queue %s: %w", queue, err)
 	}
-	return n, nil
+	return int(removed), nil
 }

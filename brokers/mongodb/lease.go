@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,25 +111,26 @@ func (l *leasing) remove(id string, limit time.Time) bool {
 	}) == nil
 }
 
-// unowned finds the holders that are no consumers. A consumer is known before it holds anything, so the holders are
-// asked for first.
+// unowned finds the holders that are no consumers. A consumer is known before it holds anything: so those that seem to be
+// none, since they came after the question, are asked for once more.
 func (l *leasing) unowned() (lost []string) {
+	var strangers []document
 	err := l.link.do(context.Background(), func(ctx context.Context) error {
-		var owners []string
-		if err := l.held.Distinct(ctx, "owner", bson.D{}).Decode(&owners); err != nil || len(owners) == 0 {
+		known, err := l.known(ctx)
+		if err != nil {
 			return err
 		}
-		var known []entry
-		if err := all(ctx, l.consumers, bson.D{}, &known); err != nil {
+		other := bson.D{{Key: "owner", Value: bson.D{{Key: "$nin", Value: slices.AppendSeq([]string{}, maps.Keys(known))}}}}
+		o := options.Find().SetProjection(bson.D{{Key: "owner", Value: 1}}).SetLimit(atOnce)
+		if err := all(ctx, l.held, other, &strangers, o); err != nil || len(strangers) == 0 {
 			return err
 		}
-		alive := map[string]bool{}
-		for _, e := range known {
-			alive[e.ID] = true
+		if known, err = l.known(ctx); err != nil {
+			return err
 		}
-		for _, o := range owners {
-			if !alive[o] && !alive[heir+o] {
-				lost = append(lost, o)
+		for _, d := range strangers {
+			if !known[d.Owner] && !known[heir+d.Owner] && !slices.Contains(lost, d.Owner) {
+				lost = append(lost, d.Owner)
 			}
 		}
 		return nil
@@ -136,6 +139,19 @@ func (l *leasing) unowned() (lost []string) {
 		return nil
 	}
 	return lost
+}
+
+// known are the names of the consumers that there are.
+func (l *leasing) known(ctx context.Context) (map[string]bool, error) {
+	var entries []entry
+	if err := all(ctx, l.consumers, bson.D{}, &entries); err != nil {
+		return nil, err
+	}
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.ID] = true
+	}
+	return names, nil
 }
 
 // restore has wait again what an owner held. What it was only about to take waits still.
