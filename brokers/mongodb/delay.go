@@ -2,12 +2,10 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"taskbench/brokers"
@@ -59,8 +57,7 @@ func (l *leasing) moveDue(ctx context.Context, now time.Time) error {
 			docs[i].Due = time.Time{}
 		}
 		for _, err := range store(l.link, l.waiting, docs) {
-			var w driver.BulkWriteError
-			if err != nil && (!errors.As(err, &w) || w.Code != duplicateKey) {
+			if err != nil && !isDouble(err) {
 				return err
 			}
 		}

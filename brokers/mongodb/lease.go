@@ -2,8 +2,10 @@ package mongodb
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -154,7 +156,8 @@ func (l *leasing) known(ctx context.Context) (map[string]bool, error) {
 	return names, nil
 }
 
-// restore has wait again what an owner held. What it was only about to take waits still.
+// restore has wait again what an owner held, and what it was about to take, under other names: the server may still have
+// to carry out what the owner asked for last, which is to remove those that it took from where they waited.
 func (l *leasing) restore(owner string) {
 	for {
 		var docs []document
@@ -165,21 +168,37 @@ func (l *leasing) restore(owner string) {
 			return
 		}
 		ids := make([]bson.ObjectID, len(docs))
-		for i := range docs {
-			ids[i] = docs[i].ID
-			docs[i].Owner = ""
+		for i, d := range docs {
+			ids[i] = d.ID
+			docs[i].ID, docs[i].Owner = renamed(d), ""
 			docs[i].Handed++
 		}
-		for _, err := range l.putBack(owner, docs) {
-			if err != nil && !errors.Is(err, errGone) {
+		for _, err := range store(l.link, l.waiting, docs) {
+			if err != nil && !isDouble(err) { // another heir of the same may have got as far as this
 				return
 			}
+		}
+		err = l.link.do(context.Background(), func(ctx context.Context) error {
+			_, err := l.waiting.DeleteMany(ctx, oneOf("_id", ids))
+			return err
+		})
+		if err != nil {
+			return
 		}
 		if err := l.release(owner, ids); err != nil && !errors.Is(err, errGone) {
 			return
 		}
 		l.wake(docs)
 	}
+}
+
+// renamed is another name for a document, in its place among the others, and the same for all who ask for it.
+func renamed(d document) bson.ObjectID {
+	id := d.ID
+	h := fnv.New32a()
+	_, _ = fmt.Fprint(h, id.Hex(), d.Handed) // a hash takes all
+	binary.BigEndian.PutUint32(id[8:], h.Sum32())
+	return id
 }
 
 func (l *leasing) wake(docs []document) {

@@ -132,6 +132,12 @@ func refused(err error) bool {
 	return !slices.Contains(interruptions, command.Code)
 }
 
+// isDouble tells whether a document was not stored because it had been before.
+func isDouble(err error) bool {
+	var w driver.BulkWriteError
+	return errors.As(err, &w) && w.Code == duplicateKey
+}
+
 // doubled tells which of the documents had been there before, by their places, and what else was wrong.
 func doubled(err error) (places map[int]bool, rest error) {
 	var many driver.BulkWriteException

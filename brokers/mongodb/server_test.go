@@ -121,7 +121,7 @@ func TestOnServer(t *testing.T) {
 		"lease is renewed": testLeaseIsRenewed, "search finds the unowned": testSearch, "claim cut short": testClaimCutShort,
 		"idle costs little": testIdleCostsLittle, "messages of others are seen": testOthersAreSeen,
 		"neighbours are woken": testNeighbours, "bindings of kombu": testKombusBindings, "too large": testTooLarge,
-		"late reject": testLateReject, "one heir": testOneHeir,
+		"late reject": testLateReject, "late removal": testLateRemoval, "one heir": testOneHeir,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -271,6 +271,33 @@ func testClaimCutShort(t *testing.T, at string) {
 	l.sweep(time.Now(), true)
 	if d := next(t, c, 10*time.Second); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came", d.Message().CorrelationID)
+	}
+	quiet(t, c, 2*idleLook)
+}
+
+// What a dead consumer asked for last may be carried out after what it held was given back: its claim's removal.
+func testLateRemoval(t *testing.T, at string) {
+	b := connect(t, at, "lease")
+	l := leasesOf(b)
+	publish(t, b, 2)
+	found, err := urgentFirst(t.Context(), l.waiting, []string{"q"}, 1, nil)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d documents, %v", len(found), err)
+	}
+	late := found[0].ID
+	found[0].Owner = "gone"
+	if err := insert(t.Context(), l.held, found); err != nil {
+		t.Fatal(err)
+	}
+	l.sweep(time.Now(), true)
+	if _, err := l.waiting.DeleteMany(t.Context(), oneOf("_id", []bson.ObjectID{late})); err != nil {
+		t.Fatal(err)
+	}
+	c := consume(t, b, 1)
+	for _, want := range []string{"0", "1"} { // in their places
+		if d := next(t, c, 10*time.Second); d.Message().CorrelationID != want || d.Ack(t.Context()) != nil {
+			t.Errorf("%s came, want %s", d.Message().CorrelationID, want)
+		}
 	}
 	quiet(t, c, 2*idleLook)
 }

@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -92,8 +91,7 @@ func (l *leasing) putBack(owner string, back []document) []error {
 		}
 	}
 	for i, err := range store(l.link, l.waiting, docs) {
-		var w driver.BulkWriteError
-		if errors.As(err, &w) && w.Code == duplicateKey { // an earlier attempt got as far as this
+		if isDouble(err) { // an earlier attempt got as far as this
 			err = nil
 		}
 		errs[places[i]] = err
