@@ -1,5 +1,5 @@
 // Command ferretdb serves MongoDB's protocol at an address, from SQLite files in a directory: the server of tests and
-// labs where MongoDB itself cannot be had.
+// labs where MongoDB itself cannot be had. It is FerretDB, before which writes take turns.
 package main
 
 import (
@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -31,20 +33,36 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	nameVersion()
-	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: flag.Arg(0)},
-		Handler:   "sqlite",
-		SQLiteURL: fmt.Sprintf("file:%s/?_pragma=synchronous(%s)", filepath.Clean(flag.Arg(1)), *synchronous),
-		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
-	if err == nil {
-		err = server.Run(ctx)
-	}
-	if err != nil {
+	if err := serve(ctx, flag.Arg(0), flag.Arg(1), *synchronous); err != nil {
 		fmt.Fprintln(os.Stderr, "ferretdb:", err)
 		os.Exit(1)
 	}
+}
+
+// serve returns when ctx ends, or with what went wrong.
+func serve(ctx context.Context, addr, dir, synchronous string) error {
+	nameVersion()
+	server, err := ferretdb.New(&ferretdb.Config{
+		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
+		Handler:   "sqlite",
+		SQLiteURL: fmt.Sprintf("file:%s/?_pragma=synchronous(%s)", filepath.Clean(dir), synchronous),
+		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- server.Run(ctx) }()
+	within, err := url.Parse(server.MongoDBURI()) // which is known once it runs
+	if err != nil {
+		return err
+	}
+	go func() { ended <- (&turns{server: within.Host, turn: make(chan struct{}, 1)}).serve(listener) }()
+	return <-ended
 }
 
 // nameVersion has the server tell its clients which FerretDB it is, which it knows by itself only as its own program.
