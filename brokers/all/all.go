@@ -7,6 +7,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
+	"taskbench/brokers/mongodb"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
@@ -18,6 +19,7 @@ func Drivers() []brokers.Driver {
 	return []brokers.Driver{
 		rabbitmq.Driver,
 		redis.Driver,
+		mongodb.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}
