@@ -3,10 +3,7 @@ package mongodb
 import (
 	"context"
 	_ "embed" // the start script
-	"fmt"
 	"strconv"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers"
 )
@@ -70,32 +67,12 @@ func command(l brokers.Launch) brokers.Command {
 	return brokers.Command{Args: []string{"sh", "-c", start, "mongodb", l.Host, strconv.Itoa(l.Port), l.Dir, synchronous}}
 }
 
-// ready asks for the version, and in whose words it is given: FerretDB tells one of MongoDB's too.
+// ready asks for the version, which is part of opening.
 func ready(ctx context.Context, url string) (string, error) {
 	l, err := dial(ctx, url, brokers.Variant{})
 	if err != nil {
 		return "", err
 	}
 	defer l.close()
-	var info struct {
-		Version string `bson:"version"`
-		Ferret  string `bson:"ferretdbVersion"`
-	}
-	err = l.do(ctx, func(ctx context.Context) error {
-		return l.db.RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&info)
-	})
-	if err != nil {
-		return "", fmt.Errorf("ask mongodb at %s for its version: %w", l.addr, err)
-	}
-	if info.Ferret != "" {
-		return "FerretDB " + trimV(info.Ferret), nil
-	}
-	return info.Version, nil
-}
-
-func trimV(version string) string {
-	if len(version) > 1 && version[0] == 'v' {
-		return version[1:]
-	}
-	return version
+	return l.server.String(), nil
 }

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,4 +108,52 @@ func TestUrgencyIsMongoDBs(t *testing.T) {
 			t.Errorf("priority %d: %d, want %d", priority, got, want)
 		}
 	}
+}
+
+// Consuming leaves the indexes and bindings that Celery leaves.
+func testKombusBindings(t *testing.T, at string) {
+	b := connect(t, at, "kombu")
+	for _, version := range []string{"52", "56"} {
+		theirs := load(t, version)
+		if _, err := b.Consume(t.Context(), []string{"celery", "other"}, 1); err != nil {
+			t.Fatal(err)
+		}
+		f := b.(*broker).layout.(*fetching)
+		var bound []bson.D
+		if err := all(t.Context(), f.routing, bson.D{}, &bound); err != nil {
+			t.Fatal(err)
+		}
+		if len(bound) != len(theirs.Routing) {
+			t.Errorf("%s: %d bindings, and Celery makes %d", version, len(bound), len(theirs.Routing))
+		}
+		for _, want := range theirs.Routing {
+			if !slices.ContainsFunc(bound, func(got bson.D) bool { return fmt.Sprint(sorted(got)) == fmt.Sprint(sorted(want)) }) {
+				t.Errorf("%s: %v is not among %v", version, want, bound)
+			}
+		}
+		for name, want := range theirs.Indexes {
+			specs, err := f.messages.Database().Collection(name).Indexes().ListSpecifications(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range specs {
+				got = append(got, s.Name)
+			}
+			if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+				t.Errorf("%s: %s has the indexes %q, Celery's are %q", version, name, got, want)
+			}
+		}
+	}
+}
+
+// sorted is a document without its name.
+func sorted(d bson.D) (fields []string) {
+	for _, e := range d {
+		if e.Key != "_id" {
+			fields = append(fields, fmt.Sprint(e.Key, e.Value))
+		}
+	}
+	slices.Sort(fields)
+	return fields
 }

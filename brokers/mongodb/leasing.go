@@ -3,8 +3,11 @@ package mongodb
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
@@ -84,6 +87,8 @@ type keeper struct {
 	id     string
 	rounds int // of tending
 	busy   atomic.Bool
+	ahead  []document // found, and not yet claimed
+	asOf   time.Time
 }
 
 func (k *keeper) most() int { return 100 }
@@ -98,11 +103,44 @@ func (k *keeper) unpack(d document) feed.Item {
 	return feed.Item{Message: m, Redelivered: d.Handed > 0}
 }
 
+// With servers that look at all that waits for each question, a consumer asks for more than it wants, and takes from that
+// for a while: a message that is more urgent comes so much later, at most.
+const (
+	provision      = 100
+	provisionBytes = 4 << 20
+	provisionKeeps = 300 * time.Millisecond
+)
+
+// find looks for messages to claim.
+func (k *keeper) find(ctx context.Context, queues []string, n int, skip []bson.ObjectID) ([]document, error) {
+	if k.l.link.server.Ferret == "" {
+		return urgentFirst(ctx, k.l.waiting, queues, n, skip)
+	}
+	if time.Since(k.asOf) > provisionKeeps || len(k.ahead) == 0 {
+		found, err := urgentFirst(ctx, k.l.waiting, queues, max(n, provision), skip)
+		if err != nil {
+			return nil, err
+		}
+		k.ahead, k.asOf = found, time.Now()
+	}
+	n = min(n, len(k.ahead))
+	found := slices.Clone(k.ahead[:n])
+	k.ahead = k.ahead[n:]
+	size := 0
+	for i, d := range k.ahead {
+		if size += d.size(); size > provisionBytes {
+			k.ahead = k.ahead[:i:i]
+			break
+		}
+	}
+	return found, nil
+}
+
 // claim decides by an insert, whose unique name one can have: two updates of one document both succeed with servers that
 // read and write it in two steps. Only then it looks whether the message was still waiting, which by then nobody else
 // can change: whoever had held it before had removed it from there before it let go.
 func (k *keeper) claim(ctx context.Context, queues []string, n int, skip []bson.ObjectID) (got []document, passed []bson.ObjectID, err error) {
-	found, err := urgentFirst(ctx, k.l.waiting, queues, n, skip)
+	found, err := k.find(ctx, queues, n, skip)
 	if err != nil || len(found) == 0 {
 		return nil, nil, err
 	}
@@ -125,9 +163,13 @@ func (k *keeper) claim(ctx context.Context, queues []string, n int, skip []bson.
 	if len(ours) == 0 {
 		return nil, passed, nil
 	}
-	there, err := marks(ctx, k.l.waiting, oneOf("_id", ours))
-	if err != nil {
-		return nil, nil, err
+	there := map[bson.ObjectID]mark{}
+	for part := range slices.Chunk(ours, k.l.link.together(len(ours))) {
+		some, err := marks(ctx, k.l.waiting, oneOf("_id", part))
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(there, some)
 	}
 	ours = ours[:0]
 	var stale []bson.ObjectID // settled since they were found, or given back, or put aside
@@ -146,10 +188,12 @@ func (k *keeper) claim(ctx context.Context, queues []string, n int, skip []bson.
 			return nil, nil, err
 		}
 	}
-	if len(fresh) > 0 {
-		_, err = k.l.waiting.DeleteMany(ctx, oneOf("_id", ours))
+	for part := range slices.Chunk(ours, k.l.link.together(len(ours))) {
+		if _, err := k.l.waiting.DeleteMany(ctx, oneOf("_id", part)); err != nil {
+			return nil, nil, err
+		}
 	}
-	return fresh, append(passed, stale...), err
+	return fresh, append(passed, stale...), nil
 }
 
 // leave ends the lease. What is still held under it is found to be nobody's.

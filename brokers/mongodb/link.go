@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -18,11 +20,35 @@ type link struct {
 	client *driver.Client
 	db     *driver.Database
 	addr   string
+	server build
 
 	mu      sync.Mutex
 	failed  map[int]func(error)
 	next    int
 	closing sync.Once
+}
+
+// A build is what a server says of itself. FerretDB tells a version of MongoDB's, too.
+type build struct {
+	Version string `bson:"version"`
+	Ferret  string `bson:"ferretdbVersion"`
+}
+
+// String names the product where it is not MongoDB.
+func (b build) String() string {
+	if b.Ferret != "" {
+		return "FerretDB " + strings.TrimPrefix(b.Ferret, "v")
+	}
+	return b.Version
+}
+
+// together is how many of n documents are best asked for by name in one command: FerretDB looks at every document of a
+// collection for a command that names more than one.
+func (l *link) together(n int) int {
+	if l.server.Ferret != "" {
+		return 1
+	}
+	return max(n, 1)
 }
 
 var errLink = errors.New("the connection failed")
@@ -38,7 +64,10 @@ func dial(ctx context.Context, url string, v brokers.Variant) (*link, error) {
 		return nil, brokers.Refusef("connect to mongodb at %s: the driver does not understand its options", set.addr)
 	}
 	l.addr, l.db = set.addr, l.client.Database(set.database)
-	if err := l.do(ctx, func(ctx context.Context) error { return l.client.Ping(ctx, nil) }); err != nil {
+	err = l.do(ctx, func(ctx context.Context) error {
+		return l.db.RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&l.server)
+	})
+	if err != nil {
 		l.close()
 		return nil, fmt.Errorf("open mongodb at %s: %w", l.addr, brokers.Refuse(err)) // only asked
 	}
