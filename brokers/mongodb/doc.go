@@ -58,9 +58,9 @@
 //
 // A lab takes mongod, in a container of the official image or from PATH, and where there is none FerretDB 1.24 on SQLite, which the
 // version in reports names. There, "majority and journal" is SQLite's synchronous=full, and the other variants wait for no disk;
-// FerretDB uses indexes for single names alone, and reads a backlog whole for any other question: so a consumer asks it by single
-names where it can, and takes what it claims from a list that it keeps for 0.3 seconds, for which an urgent message may
-have to wait. The cost of a claim, and of counting, still grows with the backlog.
+// FerretDB reads a backlog whole for nearly every question, so a consumer asks it for more than it wants, and takes what it
+// claims from that for 0.3 seconds, for which an urgent message may have to wait. The cost of a claim, and of counting, still
+// grows with the backlog.
 //
 // # Why mongo-driver
 //

@@ -3,7 +3,6 @@ package mongodb
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -163,13 +162,9 @@ func (k *keeper) claim(ctx context.Context, queues []string, n int, skip []bson.
 	if len(ours) == 0 {
 		return nil, passed, nil
 	}
-	there := map[bson.ObjectID]mark{}
-	for part := range slices.Chunk(ours, k.l.link.together(len(ours))) {
-		some, err := marks(ctx, k.l.waiting, oneOf("_id", part))
-		if err != nil {
-			return nil, nil, err
-		}
-		maps.Copy(there, some)
+	there, err := marks(ctx, k.l.waiting, oneOf("_id", ours))
+	if err != nil {
+		return nil, nil, err
 	}
 	ours = ours[:0]
 	var stale []bson.ObjectID // settled since they were found, or given back, or put aside
@@ -188,12 +183,10 @@ func (k *keeper) claim(ctx context.Context, queues []string, n int, skip []bson.
 			return nil, nil, err
 		}
 	}
-	for part := range slices.Chunk(ours, k.l.link.together(len(ours))) {
-		if _, err := k.l.waiting.DeleteMany(ctx, oneOf("_id", part)); err != nil {
-			return nil, nil, err
-		}
+	if len(fresh) > 0 {
+		_, err = k.l.waiting.DeleteMany(ctx, oneOf("_id", ours))
 	}
-	return fresh, append(passed, stale...), nil
+	return fresh, append(passed, stale...), err
 }
 
 // leave ends the lease. What is still held under it is found to be nobody's.

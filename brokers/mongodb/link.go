@@ -42,15 +42,6 @@ func (b build) String() string {
 	return b.Version
 }
 
-// together is how many of n documents are best asked for by name in one command: FerretDB looks at every document of a
-// collection for a command that names more than one.
-func (l *link) together(n int) int {
-	if l.server.Ferret != "" {
-		return 1
-	}
-	return max(n, 1)
-}
-
 var errLink = errors.New("the connection failed")
 
 // dial returns when the server has answered.
