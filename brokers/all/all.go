@@ -8,6 +8,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/memory"
+	"taskbench/brokers/mongodb"
 	"taskbench/brokers/mysql"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/postgres"
@@ -22,8 +23,9 @@ func Drivers() []brokers.Driver {
 		rabbitmq.Driver,
 		redis.Driver,
 		postgres.Driver,
-		beanstalkd.Driver,
 		mysql.Driver,
+		mongodb.Driver,
+		beanstalkd.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}

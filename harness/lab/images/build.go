@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/moby/moby/api/types/jsonstream"
@@ -51,6 +53,10 @@ func Build(ctx context.Context, o Options) ([]Image, error) {
 	all := []Image{base}
 	for _, r := range recipes {
 		i, err := ensure(ctx, c, r, base.ID, o)
+		if errors.Is(err, errNoSources) && len(o.Only) == 0 { // nobody asked for this one
+			_, _ = fmt.Fprintln(o.Log, err)
+			continue
+		}
 		if err != nil {
 			return all, err
 		}
@@ -80,19 +86,20 @@ func ensure(ctx context.Context, c *client.Client, r recipe, baseID string, o Op
 }
 
 func build(ctx context.Context, c *client.Client, r recipe, content string, o Options) error {
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(r.text))}); err != nil {
-		return err
+	files := map[string][]byte{"Dockerfile": r.text}
+	if r.program() != "" {
+		binary, err := r.compile(ctx)
+		if err != nil {
+			return err
+		}
+		files[r.name] = binary
 	}
-	if _, err := w.Write(r.text); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
+	archive, err := pack(files)
+	if err != nil {
 		return err
 	}
 	base := Base
-	resp, err := c.ImageBuild(ctx, &archive, client.ImageBuildOptions{
+	resp, err := c.ImageBuild(ctx, archive, client.ImageBuildOptions{
 		Tags:        []string{r.image().Tag},
 		BuildArgs:   map[string]*string{"BASE": &base},
 		Labels:      map[string]string{contentLabel: content},
@@ -106,6 +113,21 @@ func build(ctx context.Context, c *client.Client, r recipe, content string, o Op
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return follow(resp.Body, o.Log)
+}
+
+// pack makes the archive that the engine builds from.
+func pack(files map[string][]byte) (io.Reader, error) {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(files[name]))}); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			return nil, err
+		}
+	}
+	return &archive, w.Close()
 }
 
 // follow copies the engine's progress stream to the log and returns the error that it ends with, if any.

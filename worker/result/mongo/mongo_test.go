@@ -3,9 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,16 +19,7 @@ import (
 // serve starts FerretDB, which this repository builds, in place of MongoDB.
 func serve(t *testing.T) *servertest.Server {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "ferretdb")
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Dir = "../../../ci/ferretdb"
-	build.Env = append(os.Environ(), "GOFLAGS=") // those of this test are not meant for it
-	if out, err := build.CombinedOutput(); err != nil {
-		if lab := os.Getenv("BENCH_LAB"); lab == "" || lab == "auto" {
-			t.Skipf("FerretDB cannot be built here: %v\n%s", err, out)
-		}
-		t.Fatalf("build FerretDB: %v\n%s", err, out)
-	}
+	binary := servertest.FerretDB(t)
 	dir := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	url := "mongodb://" + addr + "/results"

@@ -1,0 +1,78 @@
+package mongodb
+
+import (
+	"context"
+	_ "embed" // the start script
+	"strconv"
+
+	"taskbench/brokers"
+)
+
+// leases are the promises of the variants that keep a message until it is acknowledged.
+var leases = []brokers.Promise{
+	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO, brokers.Priorities,
+	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Delays,
+}
+
+// Driver is MongoDB, and what speaks its protocol.
+var Driver = brokers.Driver{
+	Name: "mongodb",
+	Variants: []brokers.Variant{
+		{
+			Name:       "lease",
+			Doc:        "A message is a document that is held under a lease until it is acknowledged; every write is in the journal of a majority before its reply.",
+			Durability: brokers.Fsync,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, leases...),
+			Settings:   map[string]string{"w": "majority", "j": "true", "synchronous": "full"},
+		},
+		{
+			Name:       "lease-w1",
+			Doc:        "The same, and a write is answered when one server has it in memory; its journal follows within a tenth of a second.",
+			Durability: brokers.Memory,
+			Promises:   leases,
+			Settings:   map[string]string{"w": "1", "j": "false", "synchronous": "off"},
+		},
+		{
+			Name:       "kombu",
+			Doc:        "Celery's own collections: a message is removed when it is fetched, so that what a worker holds dies with it; writes are answered as the server sees fit.",
+			Durability: brokers.Memory,
+			Promises:   []brokers.Promise{brokers.Confirms, brokers.FIFO, brokers.Priorities, brokers.Counts, brokers.Purges},
+			Settings:   map[string]string{"synchronous": "off"},
+		},
+	},
+	Open: open,
+	Server: brokers.ServerSpec{
+		Product:  "mongodb",
+		Images:   []string{"mongo:8.0.4-noble", "taskbench/ferretdb:1"},
+		Port:     27017,
+		Data:     "/data/db",
+		Binaries: []string{"mongod|ferretdb"},
+		Command:  command,
+		URL:      func(addr string) string { return "mongodb://" + addr + "/" },
+		Ready:    ready,
+	},
+}
+
+// start becomes the server that there is.
+//
+//go:embed start.sh
+var start string
+
+// command starts the server in the foreground: mongod, or else FerretDB.
+func command(l brokers.Launch) brokers.Command {
+	synchronous := l.Variant.Settings["synchronous"]
+	if synchronous == "" {
+		synchronous = "full"
+	}
+	return brokers.Command{Args: []string{"sh", "-c", start, "mongodb", l.Host, strconv.Itoa(l.Port), l.Dir, synchronous}}
+}
+
+// ready asks for the version, which is part of opening.
+func ready(ctx context.Context, url string) (string, error) {
+	l, err := dial(ctx, url, brokers.Variant{})
+	if err != nil {
+		return "", err
+	}
+	defer l.close()
+	return l.server.String(), nil
+}

@@ -1,0 +1,224 @@
+package mongodb
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+const (
+	lease   = 6 * time.Second // how long after its last sign of life a consumer counts as dead
+	orphans = 8               // rounds of tending between searches for what nobody holds
+	atOnce  = 200             // documents moved in one exchange
+	heir    = "heir:"         // begins the name of whoever clears up after a consumer
+)
+
+var errLapsed = fmt.Errorf("the lease ran out, because this process stood still or could not write for %v: what it held has been given to others", lease)
+
+// An entry is one of the consumers.
+type entry struct {
+	ID   string    `bson:"_id"`
+	Seen time.Time `bson:"seen"` // by the server's clock
+}
+
+// renew has the server write down its own time, and returns that.
+func (k *keeper) renew(ctx context.Context, create bool) (time.Time, error) {
+	o := options.FindOneAndUpdate().SetUpsert(create).SetReturnDocument(options.After)
+	now := bson.D{{Key: "$currentDate", Value: bson.D{{Key: "seen", Value: true}}}}
+	var e entry
+	err := k.l.consumers.FindOneAndUpdate(ctx, named(k.id), now, o).Decode(&e)
+	if errors.Is(err, driver.ErrNoDocuments) {
+		err = errLapsed
+	}
+	return e.Seen, err
+}
+
+// tend renews the lease, and looks after what dead consumers left and what is due. That may take long, and must not
+// hold up the renewing.
+func (k *keeper) tend(ctx context.Context) error {
+	now, err := k.renew(ctx, false)
+	if err != nil {
+		return err
+	}
+	if k.busy.CompareAndSwap(false, true) {
+		k.rounds++
+		search := k.rounds%orphans == 0
+		go func() {
+			defer k.busy.Store(false)
+			k.l.sweep(now, search)
+		}()
+	}
+	return nil
+}
+
+// sweep gives back what consumers hold whose lease has ended at a time of the server's clock, and moves what is due.
+// Failures are left to the next round, or to another consumer.
+func (l *leasing) sweep(now time.Time, search bool) {
+	_ = l.link.do(context.Background(), func(ctx context.Context) error { return l.moveDue(ctx, now) })
+	limit := now.Add(-lease)
+	var dead []entry
+	err := l.link.do(context.Background(), func(ctx context.Context) error {
+		return all(ctx, l.consumers, before("seen", limit), &dead)
+	})
+	if err != nil {
+		return
+	}
+	for _, e := range dead {
+		if strings.HasPrefix(e.ID, heir) { // it died over its work, which the search finds
+			l.remove(e.ID, limit)
+		} else if l.inherit(e.ID, now) {
+			if l.remove(e.ID, limit) {
+				l.restore(e.ID)
+			}
+			l.remove(heir+e.ID, now.Add(lease))
+		}
+	}
+	if !search {
+		return
+	}
+	for _, owner := range l.unowned() {
+		if l.inherit(owner, now) {
+			l.restore(owner)
+			l.remove(heir+owner, now.Add(lease))
+		}
+	}
+}
+
+// inherit makes sure that one alone clears up after a consumer.
+func (l *leasing) inherit(owner string, now time.Time) bool {
+	return l.link.do(context.Background(), func(ctx context.Context) error {
+		_, err := l.consumers.InsertOne(ctx, entry{ID: heir + owner, Seen: now})
+		return err
+	}) == nil
+}
+
+// remove removes an entry that was seen last before a time, and tells whether it did.
+func (l *leasing) remove(id string, limit time.Time) bool {
+	return l.link.do(context.Background(), func(ctx context.Context) error {
+		r, err := l.consumers.DeleteOne(ctx, append(named(id), before("seen", limit)...))
+		if err == nil && r.DeletedCount == 0 {
+			err = driver.ErrNoDocuments
+		}
+		return err
+	}) == nil
+}
+
+// unowned finds the holders that are no consumers. A consumer is known before it holds anything: so those that seem to be
+// none, since they came after the question, are asked for once more.
+func (l *leasing) unowned() (lost []string) {
+	var strangers []document
+	err := l.link.do(context.Background(), func(ctx context.Context) error {
+		known, err := l.known(ctx)
+		if err != nil {
+			return err
+		}
+		other := bson.D{{Key: "owner", Value: bson.D{{Key: "$nin", Value: slices.AppendSeq([]string{}, maps.Keys(known))}}}}
+		o := options.Find().SetProjection(bson.D{{Key: "owner", Value: 1}}).SetLimit(atOnce)
+		if err := all(ctx, l.held, other, &strangers, o); err != nil || len(strangers) == 0 {
+			return err
+		}
+		if known, err = l.known(ctx); err != nil {
+			return err
+		}
+		for _, d := range strangers {
+			if !known[d.Owner] && !known[heir+d.Owner] && !slices.Contains(lost, d.Owner) {
+				lost = append(lost, d.Owner)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return lost
+}
+
+// known are the names of the consumers that there are.
+func (l *leasing) known(ctx context.Context) (map[string]bool, error) {
+	var entries []entry
+	if err := all(ctx, l.consumers, bson.D{}, &entries); err != nil {
+		return nil, err
+	}
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.ID] = true
+	}
+	return names, nil
+}
+
+// restore has wait again what an owner held, and what it was about to take, under other names: the server may still have
+// to carry out what the owner asked for last, which is to remove those that it took from where they waited.
+func (l *leasing) restore(owner string) {
+	for {
+		var docs []document
+		err := l.link.do(context.Background(), func(ctx context.Context) error {
+			return all(ctx, l.held, bson.D{{Key: "owner", Value: owner}}, &docs, options.Find().SetLimit(atOnce))
+		})
+		if err != nil || len(docs) == 0 {
+			return
+		}
+		ids := make([]bson.ObjectID, len(docs))
+		for i, d := range docs {
+			ids[i] = d.ID
+			docs[i].ID, docs[i].Owner = renamed(d), ""
+			docs[i].Handed++
+		}
+		for _, err := range store(l.link, l.waiting, docs) {
+			if err != nil && !isDouble(err) { // another heir of the same may have got as far as this
+				return
+			}
+		}
+		err = l.link.do(context.Background(), func(ctx context.Context) error {
+			_, err := l.waiting.DeleteMany(ctx, oneOf("_id", ids))
+			return err
+		})
+		if err != nil {
+			return
+		}
+		if err := l.release(owner, ids); err != nil && !errors.Is(err, errGone) {
+			return
+		}
+		l.wake(docs)
+	}
+}
+
+// renamed is another name for a document, in its place among the others, and the same for all who ask for it.
+func renamed(d document) bson.ObjectID {
+	id := d.ID
+	h := fnv.New32a()
+	_, _ = fmt.Fprint(h, id.Hex(), d.Handed) // a hash takes all
+	binary.BigEndian.PutUint32(id[8:], h.Sum32())
+	return id
+}
+
+func (l *leasing) wake(docs []document) {
+	woken := map[string]bool{}
+	for _, d := range docs {
+		if !woken[d.Queue] {
+			woken[d.Queue] = true
+			neighbours.wake(l.link.place(), d.Queue)
+		}
+	}
+}
+
+func before(field string, t time.Time) bson.D {
+	return bson.D{{Key: field, Value: bson.D{{Key: "$lt", Value: t}}}}
+}
+
+func all[T any](ctx context.Context, c *driver.Collection, filter bson.D, found *[]T, o ...options.Lister[options.FindOptions]) error {
+	cursor, err := c.Find(ctx, filter, o...)
+	if err != nil {
+		return err
+	}
+	return cursor.All(ctx, found)
+}

@@ -1,0 +1,108 @@
+package mongodb
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/event"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"taskbench/brokers"
+)
+
+const (
+	patience  = 10 * time.Second // bounds every exchange with the server
+	selection = 3 * time.Second  // how long a server may be away before what is asked of it is refused
+	largest   = 16<<20 - 64<<10  // bytes of an envelope: MongoDB's bound of a document, and room for the rest
+)
+
+// settings are what a URL and a variant say.
+type settings struct {
+	options  *options.ClientOptions
+	addr     string // for people: without user and password
+	database string
+}
+
+// configure reads the URL. Its options are the library's own.
+func configure(rawURL string, v brokers.Variant, watch *event.PoolMonitor) (settings, error) {
+	bad := func(cause error) (settings, error) {
+		return settings{}, brokers.Refusef("read mongodb URL: %w", brokers.RefuseURL(rawURL, "mongodb://user:password@host:port/database", cause))
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "mongodb" && u.Scheme != "mongodb+srv" {
+		return bad(errors.New("the scheme is another"))
+	}
+	if strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		return bad(nil)
+	}
+	o := options.Client().ApplyURI(rawURL)
+	if o.Validate() != nil { // its words may quote the URL
+		return bad(errors.New("the driver does not understand its options"))
+	}
+	// What is tried again behind our back may be done twice, and a lost connection would go unseen.
+	o.SetRetryWrites(false).SetRetryReads(false)
+	o.SetServerSelectionTimeout(selection).SetConnectTimeout(selection)
+	o.SetAppName("taskbench").SetPoolMonitor(watch)
+	if w := concern(v); w != nil {
+		o.SetWriteConcern(w)
+	}
+	s := settings{options: o, addr: u.Host, database: strings.Trim(u.Path, "/")}
+	if s.database == "" {
+		s.database = defaultDatabase(v)
+	}
+	return s, nil
+}
+
+// concern is nil where the server's default is to hold, as with Celery.
+func concern(v brokers.Variant) *writeconcern.WriteConcern {
+	journal := v.Settings["j"] == "true"
+	switch v.Settings["w"] {
+	case "majority":
+		return &writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}
+	case "1":
+		return &writeconcern.WriteConcern{W: 1, Journal: &journal}
+	}
+	return nil
+}
+
+// defaultDatabase is kombu's where its collections are used.
+func defaultDatabase(v brokers.Variant) string {
+	if v.Name == "kombu" {
+		return "kombu_default"
+	}
+	return "taskbench"
+}
+
+// judge makes an error Definite where nothing had been sent, or where whoever asked may not.
+func judge(err error) error {
+	if err == nil {
+		return nil
+	}
+	var unreached topology.ServerSelectionError
+	var refused driver.CommandError
+	switch {
+	case errors.Is(err, driver.ErrClientDisconnected):
+		return brokers.ErrClosed
+	case errors.As(err, &unreached), errors.Is(err, syscall.ECONNREFUSED):
+		return brokers.Refuse(err)
+	case errors.As(err, &refused) && (refused.Code == unauthorized || refused.Code == authenticationFailed):
+		return brokers.Refuse(err)
+	}
+	return err
+}
+
+// Codes of MongoDB's errors.
+const (
+	unauthorized         = 13
+	authenticationFailed = 18
+	duplicateKey         = 11000
+)
+
+// interruptions are the codes of a server that is shut down, or that is the primary no more, in the middle of something.
+var interruptions = []int32{91, 189, 11600, 11602}

@@ -1,0 +1,244 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"taskbench/brokers"
+	"taskbench/brokers/feed"
+	"taskbench/brokers/kombu"
+)
+
+// unbounded is the bound that stands for a prefetch of 0.
+const unbounded = 1000
+
+// subscription implements feed.Source. Two goroutines serve it: one claims, and one tends the tenure, which outlives the
+// claiming while something is held.
+type subscription struct {
+	b      *broker
+	id     string
+	queues []string
+	tenure tenure
+	forget func() // about failed connections
+
+	filled chan struct{} // tells feed that there is something to take
+	room   chan struct{} // tells the claimer that it may take more
+	knock  chan struct{} // tells the claimer that something was published
+	lost   chan struct{} // closed when the link has failed
+	stop   chan struct{} // closed when no more is to be claimed
+	idle   chan struct{} // closed when the claimer is done
+	spent  chan struct{} // closed when nothing is held and nothing will be
+
+	mu     sync.Mutex
+	limit  int
+	next   uint64
+	buffer []uint64 // claimed and not yet taken
+	holds  map[uint64]document
+	ended  bool
+	err    error
+}
+
+func newSubscription(b *broker, queues []string, prefetch int) *subscription {
+	return &subscription{
+		b: b, id: kombu.Identity(), queues: slices.Clone(queues), limit: bound(prefetch), next: 1,
+		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
+		lost: make(chan struct{}), stop: make(chan struct{}), idle: make(chan struct{}), spent: make(chan struct{}),
+		holds: map[uint64]document{},
+	}
+}
+
+func bound(prefetch int) int {
+	if prefetch <= 0 {
+		return unbounded
+	}
+	return prefetch
+}
+
+// Take implements feed.Source. The decoding is done here and not by the claimer, which meanwhile claims more.
+func (s *subscription) Take(buf []feed.Item) []feed.Item {
+	s.mu.Lock()
+	tags := s.buffer
+	s.buffer = nil
+	docs := make([]document, len(tags))
+	for i, tag := range tags {
+		docs[i] = s.holds[tag]
+	}
+	s.mu.Unlock()
+	for i, tag := range tags {
+		item := s.tenure.unpack(docs[i])
+		item.Tag = tag
+		buf = append(buf, item)
+	}
+	return buf
+}
+
+// SetPrefetch implements feed.Source.
+func (s *subscription) SetPrefetch(n int) error {
+	if n < 0 {
+		return brokers.Refusef("set prefetch to %d: it cannot be negative", n)
+	}
+	s.mu.Lock()
+	s.limit = bound(n)
+	s.mu.Unlock()
+	signal(s.room)
+	return nil
+}
+
+// End implements feed.Source.
+func (s *subscription) End(unseen []uint64) {
+	s.halt()
+	<-s.idle
+	s.mu.Lock()
+	unseen = append(unseen, s.buffer...)
+	s.buffer = nil
+	s.mu.Unlock()
+	s.giveBack(unseen, feed.Unseen)
+}
+
+// close ends the subscription with its broker: all that it still holds goes back at once.
+func (s *subscription) close() {
+	s.lose(brokers.ErrClosed)
+	s.halt()
+	<-s.idle
+	s.mu.Lock()
+	tags := make([]uint64, 0, len(s.holds))
+	for tag := range s.holds {
+		tags = append(tags, tag)
+	}
+	s.mu.Unlock()
+	s.giveBack(tags, feed.Requeue)
+	s.retire()
+}
+
+// giveBack has messages become ready again. What cannot be given back now goes back when the lease ends.
+func (s *subscription) giveBack(tags []uint64, o feed.Outcome) {
+	slices.Sort(tags)
+	all := make([]settlement, 0, len(tags))
+	s.mu.Lock()
+	for _, tag := range tags {
+		if d, held := s.holds[tag]; held {
+			all = append(all, settlement{sub: s, doc: d, outcome: o})
+		}
+		delete(s.holds, tag)
+	}
+	s.checkSpent()
+	s.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	if err := errors.Join(s.b.layout.settle(all)...); err != nil {
+		s.lose(err)
+	}
+}
+
+// retire lets go of all that the subscription has, but for its messages.
+func (s *subscription) retire() {
+	s.b.dismiss(s)
+	s.forget()
+	_ = s.b.link.do(context.Background(), func(ctx context.Context) error { // left undone, the end of the lease does it
+		s.tenure.leave(ctx)
+		return nil
+	})
+}
+
+// halt stops the claiming. It may be called more than once.
+func (s *subscription) halt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.ended = true
+		close(s.stop)
+		neighbours.leave(s.b.link.place(), s)
+		s.checkSpent()
+	}
+}
+
+func (s *subscription) halted() bool {
+	select {
+	case <-s.stop:
+		return true
+	case <-s.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+// lose ends the subscription because of err: what it holds goes back when its lease ends.
+func (s *subscription) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.lost)
+		neighbours.leave(s.b.link.place(), s)
+	}
+}
+
+func (s *subscription) cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *subscription) free() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit - len(s.holds)
+}
+
+func (s *subscription) hold(got []document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range got {
+		s.holds[s.next] = d
+		s.buffer = append(s.buffer, s.next)
+		s.next++
+	}
+	signal(s.filled)
+}
+
+// settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept
+// alive; only the end of that lease is sure to bring it back, so the subscription ends with it.
+func (s *subscription) settled(tag uint64, err error) {
+	if err != nil && brokers.Definite(err) {
+		return // still held, and may be tried again
+	}
+	s.mu.Lock()
+	delete(s.holds, tag)
+	s.checkSpent()
+	s.mu.Unlock()
+	if err != nil {
+		s.lose(err)
+	}
+	signal(s.room)
+}
+
+// checkSpent is called with mu held.
+func (s *subscription) checkSpent() {
+	if !s.ended || len(s.holds) > 0 {
+		return
+	}
+	select {
+	case <-s.spent:
+	default:
+		close(s.spent)
+	}
+}
+
+// signal leaves a mark in a channel of capacity one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// A settlement is one outcome on its way to the server.
+type settlement struct {
+	sub     *subscription
+	doc     document
+	outcome feed.Outcome
+}

@@ -1,0 +1,96 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// A Dockerfile with this line copies a program, which is named after the image, and which is a Go module of this
+// repository that the machine's own Go builds before: it has the packages at hand, and the image needs no compiler.
+var programLine = regexp.MustCompile(`(?m)^# program: (\S+)$`)
+
+// program is the module's directory in the repository; "" where there is none.
+func (r recipe) program() string {
+	if found := programLine.FindSubmatch(r.text); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// errNoSources is how a program cannot be built: this is not the repository, whose modules no binary can carry.
+var errNoSources = errors.New("it is made from sources of taskbench, which are not here: build it inside taskbench's source tree")
+
+// sources finds the module's directory from the current one on upwards.
+func (r recipe) sources() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module taskbench\n") {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			return "", errNoSources
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, filepath.FromSlash(r.program()))
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		return "", fmt.Errorf("%w: %w", errNoSources, err)
+	}
+	return dir, nil
+}
+
+// sum is what the program's sources come to: all files of one directory.
+func (r recipe) sum() (string, error) {
+	dir, err := r.sources()
+	if err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return "", err
+		}
+		_, _ = fmt.Fprintf(h, "%s %d\n%s", filepath.Base(f), len(text), text) // a hash takes all
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+// compile builds the program as a static binary, and returns that.
+func (r recipe) compile(ctx context.Context) ([]byte, error) {
+	dir, err := r.sources()
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.MkdirTemp("", "taskbench-image-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(out) }() // the system clears it up, too
+	binary := filepath.Join(out, r.name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=", "GOWORK=off")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s with Go: %w: %s", r.program(), err, strings.TrimSpace(string(said)))
+	}
+	return os.ReadFile(binary)
+}
