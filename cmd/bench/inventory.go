@@ -51,7 +51,12 @@ func howItComes(library bool, product string, images, binaries []string) string 
 	case len(images) == 0 && len(binaries) == 0:
 		return "embedded: nothing to install"
 	default:
-		return fmt.Sprintf("%s, as a container (%s) or a process (%s)", product, strings.Join(images, ", "), strings.Join(binaries, ", "))
+		var programs []string
+		for _, names := range binaries {
+			usual, _, _ := strings.Cut(names, "|")
+			programs = append(programs, usual)
+		}
+		return fmt.Sprintf("%s, as a container (%s) or a process (%s)", product, strings.Join(images, ", "), strings.Join(programs, ", "))
 	}
 }
 
