@@ -14,6 +14,9 @@ var ErrClosed = Refuse(errors.New("broker is closed"))
 // ErrSettled is returned by a second Ack or Nack.
 var ErrSettled = errors.New("delivery is already settled")
 
+// ErrURL is in the error for a URL that a driver cannot use, now or later: it is a mistake of who wrote it.
+var ErrURL = errors.New("the broker's URL cannot be used")
+
 type refusal struct{ err error }
 
 func (r refusal) Error() string { return r.err.Error() }
@@ -31,16 +34,21 @@ func Refuse(err error) error {
 // Refusef is Refuse of a formatted error; %w works.
 func Refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
 
-// RefuseURL is the Definite error for a URL that a driver cannot use; form is what it takes. Nothing of the URL is
+// RefuseURL is the Definite error, and ErrURL, for a URL that a driver cannot use; form is what it takes. Nothing of the URL is
 // shown, and cause only where that cannot quote a password either: a URL that does not parse, or that has an "@" behind
 // its host because the password was not encoded, was split nobody knows where.
 func RefuseURL(rawURL, form string, cause error) error {
 	u, err := url.Parse(rawURL)
 	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
-		return Refusef("want %s, with all but the letters and digits of the password percent-encoded", form)
+		return urlRefusal{fmt.Errorf("want %s, with all but the letters and digits of the password percent-encoded", form)}
 	}
-	return Refusef("want %s: %w", form, cause)
+	return urlRefusal{fmt.Errorf("want %s: %w", form, cause)}
 }
+
+type urlRefusal struct{ error }
+
+func (u urlRefusal) Unwrap() error        { return refusal{u.error} }
+func (u urlRefusal) Is(target error) bool { return target == ErrURL }
 
 // Definite reports whether the operation that returned err provably had no effect: the server refused it, or
 // it was never sent. Every other error leaves the effect unknown: not "lost", and not "stored".

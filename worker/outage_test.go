@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -104,6 +106,21 @@ func TestReconnectBacksOff(t *testing.T) {
 }
 
 // A driver that hangs must not hang the worker.
+// A URL that is a mistake does not get better by being tried again.
+func TestAURLThatIsAMistake(t *testing.T) {
+	d := newFake().driver()
+	d.Open = func(_ context.Context, url string, _ brokers.Variant) (brokers.Broker, error) {
+		return nil, brokers.RefuseURL(url, "fake://", errors.New("the scheme is another"))
+	}
+	w, err := New(Config{Pool: "solo", URL: "other://"}, Options{Driver: d, Registry: testRegistry(), Log: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); !errors.Is(err, brokers.ErrURL) || !brokers.Definite(err) || !strings.Contains(err.Error(), "want fake://") {
+		t.Errorf("%v, want what is wrong with the URL", err)
+	}
+}
+
 func TestOpenThatNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake()

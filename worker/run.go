@@ -108,7 +108,7 @@ func New(c Config, o Options) (*Worker, error) {
 // Run works until ctx ends, which stops it warmly, or until Stop is called. A stop is no error.
 //
 // Whatever becomes of the broker, Run reconnects for as long as ctx lasts; an error means that the pool could not
-// be started, or that Run was called before.
+// be started, that Run was called before, or that the broker's URL is a mistake: then it is brokers.ErrURL.
 func (w *Worker) Run(ctx context.Context) error {
 	if !w.ran.CompareAndSwap(false, true) {
 		return fmt.Errorf("run worker %s: it has run before: make a new one", w.config.Name)
@@ -143,6 +143,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		lasted, err := w.session(ctx)
 		if ctx.Err() != nil {
 			break
+		}
+		if errors.Is(err, brokers.ErrURL) {
+			return fmt.Errorf("run worker %s: %w", w.config.Name, err)
 		}
 		w.counters.reconnects.Add(1)
 		if lasted > steady {

@@ -2,6 +2,7 @@ package all
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -142,6 +143,9 @@ func TestBadURLsAreNotShown(t *testing.T) {
 			for what, err := range map[string]error{"Open": openErr, "Ready": readyErr} {
 				if !brokers.Definite(err) || strings.Contains(err.Error(), secret) {
 					t.Errorf("%s: %s of %q: %v, want a Definite error without the password", d.Name, what, url, err)
+				}
+				if strings.HasPrefix(url, "none:") && what == "Open" && !errors.Is(err, brokers.ErrURL) {
+					t.Errorf("%s: %v, want ErrURL", d.Name, err)
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -23,10 +24,12 @@ type remote struct {
 	last   atomic.Uint32 // subscription
 }
 
+var errForm = errors.New("the scheme is another, or there is no port")
+
 func openRemote(ctx context.Context, rawURL string, _ brokers.Variant) (brokers.Broker, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "memory" || u.Port() == "" {
-		return nil, brokers.Refusef("open memory broker: the URL is not of the form memory://host:port") // it may hold a password
+		return nil, fmt.Errorf("open memory broker: %w", brokers.RefuseURL(rawURL, "memory://host:port", errForm))
 	}
 	var d net.Dialer
 	return Connect(ctx, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", u.Host) })

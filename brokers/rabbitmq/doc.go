@@ -4,13 +4,13 @@
 // # How a message lives
 //
 // A queue is durable, has a direct exchange of its name and is bound to it by its name, all without arguments but
-// x-queue-type for quorum queues, and x-max-priority where that is asked for; anything else and the server refuses either Celery or us. It is declared at its first
-// use over a connection. Publish goes to the default exchange, mandatory, on one channel in confirm mode, where any
-// number of publishes can be under way at once. It returns with the server's confirm. An error is Definite where
-// the message was returned as unroutable, was refused before it was sent, or waited until its deadline while the
-// server had blocked publishers; after a lost link or a deadline without a confirm nobody knows. No call waits longer
-// than its context, nor than half a minute for a confirm. Expiration is the server's to act on: it drops what is too
-// old, and tells nobody.
+// x-queue-type for quorum queues, and x-max-priority where that is asked for; anything else and the server refuses
+// either Celery or us. It is declared at its first use over a connection. Publish goes to the default exchange,
+// mandatory, on one channel in confirm mode, where any number of publishes can be under way at once. It returns with
+// the server's confirm. An error is Definite where the message was returned as unroutable, was refused before it was
+// sent, or waited until its deadline while the server had blocked publishers; after a lost link or a deadline without a
+// confirm nobody knows. No call waits longer than its context, nor than half a minute for a confirm. Expiration is the
+// server's to act on: it drops what is too old, and tells nobody.
 //
 // Of priority, only the number is carried, unless the URL says max_priority, a number from 1 to 255, as in
 // amqp://host/vhost?max_priority=10. Then queues are declared with it as their x-max-priority, as Celery's are by its

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"path"
 
@@ -50,11 +52,13 @@ var Driver = brokers.Driver{
 	},
 }
 
+var errForm = errors.New("the scheme is another, or the path is not absolute")
+
 // locate returns the database's path.
 func locate(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "sqlite" || u.Host != "" || !path.IsAbs(u.Path) {
-		return "", brokers.Refusef("open sqlite broker: the URL is not of the form sqlite:///path/to/file.db") // it may hold a password
+		return "", fmt.Errorf("open sqlite broker: %w", brokers.RefuseURL(rawURL, "sqlite:///path/to/file.db", errForm))
 	}
 	return u.Path, nil
 }

@@ -151,9 +151,9 @@ func TestOpenFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, url, says string }{
-		{"no path", "sqlite://", "not of the form"},
-		{"relative", "sqlite://queue.db", "not of the form"},
-		{"foreign scheme", "redis://127.0.0.1:1", "not of the form"},
+		{"no path", "sqlite://", "want sqlite:///path"},
+		{"relative", "sqlite://queue.db", "want sqlite:///path"},
+		{"foreign scheme", "redis://127.0.0.1:1", "want sqlite:///path"},
 		{"no such directory", "sqlite://" + filepath.Join(dir, "none", "q.db"), "check that " + filepath.Join(dir, "none") + " exists"},
 		{"no database", write("text.db", strings.Repeat("this is no database. ", 100)), "move it away"},
 		{"newer tables", "sqlite://" + newer.file, "version 99"},

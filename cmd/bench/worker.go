@@ -209,7 +209,9 @@ func (a *app) work(ctx context.Context, s *workerSetup, d brokers.Driver, v brok
 			return err
 		}
 	}
-	if err := w.Run(ctx); err != nil {
+	if err := w.Run(ctx); errors.Is(err, brokers.ErrURL) {
+		return errors.Join(inputError(err), stopBeat())
+	} else if err != nil {
 		return errors.Join(harness.EnvironmentError{Err: err}, stopBeat())
 	}
 	return stopBeat()

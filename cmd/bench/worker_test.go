@@ -153,6 +153,14 @@ func TestAPIDFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	}
 }
 
+// What is wrong with a URL is told once, and not tried again.
+func TestWorkerWithAURLThatIsAMistake(t *testing.T) {
+	code, _, stderr := command(t, nil, "worker", "--broker", "rabbitmq", "--url", "amqp://u:s3cret@127.0.0.1:1/?max_priority=0", "--pool", "solo")
+	if code != exitUsage || !strings.Contains(stderr, "1 to 255") || strings.Contains(stderr, "s3cret") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
 func TestWorkerMultiWantsOneBeat(t *testing.T) {
 	s := newSite(t)
 	args := []string{"worker", "multi", "--broker", "memory://127.0.0.1:1", "-B", "-s", "file"}
