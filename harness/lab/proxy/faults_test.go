@@ -16,6 +16,7 @@ func TestSilenceHoldsAndLosesNothing(t *testing.T) {
 	p := newProxy(t, newEcho(t, nil).addr())
 	old := dial(t, p)
 	say(t, old, "hello")
+	await(t, "what came back is counted", func() bool { c := p.Counts(); return c.Up == 6 && c.Down == 6 })
 	before := p.Counts()
 	if n, err := p.Silence(); err != nil || n != 1 {
 		t.Fatalf("silenced %d (%v)", n, err)
