@@ -32,6 +32,12 @@
 // while it is short of memory or disk, and acks must get through. They are made anew when needed. Depth tells what is
 // ready; what is held only the management plugin knows. A quorum queue's number may trail.
 //
+// # What is delayed
+//
+// Delayed messages go from one quorum queue to the next. A server that is killed while one is on its way sends it again
+// once it has waited for a confirm: three minutes by its own setting, five seconds on the servers that a lab starts. On a
+// server of your own, set dead_letter_worker_publisher_confirm_timeout of the application rabbit to be as quick.
+//
 // # Exchanges
 //
 // Exchanges, queues and bindings for remote control and events are declared byte for byte as Celery declares them, on a

@@ -37,7 +37,7 @@ func command(l brokers.Launch) brokers.Command {
 		"RABBITMQ_LOG":                  "warning,-color",
 		"RUNNING_UNDER_SYSTEMD":         "true", // makes the start script become the server instead of its parent
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none " +
-			"-kernel inet_dist_use_interface {127,0,0,1}",
+			"-kernel inet_dist_use_interface {127,0,0,1} -rabbit " + deadLetterTimeout + " " + deadLetterPatience,
 	}
 	c := brokers.Command{
 		Args: []string{"sh", "-c", script},
@@ -52,6 +52,13 @@ func command(l brokers.Launch) brokers.Command {
 	}
 	return c
 }
+
+// What a quorum queue dead-letters is sent again after so many milliseconds without a confirm. The server's own setting
+// is three minutes, which is how late each step of a delayed message can be after the server was killed.
+const (
+	deadLetterTimeout  = "dead_letter_worker_publisher_confirm_timeout"
+	deadLetterPatience = "5000"
+)
 
 // script starts an epmd that belongs to the server, so that none is left behind as a daemon, and becomes the server.
 // Debian's rabbitmq-server on PATH would change to another user and session; the program behind it does not.

@@ -1,44 +1,42 @@
 package main
 
 import (
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
 // bearable is how many tests may fail and be run once more: where more do, it is not the clock.
-const bearable = 3
+const bearable = 4
 
-// again runs the tests that failed once more, if all that failed are tests and they are few.
+// again runs the tests that failed once more, each alone, if all that failed are tests and they are few. Of a test that
+// failed by its subtests these are run, and what they share.
 func (l *log) again(command []string) {
-	tests := map[string]map[string]bool{} // of each package
-	n := 0
+	var tests []failure // down to the first subtest
 	for _, f := range l.failed {
 		if f.test == "" {
 			return
 		}
-		if tests[f.pkg] == nil {
-			tests[f.pkg] = map[string]bool{}
-		}
-		top, _, _ := strings.Cut(f.test, "/")
-		if !tests[f.pkg][top] {
-			tests[f.pkg][top] = true
-			n++
+		path := strings.SplitN(f.test, "/", 3)
+		f.test = strings.Join(path[:min(2, len(path))], "/")
+		if !slices.Contains(tests, f) && !slices.ContainsFunc(l.failed, func(other failure) bool {
+			return other.pkg == f.pkg && strings.HasPrefix(other.test, f.test+"/") && !strings.Contains(f.test, "/")
+		}) {
+			tests = append(tests, f)
 		}
 	}
-	if n == 0 || n > bearable {
+	if len(tests) == 0 || len(tests) > bearable {
 		return
 	}
 	first := l.failed
 	l.failed = nil
-	for _, pkg := range slices.Sorted(maps.Keys(tests)) {
-		var names []string
-		for _, name := range slices.Sorted(maps.Keys(tests[pkg])) {
-			names = append(names, regexp.QuoteMeta(name))
+	for _, f := range tests {
+		var levels []string
+		for level := range strings.SplitSeq(f.test, "/") {
+			levels = append(levels, "^"+regexp.QuoteMeta(level)+"$")
 		}
-		l.say("\nonce more: %s %s\n", pkg, strings.Join(names, " "))
-		l.run(append(slices.Clone(command), "-json", "-count=1", "-run", "^("+strings.Join(names, "|")+")$", pkg))
+		l.say("\nonce more: %s\n", f)
+		l.run(append(slices.Clone(command), "-json", "-count=1", "-run", strings.Join(levels, "/"), f.pkg))
 	}
 	for _, f := range first {
 		if !slices.Contains(l.failed, f) {

@@ -94,11 +94,11 @@ func TestAgain(t *testing.T) {
 		good          bool
 		want, wantNot string
 	}{
-		"passes then":       {result("fail", "TestA/b", "TestA"), result("pass", "TestA/b", "TestA"), true, "once more: m/a TestA\n", ""},
+		"passes then":       {result("fail", "TestA/b", "TestA"), result("pass", "TestA/b", "TestA"), true, "once more: m/a TestA/b\n", "once more: m/a TestA\n"},
 		"is named":          {result("fail", "TestA"), result("pass", "TestA"), true, "each is to be looked at:\n  m/a TestA\n", "failed:\n"},
 		"fails twice":       {result("fail", "TestA"), result("fail", "TestA"), false, "failed:\n  m/a TestA\n", "looked at"},
 		"fails otherwise":   {result("fail", "TestA/b", "TestA"), result("fail", "TestA/c", "TestA"), false, "failed:\n  m/a TestA/c\n  m/a TestA\n", ""},
-		"too many":          {result("fail", "TestA", "TestB", "TestC", "TestD"), result("pass", "TestA"), false, "m/a TestD", "once more"},
+		"too many":          {result("fail", "TestA", "TestB", "TestC", "TestD", "TestE"), result("pass", "TestA"), false, "m/a TestE", "once more"},
 		"a crash":           {result("fail"), result("pass", "TestA"), false, "no test of its own failed", "once more"},
 		"nothing to repeat": {result("pass", "TestA"), result("fail", "TestA"), true, "1 passed", "once more"},
 		"is not there":      {result("fail", "TestA"), `{"Action":"fail","Package":"m/a"}` + "\n", false, "no test of its own failed", ""},

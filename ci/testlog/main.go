@@ -4,8 +4,8 @@
 //
 //	testlog ci/skips.txt go test -json ./...
 //
-// With -again, tests that failed are run once more by the command that it holds, each package alone, as long as they
-// are no more than three: a machine that is too busy fails a test with a clock in it, and a bug fails it twice. Those
+// With -again, tests that failed are run once more by the command that it holds, each alone, as long as they are no more
+// than four: a machine that is too busy fails a test with a clock in it, and a bug fails it twice. Those
 // that then pass are named at the end, to be looked at, and the run has passed.
 //
 //	testlog -again 'go test -race' ci/skips.txt go test -race -json ./...
