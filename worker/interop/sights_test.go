@@ -74,15 +74,23 @@ var sights = []sight{
 		if retried.Name != "lab.again" || retried.Retried == 0 || retried.Exception != "RuntimeError('not yet')" || retried.Result != "2" {
 			return fmt.Errorf("the one that is retried is shown as %+v", retried)
 		}
+		// Events of the tries of one task may come in another order than they were sent.
 		for state, want := range map[string][]string{"SUCCESS": {ids[0], ids[2]}, "FAILURE": {ids[1]}} {
 			var listed map[string]shownTask
-			if err := w.get(ctx, "/api/tasks?state="+state+"&workername="+url.QueryEscape(w.node), &listed); err != nil {
-				return err
-			}
-			for _, id := range ids {
-				if _, there := listed[id]; there != slices.Contains(want, id) {
-					return fmt.Errorf("of its tasks, %s are listed as %s, want %s", fmt.Sprint(listed), state, want)
+			err := until(ctx, func() (bool, error) {
+				listed = nil
+				if err := w.get(ctx, "/api/tasks?state="+state+"&workername="+url.QueryEscape(w.node), &listed); err != nil {
+					return false, err
 				}
+				for _, id := range ids {
+					if _, there := listed[id]; there != slices.Contains(want, id) {
+						return false, nil
+					}
+				}
+				return true, nil
+			})
+			if err != nil {
+				return fmt.Errorf("of its tasks, %s are listed as %s, want %s: %w", fmt.Sprint(listed), state, want, err)
 			}
 		}
 		return nil
