@@ -28,9 +28,11 @@ func (t *Task) Body() (Body, error) {
 	return t.parse(text)
 }
 
+var errNoText = errors.New("it is not UTF-8")
+
 func (t *Task) parse(text []byte) (Body, error) {
 	if !utf8.Valid(text) {
-		return Body{}, t.fail(Syntax, errors.New("it is not UTF-8"))
+		return Body{}, t.fail(Syntax, errNoText)
 	}
 	i := space(text, 0)
 	switch {

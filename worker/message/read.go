@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"taskbench/brokers"
 )
@@ -90,6 +91,9 @@ func (t *Task) readObject() (Task, error) {
 			return Task{}, t.fail(Syntax, errors.New("it is not JSON and no header names a task"))
 		}
 		return Task{}, t.fail(Foreign, errors.New("no header names a task and the body is not an object"))
+	}
+	if !utf8.Valid(text) {
+		return Task{}, t.fail(Syntax, errNoText)
 	}
 	o, err := t.parseObject(text, i)
 	if err != nil {
