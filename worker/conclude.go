@@ -145,6 +145,7 @@ func (s *session) succeed(settle context.Context, a *attempt, r pool.Result) {
 			return
 		}
 		if refused != nil {
+			w.counters.failed.Add(1)
 			w.log.Error("result refused: the task counts as failed", "worker", w.config.Name, "task", t.Name, "id", a.key.id, "err", refused)
 			s.failure(settle, a, celeryError("BackendStoreError", refused.Error()))
 			return
@@ -174,6 +175,22 @@ func (w *Worker) store(ctx context.Context, a *attempt, stores bool, r result.Re
 	}
 	w.observe(a.event(Stored))
 	return nil
+}
+
+// storeEnd keeps the record of a task that did not succeed. What is in it may be anything, so where the backend will
+// never take that, it is told the state with the reason.
+func (w *Worker) storeEnd(ctx context.Context, a *attempt, stores bool, r result.Record) error {
+	err := w.store(ctx, a, stores, r)
+	if !errors.Is(err, result.ErrRefused) {
+		return err
+	}
+	r.Exception = celeryError("BackendStoreError", fmt.Sprintf("%s: %.200s", r.Exception.Type, err))
+	r.Children, r.Extended = nil, nil
+	if err = w.store(ctx, a, stores, r); errors.Is(err, result.ErrRefused) {
+		w.log.Error("the end of a task was refused: nobody will hear of it", "worker", w.config.Name, "state", r.State, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		return nil
+	}
+	return err
 }
 
 // tryStore keeps a record that says where a task stands meanwhile, if that can be done at once.
@@ -206,17 +223,7 @@ func (s *session) bury(settle context.Context, a *attempt, x *result.Exception) 
 	rec := w.record(a, result.Failure)
 	rec.Exception = x
 	return s.persist(settle, a, func(ctx context.Context) error {
-		err := w.store(ctx, a, stores, rec)
-		if errors.Is(err, result.ErrRefused) { // its arguments may be anything
-			short := rec
-			short.Exception, short.Children = celeryError("BackendStoreError", fmt.Sprintf("%s: %.200s", x.Type, err)), nil
-			err = w.store(ctx, a, stores, short)
-		}
-		if errors.Is(err, result.ErrRefused) {
-			w.log.Error("failure refused: nobody will hear of it", "worker", w.config.Name, "task", t.Name, "id", a.key.id, "err", err)
-			return nil
-		}
-		return err
+		return w.storeEnd(ctx, a, stores, rec)
 	}, func(ctx context.Context) error {
 		body, err := t.Body()
 		if err != nil || !follows {
@@ -324,7 +331,7 @@ func (s *session) drop(settle context.Context, a *attempt, why string) {
 	rec.Exception = celeryError("TaskRevokedError", why)
 	stores := w.stores(a)
 	if !s.persist(settle, a, func(ctx context.Context) error {
-		return w.store(ctx, a, stores, rec)
+		return w.storeEnd(ctx, a, stores, rec)
 	}, func(ctx context.Context) error {
 		body, err := t.Body()
 		if err != nil || !linked(t) {

@@ -274,6 +274,31 @@ func TestAResultThatIsRefused(t *testing.T) {
 		if r := b.record(t, "mute"); r.State != result.Pending || s.left() != 0 {
 			t.Errorf("state %s, %d messages are left", r.State, s.left())
 		}
+		if st := w.Stats(); st.Failed != 3 {
+			t.Errorf("%d failed, want 3", st.Failed)
+		}
+		w.stop()
+	})
+}
+
+// What a task was called with may be what is too large. Whoever waits hears of its end without.
+func TestAnEndThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newFake(), newMoody()
+		b.setMost(1000)
+		late := task("add", "late", strings.Repeat("x", 2000))
+		late.Headers["expires"] = time.Now().Add(-time.Minute).Format(time.RFC3339)
+		s.put(task("add", "failed", strings.Repeat("x", 2000)), late)
+		w := beginWith(t, s, Config{Pool: "solo", ResultExtended: true}, Options{Registry: ownTasks(), Results: b})
+		synctest.Wait()
+		for id, want := range map[string]result.State{"failed": result.Failure, "late": result.Revoked} {
+			if r := b.record(t, id); r.State != want || !strings.Contains(text(r.Exception), "1000 are taken") {
+				t.Errorf("%s: state %s, exception %v", id, r.State, r.Exception)
+			}
+		}
+		if s.left() != 0 {
+			t.Errorf("%d messages are left", s.left())
+		}
 		w.stop()
 	})
 }

@@ -105,7 +105,6 @@ func TestReconnectBacksOff(t *testing.T) {
 	})
 }
 
-// A driver that hangs must not hang the worker.
 // A URL that is a mistake does not get better by being tried again.
 func TestAURLThatIsAMistake(t *testing.T) {
 	d := newFake().driver()
@@ -121,6 +120,7 @@ func TestAURLThatIsAMistake(t *testing.T) {
 	}
 }
 
+// A driver that hangs must not hang the worker.
 func TestOpenThatNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake()

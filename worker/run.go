@@ -138,6 +138,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		go w.autoscale(ctx)
 	}
 	failures := 0
+	var mistake error
 	for ctx.Err() == nil {
 		w.watch.turn.Touch()
 		lasted, err := w.session(ctx)
@@ -145,7 +146,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			break
 		}
 		if errors.Is(err, brokers.ErrURL) {
-			return fmt.Errorf("run worker %s: %w", w.config.Name, err)
+			mistake = fmt.Errorf("run worker %s: %w", w.config.Name, err)
+			break
 		}
 		w.counters.reconnects.Add(1)
 		if lasted > steady {
@@ -159,7 +161,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if !w.stopped {
 		w.stop(context.Background()) // what began on connections that were lost since
 	}
-	return nil
+	return mistake
 }
 
 // openRevoked reads what was revoked before the worker was started.

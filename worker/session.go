@@ -34,7 +34,10 @@ type session struct {
 	worker   *Worker
 	broker   brokers.Broker
 	lose     context.CancelCauseFunc
-	ending   <-chan struct{}             // closed once it is stopped or lost
+	ending   <-chan struct{} // closed once it is stopped or lost
+	calming  sync.Once
+	rested   chan struct{}               // closed a while after calming
+	calm     bool                        // once rested: nothing is delivered any more
 	add      func(queues []string) error // opens one more intake
 	schedule schedule
 	pulse    health.Pulse // of followSchedule
@@ -66,7 +69,7 @@ func (w *Worker) session(ctx context.Context) (lasted time.Duration, err error) 
 	// Deliveries are settled after ctx has ended too; not once the connection is closed.
 	settle, closed := context.WithCancel(context.WithoutCancel(ctx))
 	defer closed()
-	s := &session{worker: w, broker: b, lose: lose, ending: ctx.Done()}
+	s := &session{worker: w, broker: b, lose: lose, ending: ctx.Done(), rested: make(chan struct{})}
 	s.schedule.init()
 	s.pulse.Touch()
 	w.watch.turn.Touch()

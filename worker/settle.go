@@ -54,29 +54,42 @@ func (s *session) finish(settle context.Context, a *attempt) {
 	s.end(a, true, acked)
 }
 
-// giveBack returns a message to the broker. On a lost connection the broker takes it back by itself.
+// giveBack returns a message to the broker. On a connection that is lost, or closed before long, the broker takes it back
+// by itself.
 func (s *session) giveBack(settle context.Context, a *attempt) {
 	w := s.worker
-	s.calm()
-	if err := a.delivery.Nack(settle, true); err != nil {
-		s.failed("give back message "+a.key.id, err)
+	if s.mayGiveBack() {
+		if err := a.delivery.Nack(settle, true); err != nil {
+			s.failed("give back message "+a.key.id, err)
+		}
 	}
 	w.observe(a.event(Returned))
 	w.counters.returned.Add(1)
 	s.end(a, false, false)
 }
 
-// calm waits, in a session that ends, until the broker delivers no more: what is given back before that comes again at
-// once, and each time counts as a delivery, of which quorum queues bear only so many.
-func (s *session) calm() {
+// mayGiveBack tells whether messages may be given back. In a session that ends it waits, for a second in all, until the broker
+// delivers no more: what is given back before that comes again at once, and each time counts as a delivery, of which
+// quorum queues bear only so many.
+func (s *session) mayGiveBack() bool {
 	select {
 	case <-s.ending:
 	default:
-		return
+		return true
 	}
-	s.mu.Lock()
-	intakes := slices.Clone(s.intakes)
-	s.mu.Unlock()
+	s.calming.Do(func() {
+		s.mu.Lock()
+		intakes := slices.Clone(s.intakes)
+		s.mu.Unlock()
+		go s.rest(intakes)
+	})
+	<-s.rested
+	return s.calm
+}
+
+// rest waits for intakes to run dry, for a second in all.
+func (s *session) rest(intakes []*intake) {
+	defer close(s.rested)
 	timer := time.NewTimer(notice)
 	defer timer.Stop()
 	for _, in := range intakes {
@@ -86,6 +99,7 @@ func (s *session) calm() {
 			return
 		}
 	}
+	s.calm = true
 }
 
 // malformed keeps a message aside that nobody can run, and tells whether the broker did so.

@@ -49,6 +49,27 @@ func TestStopGivesBackOnce(t *testing.T) {
 	})
 }
 
+// A broker that goes on to deliver holds a stop up once, and not for each message.
+func TestStopIsNotHeldUpByEachMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		s.linger = time.Minute
+		for i := range 50 {
+			m := task("add", fmt.Sprint(i), 1)
+			m.Headers["eta"] = time.Now().Add(time.Hour).Format(time.RFC3339)
+			s.put(m)
+		}
+		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 1, Prefetch: 50, Grace: time.Second}, &witness{})
+		pass(time.Second)
+		began := time.Now()
+		w.Stop(Cold)
+		w.stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("the stop took %v", took)
+		}
+	})
+}
+
 func TestStopWhoseGraceIsOver(t *testing.T) {
 	for _, c := range []struct{ task, events string }{
 		{"wait", "received started finished returned"}, // heeds its context

@@ -29,7 +29,7 @@ func (l *log) again(command []string) {
 		return
 	}
 	first := l.failed
-	l.failed = nil
+	l.failed, l.good = nil, map[failure]bool{}
 	for _, f := range tests {
 		var levels []string
 		for level := range strings.SplitSeq(f.test, "/") {
@@ -39,8 +39,11 @@ func (l *log) again(command []string) {
 		l.run(append(slices.Clone(command), "-json", "-count=1", "-run", strings.Join(levels, "/"), f.pkg))
 	}
 	for _, f := range first {
-		if !slices.Contains(l.failed, f) {
+		switch {
+		case l.good[f]:
 			l.unsteady = append(l.unsteady, f)
+		case !slices.Contains(l.failed, f): // a test that was not run again, or was skipped, is as bad as before
+			l.failed = append(l.failed, f)
 		}
 	}
 }

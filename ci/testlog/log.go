@@ -37,6 +37,7 @@ type log struct {
 	tests    []timing
 	packages []timing
 	passed   int
+	good     map[failure]bool // which passed
 	failed   []failure
 	unsteady []failure // failed, and passed when run once more
 	skipped  int
@@ -44,7 +45,7 @@ type log struct {
 }
 
 func newLog(out io.Writer, allowed []*skip) *log {
-	return &log{out: out, allowed: allowed, output: map[string][]string{}}
+	return &log{out: out, allowed: allowed, output: map[string][]string{}, good: map[failure]bool{}}
 }
 
 // read takes in all events. Lines that are none are passed on: a build that failed speaks for itself.
@@ -93,6 +94,7 @@ func (l *log) finish(e event, name string) {
 	switch e.Action {
 	case "pass":
 		l.passed++
+		l.good[failure{e.Package, e.Test}] = true
 	case "fail":
 		l.failed = append(l.failed, failure{e.Package, e.Test})
 		l.say("%s", strings.Join(l.output[name], ""))

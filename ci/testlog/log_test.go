@@ -101,6 +101,9 @@ func TestAgain(t *testing.T) {
 		"too many":          {result("fail", "TestA", "TestB", "TestC", "TestD", "TestE"), result("pass", "TestA"), false, "m/a TestE", "once more"},
 		"a crash":           {result("fail"), result("pass", "TestA"), false, "no test of its own failed", "once more"},
 		"nothing to repeat": {result("pass", "TestA"), result("fail", "TestA"), true, "1 passed", "once more"},
+		"is not run":        {result("fail", "TestA/b", "TestA"), result("pass", "TestA"), false, "failed:\n  m/a TestA/b\n", ""},
+		"runs none":         {result("fail", "TestA"), result("pass"), false, "failed:\n  m/a TestA\n", "looked at"},
+		"is skipped":        {result("fail", "TestA"), `{"Action":"skip","Package":"m/a","Test":"TestA"}` + "\n" + result("pass"), false, "failed:\n  m/a TestA\n", "looked at"},
 		"is not there":      {result("fail", "TestA"), `{"Action":"fail","Package":"m/a"}` + "\n", false, "no test of its own failed", ""},
 	}
 	for name, test := range tests {

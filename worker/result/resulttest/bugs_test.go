@@ -194,6 +194,14 @@ var bugs = map[string]func(b *bent, o result.Options){
 			return parts, err
 		}
 	},
+	"refuses-for-good": func(b *bent, _ result.Options) {
+		b.store = func(ctx context.Context, r result.Record) error {
+			if err := b.Results.Store(ctx, r); err != nil {
+				return errors.New("try again")
+			}
+			return nil
+		}
+	},
 	"chord-again": func(b *bent, _ result.Options) {
 		var whole []result.Part
 		b.report = func(ctx context.Context, p result.Part) ([]result.Part, error) {

@@ -14,9 +14,18 @@ func lifeClauses() []Clause {
 	return []Clause{
 		{Name: "expires", Why: "results that nobody fetches would fill the server", Needs: []string{Expiry}, Check: expires},
 		{Name: "forgets", Why: "a client says when it needs a result no more", Check: forgets},
+		{Name: "refuses-for-good", Why: "a worker repeats a step that failed, and this one would fail for ever", Check: refuses},
 		{Name: "closed", Why: "a worker that stops must not hang in its backend", Check: closed},
 		{Name: "outage", Why: "servers are restarted, and workers and clients are not", Needs: []string{Restarts}, Check: outage},
 	}
+}
+
+func refuses(ctx context.Context, e *Env) error {
+	r := success(e.id("task"), `{"half": `)
+	if err := e.Backend.Store(ctx, r); !errors.Is(err, result.ErrRefused) {
+		return fmt.Errorf("a value that is no JSON gives %w, want ErrRefused", orNone(err))
+	}
+	return nil
 }
 
 func expires(ctx context.Context, e *Env) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -132,9 +133,14 @@ func (b *Backend) write(ctx context.Context, statement string, values ...any) er
 				return ctx.Err()
 			}
 		}
-		for {
+		for try := 0; ; try++ {
 			_, err := b.db.ExecContext(ctx, statement, values...)
 			if err == nil || ctx.Err() != nil || b.dialect.again == nil || !b.dialect.again(err) {
+				return err
+			}
+			select { // those that were in each other's way must not meet again
+			case <-time.After(rand.N(time.Millisecond << min(try, 6))):
+			case <-ctx.Done():
 				return err
 			}
 		}
@@ -144,7 +150,9 @@ func (b *Backend) write(ctx context.Context, statement string, values ...any) er
 // Store implements result.Backend.
 func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	row, err := b.row(r)
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", result.ErrRefused, err) // it holds what no row can
+	} else {
 		err = b.write(ctx, b.store, row...)
 	}
 	if err != nil {

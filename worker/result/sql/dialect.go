@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"taskbench/brokers"
+	"taskbench/worker/result"
 )
 
 // A dialect is what differs between databases.
@@ -77,9 +79,20 @@ var postgres = dialect{
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS DISTINCT FROM 'SUCCESS'",
 	time:   func(t time.Time) any { return t },
+
+	explain: explainPostgres,
 }
 
-const form = "db+sqlite:////path, db+postgresql://user:password@host:port/name or db+mysql://user:password@host:port/name"
+// explainPostgres knows what a row will never take: text that is too long for its column, or has a NUL.
+func explainPostgres(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == "22001" || refused.Code == "22021") {
+		return fmt.Errorf("%w: %w", result.ErrRefused, err)
+	}
+	return err
+}
+
+const form = "db+sqlite:////path, db+postgresql://user:password@host:port/name, or db+mysql:// or db+mariadb:// likewise"
 
 // locate finds the dialect of a URL, and what its driver takes.
 func locate(rawURL string) (d dialect, source string, err error) {

@@ -1,4 +1,4 @@
-// Package sql keeps results in the tables of Celery's database backend, in SQLite, PostgreSQL or MySQL, where Celery's
+// Package sql keeps results in the tables of Celery's database backend, in SQLite, PostgreSQL, MySQL or MariaDB, where Celery's
 // clients read what our workers store and ours read what Celery's store.
 //
 // The tables celery_taskmeta and celery_tasksetmeta are made where they are absent, with the columns that SQLAlchemy
@@ -7,9 +7,10 @@
 // which are objects too: the groups that are saved here are the JSON of their tuples, pickled as a string, which only
 // clients of ours read. The tables have no place for children, group and parent of a task.
 //
-// A database brings no news: while anybody waits, one question for all of them is asked every 50 milliseconds.
 // On MariaDB Celery's rows get their ids from sequences, on MySQL from the table: what is there decides, and where nothing
 // is, the server does.
+//
+// A database brings no news: while anybody waits, one question for all of them is asked every 50 milliseconds.
 //
 // Nothing expires by itself: Cleanup, for Celery's task celery.backend_cleanup, removes what is older than the expiry.
 //

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
+
+	"taskbench/worker/result"
 )
 
 // A BLOB of MySQL's ends at 64 KiB; where Celery has made the tables, larger results are an error of the server's. Ids that
@@ -109,6 +111,10 @@ func deadlocked(err error) bool {
 	return errors.As(err, &refused) && (refused.Number == 1213 || refused.Number == 1205) // deadlock; waited too long for a lock
 }
 
+func tooLarge(err error) error {
+	return fmt.Errorf("%w: it is larger than max_allowed_packet; have the task return less, or raise that: %w", result.ErrRefused, err)
+}
+
 // explainMySQL says what to do about what people can do something about.
 func explainMySQL(err error) error {
 	var refused *mysql.MySQLError
@@ -129,9 +135,13 @@ func explainMySQL(err error) error {
 			what = "the tables are not as Celery makes them; move celery_taskmeta and celery_tasksetmeta away"
 		case 1290, 1836, 1792:
 			what = "the server is read-only; name the primary in the URL"
-		case 1406, 1153:
-			what = "the result is too large for its column or for max_allowed_packet; ALTER TABLE celery_taskmeta MODIFY result LONGBLOB"
+		case 1406:
+			return fmt.Errorf("%w: a column is too short, as the server says; have the task return less, or ALTER TABLE celery_taskmeta MODIFY result LONGBLOB: %w", result.ErrRefused, err)
+		case 1153:
+			return tooLarge(err)
 		}
+	case errors.Is(err, mysql.ErrPktTooLarge):
+		return tooLarge(err)
 	case errors.As(err, &network) && network.Op == "dial":
 		what = "nobody answers; start the server, or correct host and port in the URL"
 	case errors.Is(err, context.DeadlineExceeded):
