@@ -14,14 +14,12 @@ type ackServer struct {
 	mu       sync.Mutex
 	unacked  map[uint64]bool
 	finished map[uint64]bool // by somebody who asked for it
-	frames   int
 	err      error
 }
 
 func (s *ackServer) ack(tag uint64, multiple bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.frames++
 	if !s.unacked[tag] {
 		s.err = fmt.Errorf("tag %d is not unacked", tag)
 	}
