@@ -57,6 +57,20 @@ type Variant struct {
 // Promised tells whether the variant makes the promise.
 func (v Variant) Promised(p Promise) bool { return slices.Contains(v.Promises, p) }
 
+// The guarantees that a variant can give of a message whose consumer acknowledges it late.
+const (
+	AtLeastOnce = "at-least-once" // it comes back until it was acknowledged
+	AtMostOnce  = "at-most-once"  // it is handed out once, whatever becomes of it
+)
+
+// Guarantee is which of them the variant's promises amount to.
+func (v Variant) Guarantee() string {
+	if v.Promised(Redelivers) || v.Promised(Timeout) {
+		return AtLeastOnce
+	}
+	return AtMostOnce
+}
+
 // A Driver is all that the rest of the program knows of one broker. Each folder below this package exports one,
 // named Driver; the first of its Variants is the default.
 type Driver struct {

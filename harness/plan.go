@@ -48,15 +48,29 @@ type CellPlan struct {
 	Driver   brokers.Driver
 	Variant  brokers.Variant
 	System   systems.System
+	Under    string // the scenario's name, where it breaks something and is one of several; "" else
 	Repeat   int
 	Lab      lab.Lab
 	Why      string // why this lab and not an earlier one
 	Unfit    string // why the cell cannot be run as asked; it is reported and not run
 }
 
-// Name names the cell in file names and on the screen: broker.variant.pool.workload.repeat.
+// Name names the cell in file names and on the screen: broker.variant.pool.workload.repeat, with the scenario before the
+// repeat where several break something.
 func (c CellPlan) Name() string {
-	return strings.Join([]string{c.Driver.Name, c.Variant.Name, c.Scenario.System.Pool, c.Scenario.Workload.Name, fmt.Sprint(c.Repeat)}, ".")
+	parts := []string{c.Driver.Name, c.Variant.Name, c.Scenario.System.Pool, c.Scenario.Workload.Name}
+	if c.Under != "" {
+		parts = append(parts, c.Under)
+	}
+	return strings.Join(append(parts, fmt.Sprint(c.Repeat)), ".")
+}
+
+// under is how the cells of a scenario that breaks something are told from those of others.
+func (r Request) under(s scenario.Scenario) string {
+	if len(r.Scenarios) > 1 && len(s.Faults) > 0 {
+		return s.Name
+	}
+	return ""
 }
 
 // Length is how long the cell takes when nothing goes wrong, start-up and drain estimated.
@@ -145,7 +159,7 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 		for _, s := range r.Scenarios {
 			for _, at := range places {
 				for _, pool := range poolsOf(r, s) {
-					c := CellPlan{Scenario: s, Driver: at.driver, Variant: at.variant, System: system, Repeat: repeat, Lab: at.lab, Why: at.why}
+					c := CellPlan{Scenario: s, Driver: at.driver, Variant: at.variant, System: system, Under: r.under(s), Repeat: repeat, Lab: at.lab, Why: at.why}
 					c.Scenario.System.Pool = pool
 					if pool == "solo" {
 						c.Scenario.System.Concurrency = 1 // there is no other solo, and the result says so

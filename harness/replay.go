@@ -12,7 +12,7 @@ import (
 
 // writeScenarios leaves in the result directory what `bench run DIR/scenario.yaml` needs to repeat the run: each
 // scenario with every default filled in, on what it was run, the seed, and, once they are known, the faults as they
-// really happened. A run of several scenarios leaves one file for each, named after its workload.
+// really happened. A run of several scenarios leaves one file for each, named after its workload and what it breaks.
 func writeScenarios(p Plan, cells []Cell) error {
 	for _, s := range p.Scenarios {
 		s.Run = scenario.Run{Seed: p.Seed, Brokers: p.Brokers, Pools: p.Pools, Lab: p.Lab, Repeat: p.Repeat, Faults: happened(p, s, cells)}
@@ -26,6 +26,9 @@ func writeScenarios(p Plan, cells []Cell) error {
 		name := "scenario.yaml"
 		if len(p.Scenarios) > 1 {
 			name = "scenario." + s.Workload.Name + ".yaml"
+			if under := p.under(s); under != "" {
+				name = "scenario." + s.Workload.Name + "." + under + ".yaml"
+			}
 		}
 		if err := os.WriteFile(filepath.Join(p.Dir, name), text, 0o644); err != nil {
 			return fmt.Errorf("write the scenario that repeats the run: %w", err)
@@ -38,7 +41,7 @@ func writeScenarios(p Plan, cells []Cell) error {
 func happened(p Plan, s scenario.Scenario, cells []Cell) []scenario.Injection {
 	var list []scenario.Injection
 	for i, c := range cells {
-		if p.Cells[i].Scenario.Workload.Name != s.Workload.Name {
+		if of := p.Cells[i].Scenario; of.Workload.Name != s.Workload.Name || of.Name != s.Name {
 			continue
 		}
 		for _, f := range c.Faults {

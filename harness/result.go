@@ -60,6 +60,7 @@ type Cell struct {
 	Prefetch    int               `json:"prefetch"`
 	Load        LoadAsked         `json:"load"`
 	Workload    string            `json:"workload"`
+	Under       string            `json:"under,omitempty"` // which of the result's scenarios broke something in it; "" is none
 	Repeat      int               `json:"repeat"`
 	Outcome     Outcome           `json:"outcome"`
 	Warnings    []string          `json:"warnings"`
@@ -67,7 +68,8 @@ type Cell struct {
 
 	Counts       Counts             `json:"counts"`                  // of the tasks that were due after the warm-up
 	WarmUp       *Counts            `json:"warmup_counts,omitempty"` // of those that were due in it
-	Guarantee    string             `json:"guarantee"`               // at-most-once, at-least-once, exactly-once, none
+	Promised     string             `json:"promised"`                // at-most-once or at-least-once: by the variant, with these acks
+	Guarantee    string             `json:"guarantee"`               // seen: at-most-once, at-least-once, exactly-once, none
 	Throughput   Throughput         `json:"throughput"`
 	Latency      map[string]Latency `json:"latency"` // by stage (metrics.Stages), of the tasks due after the warm-up, faults and all
 	Phases       []PhaseResult      `json:"phases"`

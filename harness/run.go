@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"taskbench/brokers"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/scenario"
 	"taskbench/harness/tasks"
@@ -125,6 +126,14 @@ func unfitCell(c CellPlan) Cell {
 	return cell
 }
 
+// promised is what the broker promises of a message; acknowledged before its task has run, it is not handed out again.
+func promised(c CellPlan) string {
+	if c.Scenario.System.Acks == "early" {
+		return brokers.AtMostOnce
+	}
+	return c.Variant.Guarantee()
+}
+
 // newCell is a cell that has not run, with what is known before.
 func newCell(c CellPlan) Cell {
 	y, l := c.Scenario.System, c.Scenario.Load
@@ -132,7 +141,7 @@ func newCell(c CellPlan) Cell {
 		Broker: c.Driver.Name, Variant: c.Variant.Name, Durability: string(c.Variant.Durability), Lab: c.Lab.Name(),
 		System: c.System.Name, Pool: y.Pool, Acks: y.Acks, Workers: y.Workers, Concurrency: y.Concurrency,
 		Prefetch: prefetch(y), Load: LoadAsked{Shape: l.Shape, Rate: l.Rate, For: l.For.Seconds(), Warmup: l.Warmup.Seconds()},
-		Workload: c.Scenario.Workload.Name, Repeat: c.Repeat, Outcome: Undecided, Warnings: []string{},
+		Workload: c.Scenario.Workload.Name, Under: c.Under, Promised: promised(c), Repeat: c.Repeat, Outcome: Undecided, Warnings: []string{},
 		Settings: c.Variant.Settings, Latency: map[string]Latency{}, Phases: []PhaseResult{}, Faults: []FaultResult{},
 		Resources: []Resource{}, Expectations: []Expectation{},
 	}

@@ -64,7 +64,7 @@ func cellViews(gs []group) []cellView {
 			}
 			v.Facts = said([]pair{
 				{"Server", c.Server}, {"Image", c.Image}, {"Durability", c.Durability}, {"Lab", c.Lab}, {"System", c.System}, {"Pool", c.Pool},
-				{"Workers", fmt.Sprintf("%d × concurrency %d", c.Workers, c.Concurrency)}, {"Acks", c.Acks}, {"Guarantee seen", c.Guarantee},
+				{"Workers", fmt.Sprintf("%d × concurrency %d", c.Workers, c.Concurrency)}, {"Acks", c.Acks}, {"Guarantee promised", c.Promised}, {"Guarantee seen", c.Guarantee},
 			})
 			v.Numbers = numbers(c.Counts)
 			v.Recovered = recovery(c.Recovery)

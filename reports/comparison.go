@@ -11,11 +11,12 @@ import (
 	"taskbench/reports/units"
 )
 
-// A class is the groups that may be ranked against each other: the same workload, and the same durability.
+// A class is the groups that may be ranked against each other: the same workload, broken in the same way if at all, and
+// the same durability.
 type class struct {
-	Workload, Durability string
-	Columns              []Metric
-	Rows                 []row
+	Workload, Under, Durability string
+	Columns                     []Metric
+	Rows                        []row
 }
 
 // A row is one group in its class.
@@ -54,10 +55,10 @@ func classesOf(gs []group) []class {
 	var cs []class
 	for _, g := range gs {
 		d := g.Cells[0].Durability
-		i := slices.IndexFunc(cs, func(c class) bool { return c.Workload == g.Workload && c.Durability == d })
+		i := slices.IndexFunc(cs, func(c class) bool { return c.Workload == g.Workload && c.Under == g.Under && c.Durability == d })
 		if i < 0 {
 			i = len(cs)
-			cs = append(cs, class{Workload: g.Workload, Durability: d})
+			cs = append(cs, class{Workload: g.Workload, Under: g.Under, Durability: d})
 		}
 		cs[i].Rows = append(cs[i].Rows, row{group: g})
 	}
@@ -68,7 +69,7 @@ func classesOf(gs []group) []class {
 		return len(durabilities)
 	}
 	slices.SortStableFunc(cs, func(a, b class) int {
-		return cmp.Or(strings.Compare(a.Workload, b.Workload), strength(a.Durability)-strength(b.Durability), strings.Compare(a.Durability, b.Durability))
+		return cmp.Or(strings.Compare(a.Workload, b.Workload), strings.Compare(a.Under, b.Under), strength(a.Durability)-strength(b.Durability), strings.Compare(a.Durability, b.Durability))
 	})
 	columns := columnsOf(gs)
 	for i := range cs {

@@ -40,7 +40,7 @@ type Change struct {
 
 var diffed = []Metric{completedRate, medianLatency, tailLatency, lost, duplicated, firstCompletion, backlogDrained, memory}
 
-// Diff compares the cells that two results share: by broker, variant, pool, system and workload, and by all of
+// Diff compares the cells that two results share: by broker, variant, pool, system, workload and what was broken, and by all of
 // their settings where that names several. Conditions in which the results differ are noted.
 func Diff(a, b harness.Result) Comparison {
 	c := Comparison{Cells: []CellChange{}, OnlyA: []string{}, OnlyB: []string{}, Notes: []string{}}
@@ -73,7 +73,7 @@ func Diff(a, b harness.Result) Comparison {
 // matcher returns what two cells must have in common to be compared.
 func matcher(as, bs []group) func(identity) identity {
 	coarse := func(k identity) identity {
-		return identity{Workload: k.Workload, Broker: k.Broker, Variant: k.Variant, Pool: k.Pool, System: k.System}
+		return identity{Workload: k.Workload, Under: k.Under, Broker: k.Broker, Variant: k.Variant, Pool: k.Pool, System: k.System}
 	}
 	for _, gs := range [][]group{as, bs} {
 		seen := map[identity]bool{}

@@ -42,7 +42,7 @@ func byBroker(gs []group) [][]group {
 	var sets [][]group
 	for _, g := range gs {
 		n := len(sets) - 1
-		if n < 0 || sets[n][0].broker() != g.broker() || sets[n][0].Workload != g.Workload || len(sets[n]) == chart.MaxSeries {
+		if n < 0 || sets[n][0].broker() != g.broker() || sets[n][0].Workload != g.Workload || sets[n][0].Under != g.Under || len(sets[n]) == chart.MaxSeries {
 			sets = append(sets, nil)
 			n++
 		}
@@ -67,7 +67,7 @@ func seriesOf(gs []group) func(set []group, i int) int {
 	}
 }
 
-// heading names the panel of a set: the broker, and the workload where it says something.
+// heading names the panel of a set: the broker, and the workload and the scenario where they say something.
 func heading(set []group) string {
 	if len(set) == 1 {
 		return set[0].Label
@@ -75,6 +75,9 @@ func heading(set []group) string {
 	name := set[0].broker()
 	if strings.Contains(set[0].Short, set[0].Workload) && set[0].Workload != "" {
 		name += " · " + set[0].Workload
+	}
+	if strings.Contains(set[0].Short, orCalm(set[0].Under)) {
+		name += " · " + orCalm(set[0].Under)
 	}
 	return name
 }

@@ -191,7 +191,22 @@ func fixtures() map[string]harness.Result {
 		Warnings: []string{"</style><img src=x onerror=alert(1)> " + strings.Repeat("w", 300)}, Logs: []string{"javascript:alert(1)"},
 		Expectations: []harness.Expectation{{Expect: "lost == 0 && \"]]>\" != `<b>`", Value: []any{"<i>", 1.5}}}}
 	bare := harness.Cell{Broker: "b", Repeat: 1, Outcome: harness.Fail, Faults: []harness.FaultResult{{Fault: "pause", Node: "worker-1", At: 3}}}
+	// Several scenarios: calm, one in which a promise was broken, and one that a broker cannot have.
+	var under []harness.Cell
+	for _, s := range []setup{redisAlways, sqliteFile} {
+		calm, broken := steadyCell(s, "goroutine", 1), killedCell(s, "goroutine", 1, 0)
+		broken.Under = "broker-kill"
+		if s.broker == "sqlite" {
+			broken = harness.Cell{Broker: s.broker, Variant: s.variant, Durability: s.durability, Lab: "docker", System: "native", Pool: "goroutine", Acks: "late",
+				Workers: 2, Concurrency: 8, Prefetch: 4, Load: calm.Load, Workload: "mixed", Under: "broker-kill", Repeat: 1, Outcome: harness.Unfit, Warnings: unfit.Warnings}
+		} else {
+			broken.Counts.Lost, broken.Guarantee, broken.Outcome = 3, "none", harness.Fail
+		}
+		calm.Promised, broken.Promised = "at-least-once", "at-least-once"
+		under = append(under, broken, calm)
+	}
 	return map[string]harness.Result{
+		"under":       run("compare", "", harness.Fail, under...),
 		"odd":         run("odd/name with spaces <&>", "Why \"so\" <odd>?", harness.Fail, long, hostile, bare),
 		"steady":      run("steady", "How fast is each broker when nothing breaks?", harness.Pass, steady...),
 		"broker-kill": run("broker-kill", "What is lost when the broker is killed with SIGKILL under load and comes back?", harness.Fail, append(kill, unfit)...),

@@ -38,7 +38,7 @@ func GoBench(w io.Writer, r harness.Result) error {
 func benchLine(b *strings.Builder, r harness.Result, c harness.Cell) {
 	fmt.Fprintf(b, "Benchmark%s", benchWord(capital(r.Name)))
 	for _, kv := range []pair{
-		{"workload", c.Workload}, {"broker", c.Broker}, {"variant", c.Variant}, {"pool", c.Pool}, {"system", c.System}, {"lab", c.Lab},
+		{"workload", c.Workload}, {"under", c.Under}, {"broker", c.Broker}, {"variant", c.Variant}, {"pool", c.Pool}, {"system", c.System}, {"lab", c.Lab},
 		{"acks", c.Acks}, {"workers", strconv.Itoa(c.Workers)}, {"concurrency", strconv.Itoa(c.Concurrency)},
 	} {
 		if kv.Value != "" && kv.Value != "0" {

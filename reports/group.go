@@ -11,17 +11,17 @@ import (
 
 // identity is what the repeats of one cell have in common.
 type identity struct {
-	Workload, Broker, Variant, Pool, System, Lab, Acks string
-	Workers, Concurrency, Prefetch                     int
-	Rate                                               float64
+	Workload, Under, Broker, Variant, Pool, System, Lab, Acks string
+	Workers, Concurrency, Prefetch                            int
+	Rate                                                      float64
 }
 
 func identify(c harness.Cell) identity {
-	return identity{c.Workload, c.Broker, c.Variant, c.Pool, c.System, c.Lab, c.Acks, c.Workers, c.Concurrency, c.Prefetch, c.Load.Rate}
+	return identity{c.Workload, c.Under, c.Broker, c.Variant, c.Pool, c.System, c.Lab, c.Acks, c.Workers, c.Concurrency, c.Prefetch, c.Load.Rate}
 }
 
 func (a identity) compare(b identity) int {
-	return cmp.Or(cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Variant, b.Variant),
+	return cmp.Or(cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Under, b.Under), cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Variant, b.Variant),
 		cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.System, b.System), cmp.Compare(a.Lab, b.Lab), cmp.Compare(a.Acks, b.Acks),
 		cmp.Compare(a.Workers, b.Workers), cmp.Compare(a.Concurrency, b.Concurrency), cmp.Compare(a.Prefetch, b.Prefetch), cmp.Compare(a.Rate, b.Rate))
 }
@@ -75,6 +75,7 @@ func groupsOf(r harness.Result) []group {
 func naming(gs []group) func(identity) []string {
 	ways := []func(identity) string{
 		func(k identity) string { return k.Workload },
+		func(k identity) string { return orCalm(k.Under) },
 		func(k identity) string { return k.System },
 		func(k identity) string { return k.Lab },
 		func(k identity) string { return "acks " + k.Acks },

@@ -24,6 +24,7 @@ var pageTemplate = template.Must(template.New("page.tmpl").Funcs(template.FuncMa
 	"stage":    stageTitle,
 	"symbol":   symbol,
 	"survives": survives,
+	"orCalm":   orCalm,
 	"none":     func() string { return units.None },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
@@ -49,6 +50,7 @@ type sheet struct {
 	Style        template.CSS
 	Tiles        []pair
 	Tables       []tableView
+	Matrix       *matrix // nil where there is nothing to set beside each other
 	Conditions   []pair
 	Warnings     []warning
 	Held, Broken []expected
@@ -57,11 +59,11 @@ type sheet struct {
 	Provenance   []pair
 }
 
-// A tableView is the classes of one workload, in one table so that their columns stand below each other.
+// A tableView is the classes of one workload under one scenario, in one table so that their columns stand below each other.
 type tableView struct {
-	Workload string
-	Columns  []Metric
-	Classes  []class
+	Workload, Under string
+	Columns         []Metric
+	Classes         []class
 }
 
 // Span is the number of the table's columns.
@@ -78,8 +80,8 @@ func (r row) Rest() string {
 func tablesOf(classes []class) []tableView {
 	var ts []tableView
 	for _, c := range classes {
-		if n := len(ts); n == 0 || ts[n-1].Workload != c.Workload {
-			ts = append(ts, tableView{Workload: c.Workload, Columns: c.Columns})
+		if n := len(ts); n == 0 || ts[n-1].Workload != c.Workload || ts[n-1].Under != c.Under {
+			ts = append(ts, tableView{Workload: c.Workload, Under: c.Under, Columns: c.Columns})
 		}
 		t := &ts[len(ts)-1]
 		t.Classes = append(t.Classes, c)
@@ -118,6 +120,7 @@ func HTML(w io.Writer, r harness.Result) error {
 		Result: r, Verdict: Verdict(r), Style: template.CSS(style), Tiles: tiles(r),
 		Tables: tablesOf(classesOf(gs)), Conditions: conditions(r), Warnings: warningsOf(r), Provenance: provenance(r), Cells: cellViews(gs),
 	}
+	p.Matrix = matrixOf(gs, p.Cells)
 	for _, e := range expectedOf(gs) {
 		if e.Held == e.Of {
 			p.Held = append(p.Held, e)

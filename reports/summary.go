@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"taskbench/harness"
@@ -22,6 +23,9 @@ func Summary(w io.Writer, r harness.Result) error {
 	}
 	if len(classes) > 0 {
 		b.WriteString("\n`~`: the repeats overlap, so no difference was shown. Medians over the repeats, with their range. Only cells of one durability class are ranked, by p99.\n")
+	}
+	if m := matrixOf(groupsOf(r), cellViews(groupsOf(r))); m != nil {
+		m.markdown(&b)
 	}
 	if failing := failing(r); len(failing) > 0 {
 		b.WriteString("\n**Expectations that did not hold**\n\n")
@@ -67,6 +71,9 @@ func (c class) title(all []class) string {
 	}
 	if s := survives(c.Durability); s != "" {
 		t += ": " + s
+	}
+	if slices.ContainsFunc(all, func(other class) bool { return other.Under != c.Under }) {
+		t = "Under " + orCalm(c.Under) + ". " + t
 	}
 	for _, other := range all {
 		if other.Workload != c.Workload {

@@ -13,6 +13,7 @@ import (
 // load are the flags that say what is run in each cell of a comparison.
 type load struct {
 	workloads   []string
+	under       []string
 	shape       string
 	rate        float64
 	duration    time.Duration
@@ -25,15 +26,16 @@ type load struct {
 	maxMemory   int64
 }
 
-// Defaults for which `bench compare` of two brokers and two pools says "4 cells in about 1 min 8 s".
+// Defaults for which `bench compare` of everything that a machine can run is done within six minutes.
 var defaultLoad = load{
-	workloads: []string{mixed}, shape: "constant", rate: 200, duration: 10 * time.Second, warmup: 3 * time.Second,
+	workloads: []string{mixed}, shape: "constant", rate: 200, duration: 6 * time.Second, warmup: 2 * time.Second,
 	workers: 2, concurrency: 8, acks: "late",
 }
 
 func (l *load) flags(a *app, c *cobra.Command) {
 	*l = defaultLoad
 	listFlag(a, c, &l.workloads, "workload", "WORKLOAD,...", "tasks to run, each workload in cells of its own: "+strings.Join(workloadNames(), ", "))
+	listFlag(a, c, &l.under, "under", "SCENARIO,...", "break something as well, each in cells of its own: "+strings.Join(breakageNames(), ", ")+", or all")
 	valueFlag(a, c, &l.shape, "shape", "SHAPE", l.shape, "when tasks are due: constant, poisson", oneOf("constant", "poisson"))
 	valueFlag(a, c, &l.rate, "rate", "RATE", scenario.FormatRate(l.rate), "tasks due in a time, such as 200/s or 50k/s", positive(scenario.ParseRate))
 	valueFlag(a, c, &l.duration, "duration", "TIME", scenario.FormatDuration(l.duration), "how long each cell is measured", positive(scenario.ParseDuration))
@@ -44,6 +46,7 @@ func (l *load) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &l.prefetch, "prefetch", "N", "4 x concurrency", "messages that a worker holds unsettled", atLeast(1))
 	workerLimits(a, c, &l.maxTasks, &l.maxMemory)
 	a.complete(c, "workload", workloadNames)
+	a.complete(c, "under", func() []string { return append(breakageNames(), "all") })
 	a.complete(c, "shape", func() []string { return []string{"constant", "poisson"} })
 	a.complete(c, "acks", func() []string { return []string{"early", "late"} })
 }
@@ -60,16 +63,17 @@ func (a *app) compareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare",
 		Short: "Run the same load on several brokers and pools, and rank what can be ranked",
-		Long: `compare runs the same workload at the same load on each broker with each pool, breaks nothing, and reports
-throughput, latency, resources and losses side by side. Only brokers of one durability class are ranked together.
+		Long: `compare runs the same workload at the same load on each broker with each pool, and reports throughput, latency,
+resources and losses side by side. Only brokers of one durability class are ranked together. It breaks nothing, unless
+--under says what is to be broken in further cells; then the report sets what each broker promises against what was seen.
 
-Without --brokers it takes ` + strings.Join(preferred, " and ") + ` where this machine has a container engine or their servers,
-and the embedded brokers where it has neither.
+Without --brokers it takes every broker that this machine can run.
 
 ` + exitCodesHelp,
 		Example: `  bench compare
   bench compare --brokers rabbitmq:quorum,redis:aof-always --pools prefork,goroutine --workload cpu,io,leak \
       --rate 200/s --duration 30s --repeat 3 --seed 7 --out out/first
+  bench compare --brokers all --pools goroutine --under all
   bench compare --lab embedded --brokers all --json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.want(c, args, 0, 0)
@@ -84,9 +88,11 @@ and the embedded brokers where it has neither.
 	return c
 }
 
-// scenarios are the comparison's, one for each workload.
+// scenarios are the comparison's: for each workload a calm one, and one for each breakage.
 func (l load) scenarios(a *app) []scenario.Scenario {
 	var all []scenario.Scenario
+	broken, err := chooseBreakages(l.under)
+	a.mistake(err)
 	for _, name := range l.workloads {
 		s, err := workload(name)
 		if err != nil {
@@ -98,8 +104,14 @@ func (l load) scenarios(a *app) []scenario.Scenario {
 		s.System.MaxTasks, s.System.MaxMemory = l.maxTasks, l.maxMemory
 		if err := scenario.Override(&s, scenarios.Known()); err != nil { // no changes: judges the whole
 			a.mistake(err)
+			continue
 		}
 		all = append(all, s)
+		for _, b := range broken {
+			under, err := b.scenario(s)
+			a.mistake(err)
+			all = append(all, under)
+		}
 	}
 	return all
 }

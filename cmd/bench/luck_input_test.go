@@ -43,9 +43,9 @@ expect: [lost == 0]
 		says []string
 	}{
 		"names on the command line": {
-			[]string{"compare", "--brokers", "memroy,redis:aof-alway", "--pools", "prefrok", "--workload", "nop", "--lab", "embeded", "--rate", "40", "--durtion", "5s"},
-			[]string{"7 mistakes, nothing was started", `"memroy"`, "did you mean memory?", "did you mean aof-always?", "did you mean prefork?",
-				"did you mean noop?", "did you mean embedded?", "did you mean 40/s?", "did you mean --duration?"},
+			[]string{"compare", "--brokers", "memroy,redis:aof-alway", "--pools", "prefrok", "--workload", "nop", "--lab", "embeded", "--rate", "40", "--durtion", "5s", "--under", "worker-kil"},
+			[]string{"8 mistakes, nothing was started", `"memroy"`, "did you mean memory?", "did you mean aof-always?", "did you mean prefork?",
+				"did you mean noop?", "did you mean embedded?", "did you mean 40/s?", "did you mean worker-kill?", "did you mean --duration?"},
 		},
 		"names in the file": {
 			[]string{"run", names, "--brokers", "memory"},

@@ -145,7 +145,7 @@ func (a *app) carryOut(ctx context.Context, what string, w where, r harness.Requ
 // a broker cannot run there is no mistake.
 func (a *app) judgeRequest(ctx context.Context, w where, r harness.Request) error {
 	if r.Brokers = w.named(); len(r.Brokers) == 0 {
-		r.Brokers = preferred
+		r.Brokers = driverNames()
 	}
 	if slices.Contains(labs.Names(), r.Lab) { // else it is a mistake of a scenario file
 		r.Lab = labs.Embedded

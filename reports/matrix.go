@@ -1,0 +1,128 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"taskbench/brokers"
+	"taskbench/harness"
+	"taskbench/reports/units"
+)
+
+// A matrix sets what brokers promise against what was seen of it, calm and under each scenario that broke something.
+type matrix struct {
+	Columns []string // scenarios; "" is calm, and the first
+	Rows    []matrixRow
+}
+
+// A matrixRow is one cell of the plan under every scenario.
+type matrixRow struct {
+	Name, Rest string
+	Promised   string
+	Seen       []seenUnder // one for each column
+}
+
+// A seenUnder is what became of the tasks of one group.
+type seenUnder struct {
+	Outcome   harness.Outcome
+	Guarantee string // the weakest of the repeats; "" where none was seen
+	Counts    string // "" where there are none that count
+	Bad       bool   // the guarantee is weaker than the promise
+	Cell      string // the page's anchor of the repeat that this is about; "" where there is no such group
+}
+
+// orCalm names a scenario, or that there was none.
+func orCalm(under string) string { return cmp.Or(under, "calm") }
+
+// guarantees are the words of Cell.Guarantee, weakest first.
+var guarantees = []string{"none", brokers.AtMostOnce, brokers.AtLeastOnce, "exactly-once"}
+
+// matrixOf is nil where nothing was broken, or nothing else was run to set beside it.
+func matrixOf(gs []group, cells []cellView) *matrix {
+	m := &matrix{}
+	for _, g := range gs {
+		if !slices.Contains(m.Columns, g.Under) {
+			m.Columns = append(m.Columns, g.Under)
+		}
+	}
+	if len(m.Columns) < 2 {
+		return nil
+	}
+	slices.Sort(m.Columns)
+	rows := map[identity]int{}
+	parts := naming(slices.DeleteFunc(slices.Clone(gs), func(g group) bool { return g.Under != gs[0].Under }))
+	next := 0
+	for _, g := range gs {
+		k := g.identity
+		k.Under = gs[0].Under
+		at, known := rows[k]
+		if !known {
+			at = len(m.Rows)
+			rows[k] = at
+			m.Rows = append(m.Rows, matrixRow{Name: g.broker(), Rest: strings.Join(parts(k), " · "), Promised: g.Cells[0].Promised, Seen: make([]seenUnder, len(m.Columns))})
+		}
+		m.Rows[at].Seen[slices.Index(m.Columns, g.Under)] = seenIn(g, cells[next:next+len(g.Cells)])
+		next += len(g.Cells)
+	}
+	slices.SortStableFunc(m.Rows, func(a, b matrixRow) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Rest, b.Rest))
+	})
+	return m
+}
+
+// seenIn sums a group up; the cells are its repeats as the page shows them.
+func seenIn(g group, cells []cellView) seenUnder {
+	s := seenUnder{Outcome: g.Outcome(), Cell: cells[0].ID}
+	var n harness.Counts
+	weakest := len(guarantees)
+	for i, c := range g.Cells {
+		if !measured(c) {
+			continue
+		}
+		n.Acknowledged += c.Counts.Acknowledged
+		n.Lost += c.Counts.Lost
+		n.Duplicated += c.Counts.Duplicated
+		if at := slices.Index(guarantees, c.Guarantee); at >= 0 && at < weakest {
+			weakest, s.Cell = at, cells[i].ID
+		}
+	}
+	if n.Acknowledged == 0 {
+		return s // the cell says why
+	}
+	s.Counts = fmt.Sprintf("%s lost, %s repeated of %s", units.Count(n.Lost), units.Count(n.Duplicated), units.Count(n.Acknowledged))
+	if weakest < len(guarantees) {
+		s.Guarantee = guarantees[weakest]
+	}
+	// Volatile storage is not held against a broker's promise: its durability class says that much.
+	s.Bad = n.Lost > 0 && g.Cells[0].Promised == brokers.AtLeastOnce && s.Outcome != harness.Pass
+	return s
+}
+
+// markdown writes the matrix as a table.
+func (m *matrix) markdown(b *strings.Builder) {
+	b.WriteString("\n**Guarantees**: what was promised of an acknowledged task, and what was seen\n\n| cell | promised |")
+	for _, c := range m.Columns {
+		b.WriteString(" " + markdown(orCalm(c)) + " |")
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(m.Columns)) + "\n")
+	for _, r := range m.Rows {
+		name := r.Name
+		if r.Rest != "" {
+			name += " · " + r.Rest
+		}
+		fmt.Fprintf(b, "| %s | %s |", markdown(name), r.Promised)
+		for _, s := range r.Seen {
+			text := cmp.Or(s.Guarantee, string(s.Outcome))
+			if s.Counts != "" {
+				text += ": " + s.Counts
+			}
+			if s.Bad {
+				text = "**" + text + "**"
+			}
+			fmt.Fprintf(b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+}
