@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"taskbench/brokers/servertest"
 	"taskbench/harness"
 )
 
@@ -21,14 +22,7 @@ func (s *site) disk(t *testing.T, size string) {
 	if err := os.Mkdir(at, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", at, "tmpfs", 0, "size="+size); err != nil {
-		t.Fatalf("mount a small file system: %v; this test needs the right to: run it as root, or as `unshare --map-root-user --mount go test ./cmd/bench`", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount the small file system: %v", err)
-		}
-	})
+	servertest.Disk(t, at, size)
 	s.out = filepath.Join(at, "result")
 }
 

@@ -173,7 +173,7 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "fake: no more disk")
 		os.Exit(3)
 	case Mute:
-		select {}
+		forever()
 	case Clings:
 		ignoreTerm()
 	case Strews:

@@ -4,14 +4,22 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// forever does not return. Without cgo the runtime ends a process in which nobody waits for anything.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
 
 func ignoreTerm() { signal.Ignore(syscall.SIGTERM) }
 
 // waitForTerm waits for SIGTERM; one that clings waits for ever.
 func waitForTerm(mode string) {
 	if mode == Clings {
-		select {}
+		forever()
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"taskbench/brokers/servertest"
 
 	"taskbench/worker/beat"
 )
@@ -157,14 +157,7 @@ func TestLogIsMadeShort(t *testing.T) {
 // A full disk is an error each time, harms nothing that is there, and is over when there is room.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Fatalf("mount a small file system: %v; this test needs the right to: run it as root, or as `unshare --map-root-user --mount go test ./worker/beat/file`", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	servertest.Disk(t, dir, "64k")
 	path := filepath.Join(dir, "state")
 	fill := func() {
 		t.Helper()

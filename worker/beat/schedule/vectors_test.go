@@ -67,7 +67,11 @@ func captures(t *testing.T, name string) []capture {
 
 func (c capture) crontab(t *testing.T) Crontab {
 	t.Helper()
-	loc, err := time.LoadLocation(c.TZ)
+	rules, err := os.ReadFile("testdata/zones/" + strings.ReplaceAll(c.TZ, "/", "-"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loc, err := time.LoadLocationFromTZData(c.TZ, rules)
 	if err != nil {
 		t.Fatal(err)
 	}
