@@ -83,7 +83,7 @@ func (f *Fake) talk(c net.Conn) {
 				answer = err.Error()
 			}
 		case "burn":
-			for end := time.Now().Add(150 * time.Millisecond); time.Now().Before(end); {
+			for end := spent() + 150*time.Millisecond; spent() < end; {
 				answer = "warm"
 			}
 		}
