@@ -41,7 +41,7 @@
 //
 // What the server refused has been undone whole, and is Definite; so is what was never sent. A link that broke, or said
 // nothing for four seconds, leaves the outcome unknown. Deadlocks, which the server resolves by undoing one side, are
-// tried again.
+// tried again. A consumer whose claims and renewals are refused goes on trying for as long as its lease runs, and ends then.
 //
 // # Dependencies
 //

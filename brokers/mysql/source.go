@@ -16,9 +16,7 @@ import (
 )
 
 const (
-	unbounded  = 1000 // what prefetch 0 stands for
-	gulp       = 256  // messages in one claim
-	gulpBytes  = 4 << 20
+	unbounded  = 1000        // what prefetch 0 stands for
 	claimBound = time.Minute // a dead link is noticed sooner, by the consumer's own connection
 )
 
@@ -27,10 +25,11 @@ type source struct {
 	consumer *consumer
 	queues   []string
 	turn     int // the queue that is claimed from first next time
-	gulp     int // how many messages the next claim may bring, given the size of the last ones
+	gulp     feed.Gulp
 	poked    chan struct{}
 	wake     chan struct{}
 	ending   chan struct{}
+	overdue  chan struct{} // closed when a claim has kept the end waiting for too long
 	ended    chan struct{} // closed when the claiming has stopped
 
 	mu       sync.Mutex
@@ -51,8 +50,8 @@ type row struct {
 
 func newSource(c *consumer, queues []string, prefetch int) *source {
 	s := &source{
-		consumer: c, queues: slices.Clone(queues), gulp: gulp, poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		ending: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]struct{}{},
+		consumer: c, queues: slices.Clone(queues), poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		ending: make(chan struct{}), overdue: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]struct{}{},
 	}
 	s.bound(prefetch)
 	s.poke(true)
@@ -92,6 +91,9 @@ func (s *source) hungry() bool {
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
 	defer close(s.ended)
+	ctx, cancel := feed.While(s.consumer.lost, s.overdue)
+	defer cancel()
+	var failing time.Time
 	for {
 		select {
 		case <-s.poked:
@@ -110,42 +112,52 @@ func (s *source) claim() {
 		if !due {
 			continue
 		}
-		if err := s.claimSome(room); err != nil {
+		err := s.claimSome(ctx, room)
+		switch {
+		case err == nil:
+			failing = time.Time{}
+			continue
+		case failing.IsZero():
+			failing = time.Now()
+		}
+		// After an answer that did not come the server may have given messages that nobody here knows of.
+		if !brokers.Definite(err) || errors.Is(err, errLapsed) || time.Since(failing) > lease {
 			s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
 			return
 		}
+		time.AfterFunc(100*time.Millisecond, func() { s.poke(true) })
 	}
 }
 
 // claimSome takes at most so many messages: of each queue in turn, beginning with another one each time, so that none
 // waits behind the backlog of another.
-func (s *source) claimSome(room int) error {
-	queues, err := s.filled()
+func (s *source) claimSome(ctx context.Context, room int) error {
+	queues, err := s.filled(ctx)
 	if err != nil {
 		return err
 	}
-	most := min(room, s.gulp)
+	most := min(room, s.gulp.Most())
 	var rows []row
 	full := false
+	defer func() { s.keep(rows, full) }() // what one queue gave is held whatever the next one says
 	for i, q := range queues {
 		fair := max(1, (most-len(rows))/(len(queues)-i))
 		if len(rows) == most {
 			full = true
 			break
 		}
-		found, err := s.consumer.claim(q, fair)
+		found, err := s.consumer.claim(ctx, q, fair)
 		if err != nil {
 			return err
 		}
 		full = full || len(found) == fair
 		rows = append(rows, found...)
 	}
-	s.keep(rows, full)
 	return nil
 }
 
 // filled are the queues that are worth a claim, beginning with another one each time.
-func (s *source) filled() ([]string, error) {
+func (s *source) filled(ctx context.Context) ([]string, error) {
 	if len(s.queues) == 1 {
 		return s.queues, nil
 	}
@@ -153,7 +165,7 @@ func (s *source) filled() ([]string, error) {
 	inTurn := append(slices.Clone(s.queues[s.turn:]), s.queues[:s.turn]...)
 	var queues []string
 	for part := range slices.Chunk(inTurn, atOnce) {
-		places, err := s.consumer.filled(part)
+		places, err := s.consumer.filled(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -171,11 +183,7 @@ func (s *source) keep(rows []row, full bool) {
 	for _, r := range rows {
 		size += len(r.envelope)
 	}
-	if size > gulpBytes {
-		s.gulp = max(1, int(int64(len(rows))*gulpBytes/int64(size)))
-	} else {
-		s.gulp = min(2*s.gulp, gulp)
-	}
+	s.gulp.Learn(len(rows), size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range rows {
@@ -194,8 +202,8 @@ func (s *source) keep(rows []row, full bool) {
 
 // claim takes at most so many messages of a queue, the most urgent and oldest first. What others are claiming is left to
 // them. The consumer's row is locked against removal meanwhile.
-func (c *consumer) claim(queue string, most int) (rows []row, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimBound)
+func (c *consumer) claim(ctx context.Context, queue string, most int) (rows []row, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimBound)
 	defer cancel()
 	err = c.broker.with(ctx, func(conn *sql.Conn) error {
 		rows = nil
@@ -284,7 +292,9 @@ func (s *source) SetPrefetch(n int) error {
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
 	close(s.ending)
+	late := time.AfterFunc(patience, func() { close(s.overdue) })
 	<-s.ended
+	late.Stop()
 	s.mu.Lock()
 	for _, r := range s.inbox {
 		unseen = append(unseen, uint64(r.id))
@@ -325,7 +335,7 @@ func ask(n int) string {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		fmt.Fprintf(&b, "(SELECT %d FROM taskbench_message WHERE queue = ? AND owner = 0 LIMIT 1)", i)
+		fmt.Fprintf(&b, "(SELECT %d FROM taskbench_message WHERE queue = ? AND owner = 0 AND (expires IS NULL OR expires > UTC_TIMESTAMP(6)) LIMIT 1)", i)
 	}
 	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"taskbench/brokers/feed"
 )
 
 // How long the look-out waits between two looks: at first; at most, by how long ago the last message came.
@@ -33,6 +35,9 @@ func (c *consumer) busy() { signal(c.stir) }
 
 // watch asks for all sources that have nothing to do whether there is something to do.
 func (c *consumer) watch() {
+	ctx, cancel := feed.While(c.lost)
+	defer cancel()
+	var failing time.Time
 	look, last := firstLook, time.Now()
 	due := last.Add(look)
 	timer := time.NewTimer(look)
@@ -50,12 +55,17 @@ func (c *consumer) watch() {
 		case <-c.lost:
 			return
 		}
-		found, err := c.look()
+		found, err := c.look(ctx)
 		switch {
-		case err != nil:
+		case err == nil:
+			failing = time.Time{}
+		case failing.IsZero(): // it may be refused now and not a moment later
+			failing = time.Now()
+		case time.Since(failing) > lease:
 			c.lose(fmt.Errorf("look for messages in mysql at %s: %w", c.broker.addr, err))
 			return
-		case found:
+		}
+		if found {
 			look, last = firstLook, time.Now()
 		}
 		due = time.Now().Add(look)
@@ -65,7 +75,7 @@ func (c *consumer) watch() {
 }
 
 // look pokes the sources whose queues have something, and tells whether any had.
-func (c *consumer) look() (bool, error) {
+func (c *consumer) look(ctx context.Context) (bool, error) {
 	var hungry []*source
 	var queues []string
 	c.mu.Lock()
@@ -79,7 +89,7 @@ func (c *consumer) look() (bool, error) {
 	queues = slices.Compact(queues)
 	filled := map[string]bool{}
 	for part := range slices.Chunk(queues, atOnce) {
-		places, err := c.filled(part)
+		places, err := c.filled(ctx, part)
 		if err != nil {
 			return false, err
 		}
@@ -95,8 +105,8 @@ func (c *consumer) look() (bool, error) {
 	return len(filled) > 0, nil
 }
 
-func (c *consumer) filled(queues []string) (places []int64, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimBound)
+func (c *consumer) filled(ctx context.Context, queues []string) (places []int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimBound)
 	defer cancel()
 	values := make([]any, len(queues))
 	for i, q := range queues {
