@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 	"taskbench/brokers/servertest"
 )
 
@@ -64,7 +65,7 @@ func publish(t *testing.T, b brokers.Broker, queue, id string) {
 	}
 }
 
-const idle = idleAfter + 2*idleLook // until a consumer counts as idle
+const idle = feed.IdleAfter + 2*feed.IdleLook // until a consumer counts as idle
 
 // A fleet of idle workers is what most servers have to bear most of the time.
 func TestIdleConsumerCostsLittle(t *testing.T) {
@@ -93,7 +94,7 @@ func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
 	<-time.After(idle)
 	for _, q := range []string{"q", "r", "q"} {
 		publish(t, other, q, q)
-		if d := next(t, c, 4*idleLook); d.Message().Queue != q {
+		if d := next(t, c, 4*feed.IdleLook); d.Message().Queue != q {
 			t.Errorf("got %+v, want one of %s", d.Message(), q)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 	"taskbench/brokers/servertest"
 )
 
@@ -105,7 +106,7 @@ func TestConsumerOutlastsARefusal(t *testing.T) {
 	select {
 	case <-c.Deliveries():
 		t.Fatalf("the consumer has ended: %v", c.Err())
-	case <-time.After(renewEvery + idleLook):
+	case <-time.After(renewEvery + feed.IdleLook):
 	}
 	rename("away", "taskbench_message")
 	publish(t, b, "q", "2")

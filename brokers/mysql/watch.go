@@ -10,26 +10,6 @@ import (
 	"taskbench/brokers/feed"
 )
 
-// How long the look-out waits between two looks: at first; at most, by how long ago the last message came.
-const (
-	firstLook = 2 * time.Millisecond
-	busyLook  = 5 * time.Millisecond
-	calmLook  = 25 * time.Millisecond
-	idleLook  = 250 * time.Millisecond
-	trickle   = 500 * time.Millisecond
-	idleAfter = 3 * time.Second
-)
-
-func longestLook(since time.Duration) time.Duration {
-	switch {
-	case since < trickle:
-		return busyLook
-	case since < idleAfter:
-		return calmLook
-	}
-	return idleLook
-}
-
 // busy tells the look-out that messages are coming.
 func (c *consumer) busy() { signal(c.stir) }
 
@@ -38,18 +18,19 @@ func (c *consumer) watch() {
 	ctx, cancel := feed.While(c.lost)
 	defer cancel()
 	var failing time.Time
-	look, last := firstLook, time.Now()
-	due := last.Add(look)
-	timer := time.NewTimer(look)
+	pace := feed.NewPace()
+	wait := pace.Next()
+	due := time.Now().Add(wait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 		case <-c.stir:
-			look, last = firstLook, time.Now()
-			if time.Until(due) > look { // and is not put off by messages for others
-				due = last.Add(look)
-				timer.Reset(look)
+			pace.Busy()
+			if wait = pace.Next(); time.Until(due) > wait { // and is not put off by messages for others
+				due = time.Now().Add(wait)
+				timer.Reset(wait)
 			}
 			continue
 		case <-c.lost:
@@ -66,11 +47,11 @@ func (c *consumer) watch() {
 			return
 		}
 		if found {
-			look, last = firstLook, time.Now()
+			pace.Busy()
 		}
-		due = time.Now().Add(look)
-		timer.Reset(look)
-		look = min(2*look, longestLook(time.Since(last)))
+		wait = pace.Next()
+		due = time.Now().Add(wait)
+		timer.Reset(wait)
 	}
 }
 
