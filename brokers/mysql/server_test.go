@@ -17,7 +17,16 @@ import (
 // launch starts a server, and returns what opens brokers of ours on it, and a pool that looks behind their back.
 func launch(t *testing.T) (open func() brokers.Broker, db *sql.DB) {
 	t.Helper()
+	return launchAs(t, Driver.Variants[0].Name)
+}
+
+func launchAs(t *testing.T, variant string) (open func() brokers.Broker, db *sql.DB) {
+	t.Helper()
 	servertest.Needed(t)
+	v, err := Driver.Variant(variant)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := servertest.Launch(t, Driver)
 	c, err := configure(s.URL)
 	if err != nil {
@@ -26,7 +35,7 @@ func launch(t *testing.T) (open func() brokers.Broker, db *sql.DB) {
 	db = connect(c)
 	t.Cleanup(func() { _ = db.Close() })
 	return func() brokers.Broker {
-		b, err := Driver.Open(t.Context(), s.URL, Driver.Variants[0])
+		b, err := Driver.Open(t.Context(), s.URL, v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +78,16 @@ const idle = feed.IdleAfter + 2*feed.IdleLook // until a consumer counts as idle
 
 // A fleet of idle workers is what most servers have to bear most of the time.
 func TestIdleConsumerCostsLittle(t *testing.T) {
-	open, db := launch(t)
+	for _, variant := range []string{"lease", kombuVariant} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			idleCostsLittle(t, variant)
+		})
+	}
+}
+
+func idleCostsLittle(t *testing.T, variant string) {
+	open, db := launchAs(t, variant)
 	consume(t, open(), 4, "q", "r")
 	questions := func() (n int) {
 		var name string
@@ -89,7 +107,16 @@ func TestIdleConsumerCostsLittle(t *testing.T) {
 
 // Another process wakes nobody: the consumer has to see what comes by itself, and soon what comes after it.
 func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
-	open, _ := launch(t)
+	for _, variant := range []string{"lease", kombuVariant} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			idleSees(t, variant)
+		})
+	}
+}
+
+func idleSees(t *testing.T, variant string) {
+	open, _ := launchAs(t, variant)
 	other, c := open(), consume(t, open(), 4, "q", "r")
 	<-time.After(idle)
 	for _, q := range []string{"q", "r", "q"} {

@@ -74,12 +74,14 @@ func createKombu(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if _, err = tx.ExecContext(ctx, kombuTables); err == nil {
-		_, err = tx.ExecContext(ctx, kombuLook)
-	}
-	if err != nil {
-		_ = tx.Rollback() // the first error says more
-		return fmt.Errorf("make the tables: %w", err)
+	for _, statement := range []string{kombuTables, kombuLook} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			_ = tx.Rollback() // the first error says more
+			if code(err) == lib.SQLITE_ERROR {
+				err = fmt.Errorf("%w; a table of that name has another shape: name another file", err)
+			}
+			return fmt.Errorf("make the tables: %w", err)
+		}
 	}
 	return tx.Commit()
 }
