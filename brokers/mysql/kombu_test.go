@@ -13,6 +13,7 @@ import (
 // On MariaDB SQLAlchemy takes its numbers from sequences, and on MySQL from columns that count; whoever made the tables,
 // and in whatever character set, both sides go on in the same way.
 func TestKombuTablesOfEitherKind(t *testing.T) {
+	t.Parallel()
 	for name, tables := range map[string]string{
 		"ours": "",
 		"sequences": `CREATE SEQUENCE queue_id_sequence; CREATE SEQUENCE message_id_sequence;
@@ -79,6 +80,7 @@ func rowOf(t *testing.T, db *sql.DB) (visible bool, fetched sql.NullString, vers
 
 // A row looks at each step as kombu leaves it, until it is acknowledged and goes.
 func TestKombuRows(t *testing.T) {
+	t.Parallel()
 	open, db := launchAs(t, kombuVariant)
 	b := open()
 	publish(t, b, "q", "1")
@@ -114,6 +116,7 @@ func TestKombuRows(t *testing.T) {
 
 // Tables of another shape, and a user who may only look, are refused with what to do.
 func TestKombuRefuses(t *testing.T) {
+	t.Parallel()
 	servertest.Needed(t)
 	s := servertest.MariaDB(t)
 	c, err := configure(s.URL)

@@ -78,6 +78,7 @@ const idle = feed.IdleAfter + 2*feed.IdleLook // until a consumer counts as idle
 
 // A fleet of idle workers is what most servers have to bear most of the time.
 func TestIdleConsumerCostsLittle(t *testing.T) {
+	t.Parallel()
 	for _, variant := range []string{"lease", kombuVariant} {
 		t.Run(variant, func(t *testing.T) {
 			t.Parallel()
@@ -107,6 +108,7 @@ func idleCostsLittle(t *testing.T, variant string) {
 
 // Another process wakes nobody: the consumer has to see what comes by itself, and soon what comes after it.
 func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
+	t.Parallel()
 	for _, variant := range []string{"lease", kombuVariant} {
 		t.Run(variant, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +131,7 @@ func idleSees(t *testing.T, variant string) {
 
 // An ack that finds its row locked, by whoever looks after the table, is tried again until it is not.
 func TestAckOutlastsALock(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
@@ -151,6 +154,7 @@ func TestAckOutlastsALock(t *testing.T) {
 
 // Many who publish and claim at once get every message once.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	const workers, each = 4, 300
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -207,6 +211,7 @@ func TestCrowd(t *testing.T) {
 
 // A process that stood still for longer than its lease finds its row gone: what it held is another's.
 func TestLapsedConsumerSettlesNothing(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
@@ -237,6 +242,7 @@ func TestLapsedConsumerSettlesNothing(t *testing.T) {
 
 // Leases are the server's to measure: a consumer that lapsed by its clock is buried, and one that is renewed is not.
 func TestOnlyLapsedConsumersAreBuried(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")

@@ -45,6 +45,7 @@ func stuck(t *testing.T, db *sql.DB) {
 
 // Whoever goes does not wait for a claim that does not come back.
 func TestBlockedClaimHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(b brokers.Broker, cancel context.CancelFunc){
 		"close": func(b brokers.Broker, _ context.CancelFunc) { _ = b.Close() },
 		"end":   func(_ brokers.Broker, cancel context.CancelFunc) { cancel() },
@@ -83,6 +84,7 @@ func TestBlockedClaimHoldsNobodyUp(t *testing.T) {
 
 // What the server refuses for a moment, as it does while a table is being altered, ends no consumer.
 func TestConsumerOutlastsARefusal(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	c := consume(t, b, 4, "q", "r")
@@ -130,6 +132,7 @@ func expire(t *testing.T, db *sql.DB, queue string, n int) {
 
 // What has expired is nothing to claim: a consumer must neither be called for it nor leave it lying about.
 func TestExpiredMessagesAreNoWork(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open().(*broker)
 	expire(t, db, "q", 3)

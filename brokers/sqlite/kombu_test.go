@@ -81,14 +81,15 @@ func TestKombuRows(t *testing.T) {
 		t.Errorf("published as %+v", got)
 	}
 	c := consume(t, b, "q", 2)
-	var written string // as bytes, which the driver does not take for a time
+	var written string
 	acked, rejected := receive(t, c), receive(t, c)
 	for i, r := range rowsOf(t, db)[:2] {
 		if r.visible || !r.fetched.Valid || r.version != 2 {
 			t.Errorf("row %d is fetched as %+v", i, r)
 		}
 	}
-	if err := db.QueryRowContext(t.Context(), `SELECT CAST(timestamp AS TEXT) || '' FROM kombu_message`).Scan(&written); err != nil {
+	// The driver takes a column of that type for a time, and an expression for what it is.
+	if err := db.QueryRowContext(t.Context(), `SELECT timestamp || '' FROM kombu_message WHERE visible = 0`).Scan(&written); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := time.Parse("2006-01-02 15:04:05.000000", written); err != nil || len(written) != 26 { // as Python reads and writes it
