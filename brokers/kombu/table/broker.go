@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -152,7 +153,7 @@ func (b *Broker) Close() error {
 		c.lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
-	if c != nil && c.cause() == brokers.ErrClosed { //nolint:errorlint // another cause may wrap it
+	if c != nil && errors.Is(c.cause(), brokers.ErrClosed) {
 		b.giveUp(c.held())
 	}
 	if err := b.base.DB.Close(); err != nil {

@@ -21,6 +21,7 @@ package table
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,7 +165,7 @@ func (b *Broker) queue(ctx context.Context, name string) (int64, error) {
 		return b.base.DB.QueryRowContext(ctx, `SELECT id FROM kombu_queue WHERE name = ?`, name).Scan(&id)
 	}
 	err := find()
-	if err == sql.ErrNoRows { //nolint:errorlint // it is what Scan returns, as it is
+	if errors.Is(err, sql.ErrNoRows) {
 		columns, row := "name", "?"
 		if next := b.base.Dialect.QueueID; next != "" {
 			columns, row = "id, name", next+", ?"
