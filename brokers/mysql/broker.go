@@ -108,7 +108,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err := c.add(s); err != nil {
 		return nil, fail(err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.lost, Cause: c.cause}), nil
 }
 
 // register returns the broker's consumer, a new one when there is none or it was lost.

@@ -104,7 +104,7 @@ func (c *consumer) changed(queue string) {
 	defer c.mu.Unlock()
 	for s := range c.sources {
 		if queue == "" || slices.Contains(s.queues, queue) {
-			s.poke(true)
+			s.Poke(true)
 		}
 	}
 }

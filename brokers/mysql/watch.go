@@ -61,7 +61,7 @@ func (c *consumer) look(ctx context.Context) (bool, error) {
 	var queues []string
 	c.mu.Lock()
 	for s := range c.sources {
-		if s.hungry() {
+		if s.Hungry() {
 			hungry, queues = append(hungry, s), append(queues, s.queues...)
 		}
 	}
@@ -80,7 +80,7 @@ func (c *consumer) look(ctx context.Context) (bool, error) {
 	}
 	for _, s := range hungry {
 		if slices.ContainsFunc(s.queues, func(q string) bool { return filled[q] }) {
-			s.poke(true)
+			s.Poke(true)
 		}
 	}
 	return len(filled) > 0, nil

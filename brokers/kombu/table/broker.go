@@ -49,7 +49,7 @@ func (b *Broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q in %s: %w", queues, b.base.Name, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: s.consumer.lost, Cause: s.consumer.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: s.consumer.lost, Cause: s.consumer.cause}), nil
 }
 
 func (b *Broker) subscribe(ctx context.Context, queues []string, prefetch int) (*source, error) {

@@ -64,7 +64,7 @@ func (c *consumer) changed(queues ...int64) {
 	defer c.mu.Unlock()
 	for s := range c.sources {
 		if queues == nil || slices.ContainsFunc(s.ids, func(id int64) bool { return slices.Contains(queues, id) }) {
-			s.poke(true)
+			s.Poke(true)
 		}
 	}
 }
@@ -74,11 +74,7 @@ func (c *consumer) held() (ids []int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for s := range c.sources {
-		s.mu.Lock()
-		for id := range s.holds {
-			ids = append(ids, id)
-		}
-		s.mu.Unlock()
+		ids = append(ids, s.Held()...)
 	}
 	return ids
 }

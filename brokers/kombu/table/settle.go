@@ -29,9 +29,7 @@ const (
 // Settle implements feed.Source.
 func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	id := int64(tag)
-	s.mu.Lock()
-	queue := s.holds[id]
-	s.mu.Unlock()
+	queue := s.Queue(id)
 	err := s.consumer.cause()
 	if err == nil {
 		b := s.consumer.broker
@@ -49,18 +47,14 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 	if err != nil && brokers.Definite(err) {
 		return // still held, and may be tried again
 	}
-	s.mu.Lock()
-	delete(s.holds, id)
-	spent := s.over && len(s.holds) == 0
-	s.mu.Unlock()
-	if spent {
+	if s.Drop(id) {
 		s.consumer.remove(s)
 	}
 	switch {
 	case err != nil:
 		s.consumer.lose(err)
 	case o == feed.Ack:
-		s.poke(false)
+		s.Poke(false)
 	default:
 		s.consumer.changed() // it may be another source's, or a queue of dead letters
 	}

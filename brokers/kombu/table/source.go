@@ -5,132 +5,30 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
 )
 
-// unbounded is what prefetch 0 stands for.
-const unbounded = 1000
-
-// A source claims messages for one subscription, as long as there is room, and feeds them to its consumer.
+// A source feeds the messages that one subscription claims to its consumer.
 type source struct {
+	*feed.Intake
 	consumer *consumer
 	queues   []string
 	ids      []int64 // of the queues
 	turn     int     // the queue that is claimed from first next time
 	gulp     feed.Gulp
-	poked    chan struct{}
-	wake     chan struct{}
-	ending   chan struct{}
-	overdue  chan struct{} // closed when a claim has kept the end waiting for too long
-	ended    chan struct{} // closed when the claiming has stopped
-
-	mu       sync.Mutex
-	prefetch int
-	holds    map[int64]string // the queue of each message claimed and not settled
-	inbox    []row
-	maybe    bool // there may be something to claim
-	over     bool // nothing more is to be claimed
-}
-
-// A row is one claimed message.
-type row struct {
-	id      int64
-	queue   string
-	version int // 1 where it was not handed out before
-	payload string
 }
 
 func newSource(c *consumer, queues []string, ids []int64, prefetch int) *source {
-	s := &source{
-		consumer: c, queues: queues, ids: ids, poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		ending: make(chan struct{}), overdue: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]string{},
-	}
-	s.bound(prefetch)
-	s.poke(true)
-	return s
-}
-
-func (s *source) bound(n int) {
-	if n <= 0 {
-		n = unbounded
-	}
-	s.prefetch = n
-}
-
-// poke makes the claiming look again: at what there is, or only at how much room there is.
-func (s *source) poke(maybe bool) {
-	s.mu.Lock()
-	s.maybe = s.maybe || maybe
-	s.mu.Unlock()
-	signal(s.poked)
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// room tells how much of it there is, if there is any reason to fill it.
-func (s *source) room() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	room := s.prefetch - len(s.holds)
-	if !s.maybe || room <= 0 {
-		return 0
-	}
-	s.maybe = false // from here on, whoever stores something says so again, or is found by looking
-	return room
+	return &source{Intake: feed.NewIntake(prefetch, c.lost), consumer: c, queues: queues, ids: ids}
 }
 
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
-	defer close(s.ended)
-	ctx, cancel := feed.While(s.consumer.lost, s.overdue)
-	defer cancel()
-	pace := feed.NewPace()
-	timer := time.NewTimer(pace.Next())
-	defer timer.Stop()
-	var failing time.Time
-	for {
-		select {
-		case <-s.poked:
-		case <-timer.C:
-			s.poke(true)
-			timer.Reset(pace.Next())
-			continue
-		case <-s.ending:
-			return
-		case <-s.consumer.lost:
-			return
-		}
-		room := s.room()
-		if room == 0 {
-			continue
-		}
-		got, err := s.claimSome(ctx, room)
-		switch {
-		case err == nil:
-			failing = time.Time{}
-		case failing.IsZero():
-			failing = time.Now()
-		}
-		// After an answer that did not come the database may have given messages that nobody here knows of.
-		if err != nil && (!brokers.Definite(err) || time.Since(failing) > grace) {
-			s.consumer.lose(fmt.Errorf("claim from %q in %s: %w", s.queues, s.consumer.broker.base.Name, err))
-			return
-		}
-		if got > 0 {
-			pace.Busy()
-			timer.Reset(pace.Next())
-		}
+	if err := s.Run(s.claimSome, grace, feed.NewPace()); err != nil {
+		s.consumer.lose(fmt.Errorf("claim from %q in %s: %w", s.queues, s.consumer.broker.base.Name, err))
 	}
 }
 
@@ -142,7 +40,7 @@ func (s *source) claimSome(ctx context.Context, room int) (got int, err error) {
 	if err != nil || len(filled) == 0 {
 		return 0, err
 	}
-	var rows []row
+	var rows []feed.Claimed
 	err = b.transact(ctx, func(tx *sql.Tx) error {
 		rows = rows[:0]
 		for i, place := range filled {
@@ -151,7 +49,7 @@ func (s *source) claimSome(ctx context.Context, room int) (got int, err error) {
 			}
 			found, err := b.lock(ctx, tx, s.ids[place], max(1, (most-len(rows))/(len(filled)-i)))
 			for _, r := range found {
-				r.queue = s.queues[place]
+				r.Queue = s.queues[place]
 				rows = append(rows, r)
 			}
 			if err != nil {
@@ -160,10 +58,16 @@ func (s *source) claimSome(ctx context.Context, room int) (got int, err error) {
 		}
 		return b.hide(ctx, tx, rows)
 	})
-	if err == nil {
-		s.keep(rows)
+	if err != nil {
+		return 0, err
 	}
-	return len(rows), err
+	size := 0
+	for _, r := range rows {
+		size += len(r.Envelope)
+	}
+	s.gulp.Learn(len(rows), size)
+	s.Hold(rows, len(rows) > 0) // there was something; whether there is more is seen next time
+	return len(rows), nil
 }
 
 // filled are the places of the queues that are worth a claim. It writes nothing.
@@ -185,17 +89,17 @@ func (s *source) filled(ctx context.Context) (places []int, err error) {
 }
 
 // lock finds the first messages of a queue and keeps them from others.
-func (b *Broker) lock(ctx context.Context, tx *sql.Tx, queue int64, most int) (found []row, err error) {
+func (b *Broker) lock(ctx context.Context, tx *sql.Tx, queue int64, most int) (found []feed.Claimed, err error) {
 	d := b.base.Dialect
-	rows, err := tx.QueryContext(ctx, `SELECT id, version, payload FROM `+d.Messages+`
+	rows, err := tx.QueryContext(ctx, `SELECT id, version - 1, payload FROM `+d.Messages+`
 WHERE queue_id = ? AND visible = 1 ORDER BY timestamp, id LIMIT ?`+d.Lock, queue, most)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // what it would say, Err says too
 	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.id, &r.version, &r.payload); err != nil {
+		var r feed.Claimed
+		if err := rows.Scan(&r.ID, &r.Handed, &r.Envelope); err != nil {
 			return nil, err
 		}
 		found = append(found, r)
@@ -204,81 +108,43 @@ WHERE queue_id = ? AND visible = 1 ORDER BY timestamp, id LIMIT ?`+d.Lock, queue
 }
 
 // hide takes messages out of sight, as kombu does when it fetches one.
-func (b *Broker) hide(ctx context.Context, tx *sql.Tx, rows []row) error {
+func (b *Broker) hide(ctx context.Context, tx *sql.Tx, rows []feed.Claimed) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	ids := make([]int64, len(rows))
 	for i, r := range rows {
-		ids[i] = r.id
+		ids[i] = r.ID
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE kombu_message SET visible = 0, timestamp = `+b.base.Dialect.Now+`,
 version = CASE WHEN version < 32767 THEN version + 1 ELSE 1 END WHERE id IN `+places(len(ids)), values(ids)...)
 	return err
 }
 
-// keep hands claimed messages on, and adapts to their size.
-func (s *source) keep(rows []row) {
-	size := 0
-	for _, r := range rows {
-		size += len(r.payload)
-	}
-	s.gulp.Learn(len(rows), size)
-	if len(rows) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range rows {
-		s.holds[r.id] = r.queue
-	}
-	s.inbox = append(s.inbox, rows...)
-	s.maybe = true // there was something; whether there is more is seen next time
-	signal(s.wake)
-	signal(s.poked)
-}
-
 // Take implements feed.Source.
 func (s *source) Take(buf []feed.Item) []feed.Item {
-	s.mu.Lock()
-	inbox := s.inbox
-	s.inbox = nil
-	s.mu.Unlock()
-	for _, r := range inbox {
-		m, again := kombu.Decode(r.queue, r.payload)
-		buf = append(buf, feed.Item{Tag: uint64(r.id), Message: m, Redelivered: again || r.version > 1})
+	for _, r := range s.Intake.Take() {
+		m, again := kombu.Decode(r.Queue, string(r.Envelope))
+		buf = append(buf, feed.Item{Tag: uint64(r.ID), Message: m, Redelivered: again || r.Handed > 0})
 	}
 	return buf
 }
 
 // SetPrefetch implements feed.Source.
 func (s *source) SetPrefetch(n int) error {
-	if n < 0 {
-		return brokers.Refusef("set prefetch to %d: it cannot be negative", n)
+	if err := s.Intake.SetPrefetch(n); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	s.bound(n)
-	s.mu.Unlock()
-	s.poke(true)
 	return s.consumer.cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
-	close(s.ending)
-	late := time.AfterFunc(patience, func() { close(s.overdue) })
-	<-s.ended
-	late.Stop()
-	s.mu.Lock()
-	for _, r := range s.inbox {
-		unseen = append(unseen, uint64(r.id))
-	}
-	s.inbox, s.over = nil, true
-	spent := len(s.holds) == 0
-	s.mu.Unlock()
+	rest, spent := s.Intake.End(patience)
 	if spent {
 		s.consumer.remove(s)
 	}
+	unseen = append(unseen, rest...)
 	back := make([]settlement, len(unseen))
 	for i, tag := range unseen {
 		back[i] = settlement{id: int64(tag), outcome: feed.Unseen}
