@@ -44,7 +44,7 @@ test-short: ## run every test at its short profile, on embedded brokers: no engi
 race: ## run every test at its short profile under the race detector, on embedded brokers
 	@BENCH_LAB=embedded $(GO) test -race -short -timeout 20m $(TESTFLAGS) ./...
 
-interop: ## hold worker and client against real Celery of two versions, which is installed, on Redis and RabbitMQ
+interop: ## hold worker and client against real Celery of two versions, which is installed, on Redis, RabbitMQ and databases
 	@ci/celery/install >&2
 	@TASKBENCH_CELERY=require $(GO) test -count 1 -timeout 15m -parallel 32 $(TESTFLAGS) ./worker/interop
 

@@ -29,13 +29,16 @@ type broker struct {
 // farewell is how long Close waits for the server to take back what is held.
 const farewell = 2 * time.Second
 
-func open(ctx context.Context, url string, _ brokers.Variant) (brokers.Broker, error) {
+func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
 	c, err := configure(url)
 	if err != nil {
 		return nil, err
 	}
 	b := &broker{addr: c.Addr, db: connect(c)}
-	if err := prepare(ctx, b.db); err != nil {
+	if v.Name == kombuVariant {
+		return openKombu(ctx, b.db, b.addr)
+	}
+	if err := prepare(ctx, b.db, tables, looks); err != nil {
 		_ = b.db.Close() // the first error says more
 		return nil, brokers.Refusef("open mysql at %s: %w", b.addr, explain(err))
 	}
@@ -105,7 +108,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err := c.add(s); err != nil {
 		return nil, fail(err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.lost, Cause: c.cause}), nil
 }
 
 // register returns the broker's consumer, a new one when there is none or it was lost.

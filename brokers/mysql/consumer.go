@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -103,7 +104,7 @@ func (c *consumer) changed(queue string) {
 	defer c.mu.Unlock()
 	for s := range c.sources {
 		if queue == "" || slices.Contains(s.queues, queue) {
-			s.poke(true)
+			s.Poke(true)
 		}
 	}
 }
@@ -111,6 +112,9 @@ func (c *consumer) changed(queue string) {
 // keep renews the lease and sees to what is due, until the consumer ends.
 func (c *consumer) keep(conn *sql.Conn) {
 	defer discard(conn)
+	ctx, cancel := feed.While(c.lost)
+	defer cancel()
+	renewed := time.Now()
 	again := time.NewTimer(0)
 	defer again.Stop()
 	for {
@@ -119,8 +123,14 @@ func (c *consumer) keep(conn *sql.Conn) {
 		case <-c.lost:
 			return
 		}
-		n, err := c.renew(conn)
-		if err != nil {
+		began := time.Now()
+		n, err := c.renew(ctx, conn)
+		switch {
+		case err == nil:
+			renewed = began
+		case code(err) != 0 && time.Since(renewed) < lease: // the server lives and may think better of it while there is time
+			n = news{next: renewEvery / 3}
+		default:
 			c.lose(err)
 			return
 		}
@@ -141,8 +151,8 @@ type news struct {
 }
 
 // renew also finds out whether the consumer's row is still there.
-func (c *consumer) renew(conn *sql.Conn) (news, error) {
-	ctx, cancel := bounded(0)
+func (c *consumer) renew(ctx context.Context, conn *sql.Conn) (news, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var alive bool
 	var due sql.NullInt64
@@ -155,9 +165,6 @@ func (c *consumer) renew(conn *sql.Conn) (news, error) {
 	(SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), MIN(due)) FROM taskbench_delayed)`, c.owner).Scan(&alive, &n.mend, &due)
 	}
 	switch {
-	case err != nil && again(err): // somebody holds the row up: there is time for another try
-		n.next = renewEvery / 3
-		return n, nil
 	case err != nil:
 		return n, fmt.Errorf("renew the lease in mysql at %s: %w", c.broker.addr, judge(err))
 	case !alive:

@@ -37,11 +37,19 @@
 // with the operating system, which writes once a second: SIGKILL loses nothing, a power cut up to a second. Where you bring
 // a server, its setting is what counts.
 //
+// # The variant "kombu"
+//
+// It uses the tables of kombu's SQLAlchemy transport, so that Celery with sqla+mysql:// may publish and consume beside it;
+// package table says how a message lives and dies there: at most once, as with kombu. Where they are absent they are
+// made, in the way in which SQLAlchemy makes them on the same server: with sequences on MariaDB. Celery's own column for a message takes 64 KiB,
+// and what is longer is refused; ours takes more, for Celery too. Without a right to add an index to Celery's tables,
+// claims take longer where it has left many messages that are done.
+//
 // # Errors
 //
 // What the server refused has been undone whole, and is Definite; so is what was never sent. A link that broke, or said
 // nothing for four seconds, leaves the outcome unknown. Deadlocks, which the server resolves by undoing one side, are
-// tried again.
+// tried again. A consumer whose claims and renewals are refused goes on trying for as long as its lease runs, and ends then.
 //
 // # Dependencies
 //

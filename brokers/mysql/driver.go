@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu/table"
 )
 
 // Driver is MySQL or MariaDB as a queue server.
@@ -28,6 +29,14 @@ var Driver = brokers.Driver{
 			Durability: brokers.PageCache,
 			Promises:   promises,
 			Settings:   settings("2"),
+		},
+		{
+			Name: kombuVariant,
+			Doc: "A message is a row of the tables of Celery's SQLAlchemy transport, taken out of sight when it is fetched: " +
+				"what a consumer holds when it dies does not come back.",
+			Durability: brokers.Fsync,
+			Promises:   table.Promises(),
+			Settings:   settings("1"),
 		},
 	},
 	Open: open,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"taskbench/brokers/feed"
 )
 
 // atOnce bounds what is looked after in one transaction, so that others get their turn.
@@ -12,7 +14,7 @@ const atOnce = 500
 // mend gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. What goes wrong will
 // go right, or be told, at another time.
 func (c *consumer) mend(n news) {
-	ctx, cancel := bounded(0)
+	ctx, cancel := feed.While(c.lost)
 	defer cancel()
 	if n.mend {
 		lapsed, _ := c.broker.lapsed(ctx)
@@ -21,10 +23,10 @@ func (c *consumer) mend(n news) {
 				c.changed("")
 			}
 		}
-		_ = c.broker.with(ctx, func(conn *sql.Conn) error {
-			_, err := conn.ExecContext(ctx, `DELETE FROM taskbench_message WHERE expires < UTC_TIMESTAMP(6) AND owner = 0 LIMIT 500`)
-			return err
-		})
+	}
+	for n.mend {
+		gone, err := c.broker.expire(ctx)
+		n.mend = err == nil && gone == atOnce
 	}
 	for n.ripe {
 		moved, err := c.broker.ripen(ctx)
@@ -41,6 +43,18 @@ func (b *broker) lapsed(ctx context.Context) (ids []int64, err error) {
 		return err
 	})
 	return ids, err
+}
+
+// expire deletes messages that have expired, and tells how many.
+func (b *broker) expire(ctx context.Context) (gone int64, err error) {
+	err = b.with(ctx, func(conn *sql.Conn) error {
+		r, err := conn.ExecContext(ctx, `DELETE FROM taskbench_message WHERE expires < UTC_TIMESTAMP(6) AND owner = 0 LIMIT ?`, atOnce)
+		if err == nil {
+			gone, err = r.RowsAffected()
+		}
+		return err
+	})
+	return gone, err
 }
 
 // The ways to remove a consumer: one that has lapsed, if it has not been renewed meanwhile, and one that is closed.

@@ -17,6 +17,7 @@ import (
 
 // Whoever cannot open it is told what to do about it, at once and for certain, and nobody the password.
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	servertest.Needed(t)
 	s := servertest.MariaDB(t)
 	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
@@ -52,6 +53,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestTablesOfAnotherShape(t *testing.T) {
+	t.Parallel()
 	servertest.Needed(t)
 	s := servertest.MariaDB(t)
 	c, err := configure(s.URL)

@@ -48,8 +48,8 @@ var looks = []string{
 }
 
 // prepare makes the tables where they are absent, which whoever may not make tables leaves to others.
-func prepare(ctx context.Context, db *sql.DB) error {
-	err := look(ctx, db)
+func prepare(ctx context.Context, db *sql.DB, tables, looks []string) error {
+	err := look(ctx, db, looks)
 	if code(err) != 1146 {
 		return err
 	}
@@ -58,10 +58,10 @@ func prepare(ctx context.Context, db *sql.DB) error {
 			return fmt.Errorf("make the tables: %w", err)
 		}
 	}
-	return look(ctx, db)
+	return look(ctx, db, looks)
 }
 
-func look(ctx context.Context, db *sql.DB) error {
+func look(ctx context.Context, db *sql.DB, looks []string) error {
 	for _, l := range looks {
 		if _, err := db.ExecContext(ctx, l); err != nil {
 			return fmt.Errorf("look at the tables: %w", err)

@@ -10,13 +10,23 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 	"taskbench/brokers/servertest"
 )
 
 // launch starts a server, and returns what opens brokers of ours on it, and a pool that looks behind their back.
 func launch(t *testing.T) (open func() brokers.Broker, db *sql.DB) {
 	t.Helper()
+	return launchAs(t, Driver.Variants[0].Name)
+}
+
+func launchAs(t *testing.T, variant string) (open func() brokers.Broker, db *sql.DB) {
+	t.Helper()
 	servertest.Needed(t)
+	v, err := Driver.Variant(variant)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := servertest.Launch(t, Driver)
 	c, err := configure(s.URL)
 	if err != nil {
@@ -25,7 +35,7 @@ func launch(t *testing.T) (open func() brokers.Broker, db *sql.DB) {
 	db = connect(c)
 	t.Cleanup(func() { _ = db.Close() })
 	return func() brokers.Broker {
-		b, err := Driver.Open(t.Context(), s.URL, Driver.Variants[0])
+		b, err := Driver.Open(t.Context(), s.URL, v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,11 +74,21 @@ func publish(t *testing.T, b brokers.Broker, queue, id string) {
 	}
 }
 
-const idle = idleAfter + 2*idleLook // until a consumer counts as idle
+const idle = feed.IdleAfter + 2*feed.IdleLook // until a consumer counts as idle
 
 // A fleet of idle workers is what most servers have to bear most of the time.
 func TestIdleConsumerCostsLittle(t *testing.T) {
-	open, db := launch(t)
+	t.Parallel()
+	for _, variant := range []string{"lease", kombuVariant} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			idleCostsLittle(t, variant)
+		})
+	}
+}
+
+func idleCostsLittle(t *testing.T, variant string) {
+	open, db := launchAs(t, variant)
 	consume(t, open(), 4, "q", "r")
 	questions := func() (n int) {
 		var name string
@@ -88,12 +108,22 @@ func TestIdleConsumerCostsLittle(t *testing.T) {
 
 // Another process wakes nobody: the consumer has to see what comes by itself, and soon what comes after it.
 func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
-	open, _ := launch(t)
+	t.Parallel()
+	for _, variant := range []string{"lease", kombuVariant} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			idleSees(t, variant)
+		})
+	}
+}
+
+func idleSees(t *testing.T, variant string) {
+	open, _ := launchAs(t, variant)
 	other, c := open(), consume(t, open(), 4, "q", "r")
 	<-time.After(idle)
 	for _, q := range []string{"q", "r", "q"} {
 		publish(t, other, q, q)
-		if d := next(t, c, 4*idleLook); d.Message().Queue != q {
+		if d := next(t, c, 4*feed.IdleLook); d.Message().Queue != q {
 			t.Errorf("got %+v, want one of %s", d.Message(), q)
 		}
 	}
@@ -101,6 +131,7 @@ func TestIdleConsumerSeesWhatOthersPublish(t *testing.T) {
 
 // An ack that finds its row locked, by whoever looks after the table, is tried again until it is not.
 func TestAckOutlastsALock(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
@@ -123,6 +154,7 @@ func TestAckOutlastsALock(t *testing.T) {
 
 // Many who publish and claim at once get every message once.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	const workers, each = 4, 300
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -179,6 +211,7 @@ func TestCrowd(t *testing.T) {
 
 // A process that stood still for longer than its lease finds its row gone: what it held is another's.
 func TestLapsedConsumerSettlesNothing(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
@@ -209,6 +242,7 @@ func TestLapsedConsumerSettlesNothing(t *testing.T) {
 
 // Leases are the server's to measure: a consumer that lapsed by its clock is buried, and one that is renewed is not.
 func TestOnlyLapsedConsumersAreBuried(t *testing.T) {
+	t.Parallel()
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")

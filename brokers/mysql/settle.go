@@ -63,11 +63,7 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 	if err != nil && brokers.Definite(err) && !errors.Is(err, errLapsed) {
 		return // still held, and may be tried again
 	}
-	s.mu.Lock()
-	delete(s.holds, id)
-	spent := s.over && len(s.holds) == 0
-	s.mu.Unlock()
-	if spent {
+	if s.Drop(id) {
 		s.consumer.remove(s)
 	}
 	if err != nil {
@@ -75,7 +71,7 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 		return
 	}
 	if o == feed.Ack {
-		s.poke(false)
+		s.Poke(false)
 	} else {
 		s.consumer.changed("") // it may be another source's, or a queue of dead letters
 	}

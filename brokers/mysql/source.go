@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"taskbench/brokers"
@@ -15,63 +14,20 @@ import (
 	"taskbench/brokers/feed"
 )
 
-const (
-	unbounded  = 1000 // what prefetch 0 stands for
-	gulp       = 256  // messages in one claim
-	gulpBytes  = 4 << 20
-	claimBound = time.Minute // a dead link is noticed sooner, by the consumer's own connection
-)
+// claimBound is for large claims: a dead link is noticed sooner, by the consumer's own connection.
+const claimBound = time.Minute
 
-// A source claims messages for one subscription, as long as there is room, and feeds them to its consumer.
+// A source feeds the messages that one subscription claims to its consumer.
 type source struct {
+	*feed.Intake
 	consumer *consumer
 	queues   []string
 	turn     int // the queue that is claimed from first next time
-	gulp     int // how many messages the next claim may bring, given the size of the last ones
-	poked    chan struct{}
-	wake     chan struct{}
-	ending   chan struct{}
-	ended    chan struct{} // closed when the claiming has stopped
-
-	mu       sync.Mutex
-	prefetch int
-	holds    map[int64]struct{} // messages claimed and not settled
-	inbox    []row
-	maybe    bool // there may be something to claim
-	over     bool // nothing more is to be claimed
-}
-
-// A row is one claimed message.
-type row struct {
-	id       int64
-	queue    string
-	handed   int // how often before
-	envelope []byte
+	gulp     feed.Gulp
 }
 
 func newSource(c *consumer, queues []string, prefetch int) *source {
-	s := &source{
-		consumer: c, queues: slices.Clone(queues), gulp: gulp, poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		ending: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]struct{}{},
-	}
-	s.bound(prefetch)
-	s.poke(true)
-	return s
-}
-
-func (s *source) bound(n int) {
-	if n <= 0 {
-		n = unbounded
-	}
-	s.prefetch = n
-}
-
-// poke makes the claiming look again: at what there is, or only at how much room there is.
-func (s *source) poke(maybe bool) {
-	s.mu.Lock()
-	s.maybe = s.maybe || maybe
-	s.mu.Unlock()
-	signal(s.poked)
+	return &source{Intake: feed.NewIntake(prefetch, c.lost), consumer: c, queues: slices.Clone(queues)}
 }
 
 // signal leaves a mark in a channel of capacity one.
@@ -82,70 +38,45 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// hungry tells whether it has room and nothing to claim that is known of.
-func (s *source) hungry() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.maybe && !s.over && s.prefetch > len(s.holds)
-}
-
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
-	defer close(s.ended)
-	for {
-		select {
-		case <-s.poked:
-		case <-s.ending:
-			return
-		case <-s.consumer.lost:
-			return
-		}
-		s.mu.Lock()
-		room := s.prefetch - len(s.holds)
-		due := s.maybe && room > 0
-		if due {
-			s.maybe = false // from here on, whoever stores something says so again, or is seen by the look-out
-		}
-		s.mu.Unlock()
-		if !due {
-			continue
-		}
-		if err := s.claimSome(room); err != nil {
-			s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
-			return
-		}
+	if err := s.Run(s.claimSome, lease, nil); err != nil {
+		s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
 	}
 }
 
 // claimSome takes at most so many messages: of each queue in turn, beginning with another one each time, so that none
 // waits behind the backlog of another.
-func (s *source) claimSome(room int) error {
-	queues, err := s.filled()
+func (s *source) claimSome(ctx context.Context, room int) (got int, err error) {
+	queues, err := s.filled(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	most := min(room, s.gulp)
-	var rows []row
+	most := min(room, s.gulp.Most())
+	var rows []feed.Claimed
 	full := false
+	defer func() { s.keep(rows, full) }() // what one queue gave is held whatever the next one says
 	for i, q := range queues {
 		fair := max(1, (most-len(rows))/(len(queues)-i))
 		if len(rows) == most {
 			full = true
 			break
 		}
-		found, err := s.consumer.claim(q, fair)
+		found, err := s.consumer.claim(ctx, q, fair)
+		if errors.Is(err, errLapsed) {
+			s.consumer.lose(err) // there is no use in trying again
+		}
 		if err != nil {
-			return err
+			return len(rows), err
 		}
 		full = full || len(found) == fair
 		rows = append(rows, found...)
 	}
-	s.keep(rows, full)
-	return nil
+	return len(rows), nil
 }
 
 // filled are the queues that are worth a claim, beginning with another one each time.
-func (s *source) filled() ([]string, error) {
+func (s *source) filled(ctx context.Context) ([]string, error) {
 	if len(s.queues) == 1 {
 		return s.queues, nil
 	}
@@ -153,7 +84,7 @@ func (s *source) filled() ([]string, error) {
 	inTurn := append(slices.Clone(s.queues[s.turn:]), s.queues[:s.turn]...)
 	var queues []string
 	for part := range slices.Chunk(inTurn, atOnce) {
-		places, err := s.consumer.filled(part)
+		places, err := s.consumer.filled(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -166,36 +97,22 @@ func (s *source) filled() ([]string, error) {
 }
 
 // keep hands claimed messages on, and adapts to their size.
-func (s *source) keep(rows []row, full bool) {
+func (s *source) keep(rows []feed.Claimed, full bool) {
 	size := 0
 	for _, r := range rows {
-		size += len(r.envelope)
+		size += len(r.Envelope)
 	}
-	if size > gulpBytes {
-		s.gulp = max(1, int(int64(len(rows))*gulpBytes/int64(size)))
-	} else {
-		s.gulp = min(2*s.gulp, gulp)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range rows {
-		s.holds[r.id] = struct{}{}
-	}
-	s.inbox = append(s.inbox, rows...)
-	if full {
-		s.maybe = true // there may be more
-		signal(s.poked)
-	}
+	s.gulp.Learn(len(rows), size)
+	s.Hold(rows, full)
 	if len(rows) > 0 {
-		signal(s.wake)
 		s.consumer.busy()
 	}
 }
 
 // claim takes at most so many messages of a queue, the most urgent and oldest first. What others are claiming is left to
 // them. The consumer's row is locked against removal meanwhile.
-func (c *consumer) claim(queue string, most int) (rows []row, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimBound)
+func (c *consumer) claim(ctx context.Context, queue string, most int) (rows []feed.Claimed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimBound)
 	defer cancel()
 	err = c.broker.with(ctx, func(conn *sql.Conn) error {
 		rows = nil
@@ -205,7 +122,7 @@ func (c *consumer) claim(queue string, most int) (rows []row, err error) {
 			}
 			ids := make([]int64, len(rows))
 			for i, r := range rows {
-				ids[i] = r.id
+				ids[i] = r.ID
 			}
 			_, err = conn.ExecContext(ctx, `UPDATE taskbench_message SET owner = ?, handed = handed + 1 WHERE id IN `+list(len(ids)), args(c.owner, ids)...)
 			return err
@@ -215,7 +132,7 @@ func (c *consumer) claim(queue string, most int) (rows []row, err error) {
 }
 
 // lock begins a transaction and locks what is to be claimed, in one exchange.
-func (c *consumer) lock(ctx context.Context, conn *sql.Conn, queue string, most int) ([]row, error) {
+func (c *consumer) lock(ctx context.Context, conn *sql.Conn, queue string, most int) ([]feed.Claimed, error) {
 	found, err := conn.QueryContext(ctx, `START TRANSACTION; SELECT id FROM taskbench_consumer WHERE id = ? LOCK IN SHARE MODE;
 SELECT id, handed, envelope FROM taskbench_message FORCE INDEX (ready)
 WHERE queue = ? AND owner = 0 AND (expires IS NULL OR expires > UTC_TIMESTAMP(6))
@@ -225,7 +142,7 @@ ORDER BY urgency, id LIMIT ? FOR UPDATE SKIP LOCKED`, c.owner, []byte(queue), mo
 	}
 	defer func() { _ = found.Close() }() // what it would say, Err says too
 	alive := false
-	var rows []row
+	var rows []feed.Claimed
 	for more := true; more; more = found.NextResultSet() {
 		columns, err := found.Columns()
 		if err != nil {
@@ -236,8 +153,8 @@ ORDER BY urgency, id LIMIT ? FOR UPDATE SKIP LOCKED`, c.owner, []byte(queue), mo
 				alive = true
 				continue
 			}
-			r := row{queue: queue}
-			if err := found.Scan(&r.id, &r.handed, &r.envelope); err != nil {
+			r := feed.Claimed{Queue: queue}
+			if err := found.Scan(&r.ID, &r.Handed, &r.Envelope); err != nil {
 				return nil, err
 			}
 			rows = append(rows, r)
@@ -254,47 +171,32 @@ ORDER BY urgency, id LIMIT ? FOR UPDATE SKIP LOCKED`, c.owner, []byte(queue), mo
 
 // Take implements feed.Source.
 func (s *source) Take(buf []feed.Item) []feed.Item {
-	s.mu.Lock()
-	inbox := s.inbox
-	s.inbox = nil
-	s.mu.Unlock()
-	for _, r := range inbox {
-		m, err := envelope.Decode(r.envelope)
+	for _, r := range s.Intake.Take() {
+		m, err := envelope.Decode(r.Envelope)
 		if err != nil {
-			m = brokers.Message{Body: r.envelope} // a foreign row: the receiver shall see it and reject it
+			m = brokers.Message{Body: r.Envelope} // a foreign row: the receiver shall see it and reject it
 		}
-		m.Queue = r.queue
-		buf = append(buf, feed.Item{Tag: uint64(r.id), Message: m, Redelivered: r.handed > 0})
+		m.Queue = r.Queue
+		buf = append(buf, feed.Item{Tag: uint64(r.ID), Message: m, Redelivered: r.Handed > 0})
 	}
 	return buf
 }
 
 // SetPrefetch implements feed.Source.
 func (s *source) SetPrefetch(n int) error {
-	if n < 0 {
-		return brokers.Refusef("set prefetch to %d: it cannot be negative", n)
+	if err := s.Intake.SetPrefetch(n); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	s.bound(n)
-	s.mu.Unlock()
-	s.poke(true)
 	return s.consumer.cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
-	close(s.ending)
-	<-s.ended
-	s.mu.Lock()
-	for _, r := range s.inbox {
-		unseen = append(unseen, uint64(r.id))
-	}
-	s.inbox, s.over = nil, true
-	spent := len(s.holds) == 0
-	s.mu.Unlock()
+	rest, spent := s.Intake.End(patience)
 	if spent {
 		s.consumer.remove(s)
 	}
+	unseen = append(unseen, rest...)
 	if len(unseen) == 0 {
 		return
 	}
@@ -325,7 +227,7 @@ func ask(n int) string {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		fmt.Fprintf(&b, "(SELECT %d FROM taskbench_message WHERE queue = ? AND owner = 0 LIMIT 1)", i)
+		fmt.Fprintf(&b, "(SELECT %d FROM taskbench_message WHERE queue = ? AND owner = 0 AND (expires IS NULL OR expires > UTC_TIMESTAMP(6)) LIMIT 1)", i)
 	}
 	return b.String()
 }

@@ -6,71 +6,62 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// How long the look-out waits between two looks: at first; at most, by how long ago the last message came.
-const (
-	firstLook = 2 * time.Millisecond
-	busyLook  = 5 * time.Millisecond
-	calmLook  = 25 * time.Millisecond
-	idleLook  = 250 * time.Millisecond
-	trickle   = 500 * time.Millisecond
-	idleAfter = 3 * time.Second
+	"taskbench/brokers/feed"
 )
-
-func longestLook(since time.Duration) time.Duration {
-	switch {
-	case since < trickle:
-		return busyLook
-	case since < idleAfter:
-		return calmLook
-	}
-	return idleLook
-}
 
 // busy tells the look-out that messages are coming.
 func (c *consumer) busy() { signal(c.stir) }
 
 // watch asks for all sources that have nothing to do whether there is something to do.
 func (c *consumer) watch() {
-	look, last := firstLook, time.Now()
-	due := last.Add(look)
-	timer := time.NewTimer(look)
+	ctx, cancel := feed.While(c.lost)
+	defer cancel()
+	var failing time.Time
+	pace := feed.NewPace()
+	wait := pace.Next()
+	due := time.Now().Add(wait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 		case <-c.stir:
-			look, last = firstLook, time.Now()
-			if time.Until(due) > look { // and is not put off by messages for others
-				due = last.Add(look)
-				timer.Reset(look)
+			pace.Busy()
+			if wait = pace.Next(); time.Until(due) > wait { // and is not put off by messages for others
+				due = time.Now().Add(wait)
+				timer.Reset(wait)
 			}
 			continue
 		case <-c.lost:
 			return
 		}
-		found, err := c.look()
+		found, err := c.look(ctx)
 		switch {
-		case err != nil:
+		case err == nil:
+			failing = time.Time{}
+		case failing.IsZero(): // it may be refused now and not a moment later
+			failing = time.Now()
+		case time.Since(failing) > lease:
 			c.lose(fmt.Errorf("look for messages in mysql at %s: %w", c.broker.addr, err))
 			return
-		case found:
-			look, last = firstLook, time.Now()
 		}
-		due = time.Now().Add(look)
-		timer.Reset(look)
-		look = min(2*look, longestLook(time.Since(last)))
+		if found {
+			pace.Busy()
+		}
+		wait = pace.Next()
+		due = time.Now().Add(wait)
+		timer.Reset(wait)
 	}
 }
 
 // look pokes the sources whose queues have something, and tells whether any had.
-func (c *consumer) look() (bool, error) {
+func (c *consumer) look(ctx context.Context) (bool, error) {
 	var hungry []*source
 	var queues []string
 	c.mu.Lock()
 	for s := range c.sources {
-		if s.hungry() {
+		if s.Hungry() {
 			hungry, queues = append(hungry, s), append(queues, s.queues...)
 		}
 	}
@@ -79,7 +70,7 @@ func (c *consumer) look() (bool, error) {
 	queues = slices.Compact(queues)
 	filled := map[string]bool{}
 	for part := range slices.Chunk(queues, atOnce) {
-		places, err := c.filled(part)
+		places, err := c.filled(ctx, part)
 		if err != nil {
 			return false, err
 		}
@@ -89,14 +80,14 @@ func (c *consumer) look() (bool, error) {
 	}
 	for _, s := range hungry {
 		if slices.ContainsFunc(s.queues, func(q string) bool { return filled[q] }) {
-			s.poke(true)
+			s.Poke(true)
 		}
 	}
 	return len(filled) > 0, nil
 }
 
-func (c *consumer) filled(queues []string) (places []int64, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimBound)
+func (c *consumer) filled(ctx context.Context, queues []string) (places []int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimBound)
 	defer cancel()
 	values := make([]any, len(queues))
 	for i, q := range queues {

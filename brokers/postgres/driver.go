@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu/table"
 )
 
 // Driver is PostgreSQL as a queue server.
@@ -35,10 +36,8 @@ var Driver = brokers.Driver{
 			Doc: "A message is a row of the tables of Celery's SQLAlchemy transport, taken out of sight when it is fetched: " +
 				"what a consumer holds when it dies does not come back.",
 			Durability: brokers.Fsync,
-			Promises: []brokers.Promise{
-				brokers.Confirms, brokers.SurvivesKill, brokers.FIFO, brokers.DeadLetters, brokers.Counts, brokers.Purges, brokers.Delays,
-			},
-			Settings: settings("on"),
+			Promises:   table.Promises(),
+			Settings:   settings("on"),
 		},
 	},
 	Open: open,

@@ -4,6 +4,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu/table"
 )
 
 // kombuLayout is the tables of Celery's SQLAlchemy transport as that makes them, an index more, and a table for what is
@@ -94,7 +95,7 @@ WHERE m.id = ANY ($2::bigint[]) AND NOT m.visible AND $1::bigint IS NOT NULL AND
 	depth: `SELECT count(*), -1::bigint FROM kombu_message WHERE visible AND queue_id = (SELECT id FROM kombu_queue WHERE name = $1)`,
 
 	payload: pgtype.TextOID,
-	longest: 195, // what kombu's column takes, and the dead letters' name is longer
+	longest: table.LongestQueue,
 	encode:  encodeKombu,
 	decode:  decodeKombu,
 }

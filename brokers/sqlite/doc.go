@@ -25,10 +25,16 @@
 // A consumer learns of new messages from its own process at once, and from others by asking for the database's change
 // counter, which is cheap, every two milliseconds, and every ten when nothing has changed for a while.
 //
+// # The variant "kombu"
+//
+// It uses the tables of kombu's SQLAlchemy transport, so that Celery with sqla+sqlite:// may publish and consume beside it,
+// and makes them where they are absent; package table says how a message lives and dies there: at most once, as with
+// kombu. The file becomes one with a write-ahead log, which Celery can use as well as any.
+//
 // # Durability
 //
 // The variant "wal" (synchronous=NORMAL) hands commits to the operating system: SIGKILL loses nothing, a power cut may
-// lose the last commits. "wal-full" (synchronous=FULL) waits for the disk at every commit.
+// lose the last commits. "wal-full" and "kombu" (synchronous=FULL) wait for the disk at every commit.
 //
 // # Errors
 //

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"strings"
 
 	"taskbench/brokers"
+	"taskbench/brokers/kombu/table"
 )
 
 // file is the database's name in a lab's data directory.
@@ -34,6 +36,14 @@ var variants = []brokers.Variant{
 		Promises:   promises,
 		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "FULL", "wal_autocheckpoint": checkpoint},
 	},
+	{
+		Name: kombuVariant,
+		Doc: "A message is a row of the tables of Celery's SQLAlchemy transport, taken out of sight when it is fetched: " +
+			"what a consumer holds when it dies does not come back.",
+		Durability: brokers.Fsync,
+		Promises:   table.Promises(),
+		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "FULL", "wal_autocheckpoint": checkpoint},
+	},
 }
 
 // Driver is the SQLite broker.
@@ -54,13 +64,15 @@ var Driver = brokers.Driver{
 
 var errForm = errors.New("the scheme is another, or the path is not absolute")
 
-// locate returns the database's path.
+// locate returns the database's path. The URL of Celery's transport is understood, which has a slash more.
 func locate(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme != "sqlite" || u.Host != "" || !path.IsAbs(u.Path) {
-		return "", fmt.Errorf("open sqlite broker: %w", brokers.RefuseURL(rawURL, "sqlite:///path/to/file.db", errForm))
+	switch {
+	case err != nil || u.Host != "":
+	case u.Scheme == "sqlite" && path.IsAbs(u.Path), u.Scheme == "sqla+sqlite" && strings.HasPrefix(u.Path, "//"):
+		return path.Clean(u.Path), nil
 	}
-	return u.Path, nil
+	return "", fmt.Errorf("open sqlite broker: %w", brokers.RefuseURL(rawURL, "sqlite:///path/to/file.db", errForm))
 }
 
 func open(ctx context.Context, rawURL string, v brokers.Variant) (brokers.Broker, error) {
@@ -68,7 +80,12 @@ func open(ctx context.Context, rawURL string, v brokers.Variant) (brokers.Broker
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBroker(ctx, file, v)
+	var b brokers.Broker
+	if v.Name == kombuVariant {
+		b, err = openKombu(ctx, file, v)
+	} else {
+		b, err = newBroker(ctx, file, v)
+	}
 	if err != nil {
 		return nil, brokers.Refusef("open sqlite broker %s: %w", file, err)
 	}

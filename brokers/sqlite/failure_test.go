@@ -179,7 +179,7 @@ func TestPathsOfAllKinds(t *testing.T) {
 }
 
 func TestSettingsAreAsTheVariantSays(t *testing.T) {
-	for _, v := range Driver.Variants {
+	for _, v := range leases() {
 		b := openAt(t, Driver.Server.URL(t.TempDir()), v)
 		want := map[string]string{"NORMAL": "1", "FULL": "2"}[v.Settings["synchronous"]]
 		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": want, "wal_autocheckpoint": checkpoint} {

@@ -51,21 +51,33 @@ CREATE INDEX IF NOT EXISTS held ON message (owner) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS expiring ON message (expires) WHERE expires IS NOT NULL;
 `
 
-// openDatabase opens the file, and makes it and its tables when they are not there.
-func openDatabase(ctx context.Context, file string, v brokers.Variant) (*sql.DB, error) {
-	pragmas := url.Values{"_pragma": {
+// connect makes a pool of connections to the file; nothing is opened yet.
+func connect(file string, v brokers.Variant, more url.Values) (*sql.DB, error) {
+	options := url.Values{"_pragma": {
 		"busy_timeout(5000)",
 		"journal_mode(WAL)",
 		"synchronous(" + v.Settings["synchronous"] + ")",
 		"wal_autocheckpoint(" + checkpoint + ")",
 	}}
-	dsn := url.URL{Scheme: "file", Path: file, RawQuery: pragmas.Encode()}
+	for name, values := range more {
+		options[name] = append(options[name], values...)
+	}
+	dsn := url.URL{Scheme: "file", Path: file, RawQuery: options.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections) // opening one costs more than any query
+	return db, nil
+}
+
+// openDatabase opens the file, and makes it and its tables when they are not there.
+func openDatabase(ctx context.Context, file string, v brokers.Variant) (*sql.DB, error) {
+	db, err := connect(file, v, nil)
+	if err != nil {
+		return nil, err
+	}
 	if err := create(ctx, db); err != nil {
 		_ = db.Close() // the first error says more
 		return nil, explain(err, file)

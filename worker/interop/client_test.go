@@ -46,9 +46,10 @@ func (c *court) caller(t *testing.T, p *party) *caller {
 		o.Queue = queue
 		return o
 	}
+	exchanger, _ := b.(brokers.Exchanger) // not every broker is one
 	return &caller{
 		Client: client.New(b, client.WithResults(results), client.WithRoute(route)),
-		broker: b, exchanger: b.(brokers.Exchanger), results: results, queue: queue, node: node,
+		broker: b, exchanger: exchanger, results: results, queue: queue, node: node,
 		follower: &canvas.Follower{Publisher: b, Results: results, Route: func(string) string { return queue }},
 	}
 }

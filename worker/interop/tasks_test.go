@@ -84,7 +84,13 @@ func registry() *worker.Registry {
 		err := r.Arg(0, &id)
 		return id, err
 	})
-	r.Add("lab.who", func(context.Context, *worker.Request) (any, error) { return "go", nil })
+	r.Add("lab.who", func(ctx context.Context, r *worker.Request) (any, error) {
+		var err error
+		if len(r.Args) > 0 {
+			_, err = sleep(ctx, r)
+		}
+		return "go", err
+	})
 	r.Add("lab.request", func(_ context.Context, r *worker.Request) (any, error) {
 		extra := map[string]any{}
 		for k, v := range r.Headers {

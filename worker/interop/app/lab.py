@@ -120,7 +120,8 @@ def failed(task_id):
 
 
 @app.task(name="lab.who")
-def who():
+def who(seconds=0):
+    time.sleep(seconds)
     return "python"
 
 
