@@ -42,3 +42,14 @@ func (w *switchboard) wake(place, queue string) {
 		signal(s.knock)
 	}
 }
+
+// wake has the subscriptions of this process look at the queues of documents that wait from now on.
+func (l *link) wake(docs []document) {
+	woken := map[string]bool{}
+	for _, d := range docs {
+		if !woken[d.Queue] {
+			woken[d.Queue] = true
+			neighbours.wake(l.place(), d.Queue)
+		}
+	}
+}
