@@ -54,6 +54,7 @@ func (l *leasing) join(ctx context.Context, s *subscription) (tenure, error) {
 		return nil, fmt.Errorf("make indexes: %w", err)
 	}
 	k := &keeper{l: l, id: s.id}
+	s.lasts = lease
 	_, err := k.renew(ctx, true)
 	return k, err
 }
