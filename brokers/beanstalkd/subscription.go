@@ -140,7 +140,7 @@ func (s *subscription) SetPrefetch(n int) error {
 	s.mu.Lock()
 	s.limit = bound(n)
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	return nil
 }
 
@@ -230,7 +230,7 @@ func (s *subscription) forget(tag uint64) {
 		s.checkSpent()
 	}
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 }
 
 // checkSpent is called with mu held.

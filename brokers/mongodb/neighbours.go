@@ -1,6 +1,10 @@
 package mongodb
 
-import "sync"
+import (
+	"sync"
+
+	"taskbench/brokers/feed"
+)
 
 // neighbours are the subscriptions of this process, which its own publishers need not leave to find out by themselves.
 var neighbours = &switchboard{subs: map[string]map[*subscription]struct{}{}}
@@ -39,7 +43,7 @@ func (w *switchboard) wake(place, queue string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for s := range w.subs[place+queue] {
-		signal(s.knock)
+		feed.Signal(s.knock)
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *subscription) Take(buf []feed.Item) []feed.Item {
 		docs[i] = s.holds[tag]
 	}
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	for i, tag := range tags {
 		item := s.tenure.unpack(docs[i])
 		item.Tag = tag
@@ -90,7 +90,7 @@ func (s *subscription) SetPrefetch(n int) error {
 	s.mu.Lock()
 	s.limit = bound(n)
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	return nil
 }
 
@@ -234,7 +234,7 @@ func (s *subscription) hold(got []document) {
 		s.weight += d.size()
 		s.next++
 	}
-	signal(s.filled)
+	feed.Signal(s.filled)
 }
 
 // settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept
@@ -250,7 +250,7 @@ func (s *subscription) settled(tag uint64, err error) {
 	if err != nil {
 		s.lose(err)
 	}
-	signal(s.room)
+	feed.Signal(s.room)
 }
 
 // checkSpent is called with mu held.
@@ -265,13 +265,6 @@ func (s *subscription) checkSpent() {
 	}
 }
 
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
 
 // A settlement is one outcome on its way to the server.
 type settlement struct {

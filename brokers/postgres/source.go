@@ -55,7 +55,7 @@ func (s *source) poke(maybe bool) {
 	s.mu.Lock()
 	s.maybe = s.maybe || maybe
 	s.mu.Unlock()
-	signal(s.poked)
+	feed.Signal(s.poked)
 }
 
 // claim runs until the source or its consumer ends.
@@ -151,8 +151,8 @@ func (s *source) take(c *claim) {
 	}
 	s.inbox = append(s.inbox, c.rows...)
 	s.maybe = true // there was something; whether there is more is seen next time
-	signal(s.wake)
-	signal(s.poked)
+	feed.Signal(s.wake)
+	feed.Signal(s.poked)
 }
 
 // Take implements feed.Source.
