@@ -158,7 +158,7 @@ func testLargeBacklog(t *testing.T, at string) {
 		}
 	}
 	l.sweep(from(time.Now()), true) // in which they come back
-	if d := next(t, consume(t, b, 1), time.Minute); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
+	if d := next(t, consume(t, b, 1), 2*time.Minute); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came", d.Message().CorrelationID)
 	}
 }
