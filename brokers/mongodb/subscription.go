@@ -265,7 +265,6 @@ func (s *subscription) checkSpent() {
 	}
 }
 
-
 // A settlement is one outcome on its way to the server.
 type settlement struct {
 	sub     *subscription

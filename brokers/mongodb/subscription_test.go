@@ -51,6 +51,17 @@ func subscribe(b *broker, prefetch int) (*subscription, *puppet) {
 	return s, p
 }
 
+// kept counts what is known of a broker's subscriptions, and of what one of them holds.
+func kept(b *broker, s *subscription) (subs, watchers, holds int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.link.mu.Lock()
+	defer b.link.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(b.subs), len(b.link.failed), len(s.holds)
+}
+
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -93,11 +104,8 @@ func TestLostSubscriptionsAreForgotten(t *testing.T) {
 		go s.tend()
 		<-s.lost
 		synctest.Wait()
-		if _, known := b.subs[s]; !known || len(s.holds) != 1 {
-			t.Error("what may still be settled is forgotten at once")
-		}
-		if len(b.link.failed) != 0 {
-			t.Error("it is still told of failed connections")
+		if subs, watchers, holds := kept(b, s); subs != 1 || watchers != 0 || holds != 1 {
+			t.Errorf("at once there are %d subscriptions, %d of them told of failed connections, and %d messages; want 1, 0 and 1", subs, watchers, holds)
 		}
 		<-s.idle
 		// It waits for the rest of the lease, after which nothing of it is left.
@@ -105,8 +113,8 @@ func TestLostSubscriptionsAreForgotten(t *testing.T) {
 		defer cancel()
 		<-ctx.Done()
 		synctest.Wait()
-		if len(b.subs) != 0 || len(s.holds) != 0 {
-			t.Errorf("%d subscriptions and %d messages are kept", len(b.subs), len(s.holds))
+		if subs, _, holds := kept(b, s); subs != 0 || holds != 0 {
+			t.Errorf("%d subscriptions and %d messages are kept", subs, holds)
 		}
 		if err := s.Settle(t.Context(), 1, feed.Ack); !errors.Is(err, errGone) {
 			t.Errorf("settled after that: %v", err)
@@ -128,12 +136,12 @@ func TestLostSubscriptionsWithoutALease(t *testing.T) {
 		defer cancel()
 		<-ctx.Done()
 		synctest.Wait()
-		if len(b.subs) != 1 || len(s.holds) != 1 {
-			t.Errorf("%d subscriptions and %d messages are known, want one of each", len(b.subs), len(s.holds))
+		if subs, _, holds := kept(b, s); subs != 1 || holds != 1 {
+			t.Errorf("%d subscriptions and %d messages are known, want one of each", subs, holds)
 		}
 		s.settled(1, nil)
 		synctest.Wait()
-		if len(b.subs) != 0 {
+		if subs, _, _ := kept(b, s); subs != 0 {
 			t.Error("all is settled, and it is kept")
 		}
 	})
