@@ -51,6 +51,11 @@ func (a answers) await(ctx context.Context, c *call) (reply, error) {
 		if c.take() {
 			return reply{}, brokers.Refuse(ctx.Err())
 		}
+	}
+	select {
+	case got := <-a: // it was there when ctx ended
+		return got.reply, got.err
+	default:
 		return reply{}, fmt.Errorf("sent, and no answer yet: %w", ctx.Err())
 	}
 }

@@ -187,6 +187,20 @@ func TestAPutThatWaitsIsTakenBack(t *testing.T) {
 	}
 }
 
+// Of an answer that is there and a context that has ended, the answer says more: every time.
+func TestAnAnswerThatIsThereIsNotLost(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		a, c := newAnswers(), command(nil, "put")
+		c.take()
+		a.tell(reply{word: "INSERTED"}, nil)
+		if r, err := a.await(ctx, c); err != nil || r.word != "INSERTED" {
+			t.Fatalf("the answer became %q, %v", r.word, err)
+		}
+	}
+}
+
 func TestASilentServerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, toPut(silence)).open(t)

@@ -66,7 +66,7 @@ func (b *broker) purge(ctx context.Context, queue string) (n int, err error) {
 		for i := range calls {
 			calls[i] = command(nil, "reserve-with-timeout 0")
 		}
-		taken, err := l.all(ctx, calls, "RESERVED", "TIMED_OUT")
+		taken, err := l.all(ctx, calls, "RESERVED", "TIMED_OUT", "DEADLINE_SOON") // the last of what is taken already
 		if err != nil {
 			return n, err
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -69,7 +70,7 @@ func (l *link) send(calls ...*call) {
 		abandon(calls, err)
 		return
 	}
-	signal(l.more)
+	feed.Signal(l.more)
 }
 
 // abandon tells calls that were never sent.
@@ -271,12 +272,4 @@ func (u unanswered) Error() string { return "sent, and not answered: " + u.cause
 func (l *link) finish(ctx context.Context) {
 	_, _ = l.do(ctx, command(nil, "list-tube-used")) // its outcome changes nothing
 	l.fail(brokers.ErrClosed)
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -246,7 +248,7 @@ func (s *subscription) describe(a *arrival, stats reply) {
 			h.queue, h.priority, h.ttr = a.queue, a.priority, time.Duration(stats.count("ttr"))*time.Second
 			if pace := renewal(h.ttr); pace < s.pace {
 				s.pace = pace
-				signal(s.faster)
+				feed.Signal(s.faster)
 			}
 		}
 	})
@@ -264,7 +266,7 @@ func (s *subscription) handOut(change func()) {
 		s.coming[0] = nil
 		s.coming = s.coming[1:]
 	}
-	signal(s.filled)
+	feed.Signal(s.filled)
 }
 
 var errNone = errors.New("no error")

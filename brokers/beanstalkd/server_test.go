@@ -272,3 +272,32 @@ func TestDelayBeyondTheProtocol(t *testing.T) {
 		t.Errorf("%v, %v", s, err)
 	}
 }
+
+// What has so little time to run that the server warns of its end is purged like anything else.
+func TestPurgeOfShortJobs(t *testing.T) {
+	servertest.Needed(t)
+	b, _, _ := launch(t, "?ttr=1s")
+	for range 3 {
+		publish(t, b, brokers.Message{Queue: "q"})
+	}
+	if n, err := b.(brokers.Purger).Purge(t.Context(), "q"); n != 3 || err != nil {
+		t.Errorf("%d messages are purged, %v", n, err)
+	}
+}
+
+// How often a link is asked whether it is alive has nothing to do with how long messages may be held.
+func TestLivenessIsAskedSeldom(t *testing.T) {
+	servertest.Needed(t)
+	t.Parallel()
+	b, c, _ := launch(t, "?ttr=1s")
+	if _, err := beanstalk.NewTube(c, "q").Put([]byte("held"), 0, 0, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	next(t, consume(t, b, "q", 1))
+	const length = 4 * time.Second
+	before := operations(t, c)
+	<-time.After(length)
+	if n := operations(t, c) - before; n > 2 || n == 0 {
+		t.Errorf("%d commands in %v, in which nothing is to be done but to see that the link is alive", n, length)
+	}
+}

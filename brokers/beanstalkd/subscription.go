@@ -45,7 +45,7 @@ type subscription struct {
 type hand struct {
 	*link
 	held    int
-	dropped bool // the subscription does not need it any more
+	dropped bool // the subscription does not need it yet, or any more
 }
 
 // A hold is a message that is reserved and not settled.
@@ -77,30 +77,38 @@ func newSubscription(b *broker, prefetch int) *subscription {
 	}
 }
 
-// newHand connects once more.
+// newHand connects once more. What goes wrong before the hand can be used is its own affair, and not the subscription's.
 func (s *subscription) newHand(ctx context.Context) (*hand, error) {
-	h := &hand{}
+	h := &hand{dropped: true}
 	l, err := dial(ctx, s.b.set.addr, func(err error) { s.handLost(h, err) })
 	if err != nil {
 		return nil, err
 	}
 	if err := l.watchOnly(ctx, slices.Sorted(maps.Keys(s.queues))); err != nil {
-		s.mu.Lock()
-		h.dropped = true
-		s.mu.Unlock()
 		l.fail(err)
 		return nil, brokers.Refusef("watch tubes: %w", err) // nothing was reserved
 	}
-	s.mu.Lock()
 	h.link = l
-	s.hands = append(s.hands, h)
-	err = s.err
-	s.mu.Unlock()
-	if err != nil {
+	if err := s.use(h); err != nil {
 		l.fail(err)
 		return nil, err
 	}
 	return h, nil
+}
+
+// use has a hand be the subscription's, as long as both are well.
+func (s *subscription) use(h *hand) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if err := h.failed(); err != nil {
+		return brokers.Refuse(err)
+	}
+	h.dropped = false
+	s.hands = append(s.hands, h)
+	return nil
 }
 
 func (s *subscription) handLost(h *hand, err error) {
@@ -132,7 +140,7 @@ func (s *subscription) SetPrefetch(n int) error {
 	s.mu.Lock()
 	s.limit = bound(n)
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	return nil
 }
 
@@ -222,7 +230,7 @@ func (s *subscription) forget(tag uint64) {
 		s.checkSpent()
 	}
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 }
 
 // checkSpent is called with mu held.

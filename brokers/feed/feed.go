@@ -50,6 +50,15 @@ type Signals struct {
 	Cause func() error    // asked after Lost was closed: what Err is to say
 }
 
+// Signal leaves a mark in a channel with a buffer of one, such as Signals.Wake, and does not wait: a mark that is there
+// already says as much.
+func Signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // window is how many deliveries wait in the channel for their reader: enough to keep a fast reader from waiting
 // for every message, few enough to be given back quickly.
 const window = 64

@@ -79,6 +79,11 @@ func (w *wish[T]) await(ctx context.Context) error {
 		if w.taken.CompareAndSwap(false, true) {
 			return brokers.Refuse(ctx.Err())
 		}
+	}
+	select {
+	case err := <-w.outcome: // it was there when ctx ended
+		return err
+	default:
 		return fmt.Errorf("sent, and no answer yet: %w", ctx.Err())
 	}
 }

@@ -88,3 +88,17 @@ func TestGroupKnowsWhatWasSent(t *testing.T) {
 		}
 	})
 }
+
+// Of an outcome that is there and a context that has ended, the outcome says more: every time, and not when chance has it so.
+func TestAnOutcomeThatIsThereIsNotLost(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		w := &wish[int]{outcome: make(chan error, 1)}
+		w.taken.Store(true)
+		w.outcome <- nil
+		if err := w.await(ctx); err != nil {
+			t.Fatalf("what was done is told as %v", err)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		return nil, fmt.Errorf("consume from mongodb: %w", err)
 	}
 	s := newSubscription(b, queues, prefetch)
+	neighbours.join(b.link.place(), s) // before anything that has it leave them
 	s.forget = b.link.watch(s.lose)
 	err := b.link.do(ctx, func(ctx context.Context) error {
 		t, err := b.layout.join(ctx, s)
@@ -66,9 +67,9 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	}
 	if err != nil { // what was joined after all ends with its lease
 		s.forget()
+		neighbours.leave(b.link.place(), s)
 		return nil, fmt.Errorf("consume from mongodb at %s: %w", b.link.addr, brokers.Refuse(err))
 	}
-	neighbours.join(b.link.place(), s)
 	go s.claim()
 	go s.tend()
 	return feed.Consume(ctx, s, feed.Signals{Wake: s.filled, Lost: s.lost, Cause: s.cause}), nil
@@ -135,6 +136,7 @@ func (s *subscription) tend() {
 		select {
 		case <-t.C:
 		case <-s.lost:
+			s.outlast()
 			return
 		case <-s.spent:
 			s.retire()
@@ -148,7 +150,6 @@ func (s *subscription) tend() {
 		})
 		if err != nil {
 			s.lose(fmt.Errorf("ask mongodb whether it is there, for %v: %w", time.Since(began).Round(time.Millisecond), err))
-			return
 		}
 	}
 }
@@ -163,7 +164,7 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 		err = s.b.settles.Do(ctx, settlement{sub: s, doc: d, outcome: o}, func(err error) { s.settled(tag, err) })
 	}
 	if err != nil {
-		return fmt.Errorf("settle a message of %s: %w", d.Queue, err)
+		return fmt.Errorf("settle a message in mongodb: %w", err)
 	}
 	return nil
 }

@@ -7,12 +7,13 @@
 // of names is that of messages, as far as the clocks of several publishers agree. The most urgent goes first: priority 9
 // before 0, values above 9 counting as 9; within one priority by name.
 //
-// A claim is an insert too: copies of up to a hundred documents go to taskbench.held, and the uniqueness of a name decides
-// who has it. Only then is it made sure that they still wait in ready, and they are removed there. One find-and-modify
-// for each would do with MongoDB; but FerretDB finds and modifies in two transactions, and has two claimers both succeed.
-// Ack deletes from held, many by one command. Nack with requeue puts the message back under its name, and so in its
-// place; without requeue it goes to brokers.DeadLetterQueue of its queue. In both cases it is stored there before it is
-// removed here. Transient and Expiration are carried and change nothing: the worker looks at expiry.
+// A claim is an insert too: copies of up to a hundred documents, or of some 4 MiB, go to taskbench.held, and the
+// uniqueness of a name decides who has it. It begins with two, until it is known how large they are. Only then is it
+// made sure that they still wait in ready, and they are removed there. One find-and-modify for each would do with
+// MongoDB; but FerretDB finds and modifies in two transactions, and has two claimers both succeed. Ack deletes from
+// held, many by one command. Nack with requeue puts the message back under its name, and so in its place; without
+// requeue it goes to brokers.DeadLetterQueue of its queue. In both cases it is stored there before it is removed here.
+// Transient and Expiration are carried and change nothing: the worker looks at expiry.
 //
 // A delayed message is a document of taskbench.delayed. Whoever consumes from the database looks every 1.2 seconds, and
 // moves what is due by the server's clock.
@@ -23,6 +24,10 @@
 // 1.2 seconds ($currentDate); so no clock but one is read. What a consumer holds that was not seen for six seconds goes
 // back by way of any other. A task may run as long as it likes while its worker lives. A consumer whose process stood still for so
 // long ends with an error, and its acknowledgements are refused.
+//
+// Whoever clears up after another, or moves what is due, does it under a name in taskbench.consumers that one alone can have:
+// it reads some, has the name for another six seconds, and writes for three of them at most. What a slow server carries
+// out later than that may come twice.
 //
 // What goes back gets another name, with the same time in it: the removal that the dead consumer asked for last may be
 // carried out later still, and would take the message away that was given back. What is held in the name of nobody that is known,

@@ -84,11 +84,17 @@ func urgentFirst(ctx context.Context, c *driver.Collection, queues []string, n i
 		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$nin", Value: skip}}})
 	}
 	order := bson.D{{Key: "priority", Value: 1}, {Key: "_id", Value: 1}}
-	cursor, err := c.Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(n)))
-	if err == nil {
-		err = cursor.All(ctx, &found)
-	}
+	err = all(ctx, c, filter, &found, options.Find().SetSort(order).SetLimit(int64(n)))
 	return found, err
+}
+
+// all reads the whole of what a filter fits, or of the part of it that is asked for.
+func all[T any](ctx context.Context, c *driver.Collection, filter bson.D, found *[]T, o ...options.Lister[options.FindOptions]) error {
+	cursor, err := c.Find(ctx, filter, o...)
+	if err != nil {
+		return err
+	}
+	return cursor.All(ctx, found)
 }
 
 // number counts by the command: the library's own way is an aggregation, which costs more.

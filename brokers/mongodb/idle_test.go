@@ -125,6 +125,8 @@ func testNeighbours(t *testing.T, at string) {
 		t.Error("it was not woken")
 	}
 	neighbours.leave(s.b.link.place(), s)
+	neighbours.mu.Lock()
+	defer neighbours.mu.Unlock()
 	if len(neighbours.subs[s.b.link.place()+"q"]) != 0 {
 		t.Error("it has left, and is still known")
 	}

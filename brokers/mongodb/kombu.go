@@ -54,8 +54,8 @@ func (f *fetching) settle(all []settlement) []error {
 	}
 	for i, err := range store(f.link, f.messages, back) {
 		errs[places[i]] = err
-		neighbours.wake(f.link.place(), back[i].Queue)
 	}
+	f.link.wake(back)
 	return errs
 }
 

@@ -19,8 +19,7 @@ import (
 const (
 	lease   = 6 * time.Second // how long after its last sign of life a consumer counts as dead
 	orphans = 8               // rounds of tending between searches for what nobody holds
-	atOnce  = 200             // documents moved in one exchange
-	heir    = "heir:"         // begins the name of whoever clears up after a consumer
+	atOnce  = 200             // documents moved in one exchange, at most
 )
 
 var errLapsed = fmt.Errorf("the lease ran out, because this process stood still or could not write for %v: what it held has been given to others", lease)
@@ -46,6 +45,7 @@ func (k *keeper) renew(ctx context.Context, create bool) (time.Time, error) {
 // tend renews the lease, and looks after what dead consumers left and what is due. That may take long, and must not
 // hold up the renewing.
 func (k *keeper) tend(ctx context.Context) error {
+	asked := time.Now()
 	now, err := k.renew(ctx, false)
 	if err != nil {
 		return err
@@ -55,17 +55,17 @@ func (k *keeper) tend(ctx context.Context) error {
 		search := k.rounds%orphans == 0
 		go func() {
 			defer k.busy.Store(false)
-			k.l.sweep(now, search)
+			k.l.sweep(clock{told: now, asked: asked}, search)
 		}()
 	}
 	return nil
 }
 
-// sweep gives back what consumers hold whose lease has ended at a time of the server's clock, and moves what is due.
+// sweep gives back what consumers hold whose lease had ended when the server told its time, and moves what is due.
 // Failures are left to the next round, or to another consumer.
-func (l *leasing) sweep(now time.Time, search bool) {
-	_ = l.link.do(context.Background(), func(ctx context.Context) error { return l.moveDue(ctx, now) })
-	limit := now.Add(-lease)
+func (l *leasing) sweep(c clock, search bool) {
+	l.moveDue(c)
+	limit := c.told.Add(-lease)
 	var dead []entry
 	err := l.link.do(context.Background(), func(ctx context.Context) error {
 		return all(ctx, l.consumers, before("seen", limit), &dead)
@@ -75,42 +75,37 @@ func (l *leasing) sweep(now time.Time, search bool) {
 	}
 	for _, e := range dead {
 		if strings.HasPrefix(e.ID, heir) { // it died over its work, which the search finds
-			l.remove(e.ID, limit)
-		} else if l.inherit(e.ID, now) {
-			if l.remove(e.ID, limit) {
-				l.restore(e.ID)
-			}
-			l.remove(heir+e.ID, now.Add(lease))
+			within(patience, func(ctx context.Context) error {
+				_, err := l.remove(ctx, e.ID, limit)
+				return err
+			})
+			continue
 		}
+		ended := false
+		l.inherit(e.ID, c, func(ctx context.Context) (_ bool, err error) {
+			if !ended {
+				ended, err = l.remove(ctx, e.ID, limit)
+			}
+			return ended, err
+		})
 	}
 	if !search {
 		return
 	}
 	for _, owner := range l.unowned() {
-		if l.inherit(owner, now) {
-			l.restore(owner)
-			l.remove(heir+owner, now.Add(lease))
-		}
+		l.inherit(owner, c, func(context.Context) (bool, error) { return true, nil })
 	}
 }
 
-// inherit makes sure that one alone clears up after a consumer.
-func (l *leasing) inherit(owner string, now time.Time) bool {
-	return l.link.do(context.Background(), func(ctx context.Context) error {
-		_, err := l.consumers.InsertOne(ctx, entry{ID: heir + owner, Seen: now})
-		return err
-	}) == nil
-}
-
-// remove removes an entry that was seen last before a time, and tells whether it did.
-func (l *leasing) remove(id string, limit time.Time) bool {
-	return l.link.do(context.Background(), func(ctx context.Context) error {
-		r, err := l.consumers.DeleteOne(ctx, append(named(id), before("seen", limit)...))
-		if err == nil && r.DeletedCount == 0 {
-			err = driver.ErrNoDocuments
+// inherit has wait again all that an owner held, if that has ended.
+func (l *leasing) inherit(owner string, c clock, ended func(ctx context.Context) (bool, error)) {
+	var g gulp
+	l.alone(owner, c, func(ctx context.Context) (write func(ctx context.Context) error, err error) {
+		if over, err := ended(ctx); err != nil || !over {
+			return nil, err
 		}
-		return err
-	}) == nil
+		return l.restore(ctx, owner, &g)
+	})
 }
 
 // unowned finds the holders that are no consumers. A consumer is known before it holds anything: so those that seem to be
@@ -156,42 +151,6 @@ func (l *leasing) known(ctx context.Context) (map[string]bool, error) {
 	return names, nil
 }
 
-// restore has wait again what an owner held, and what it was about to take, under other names: the server may still have
-// to carry out what the owner asked for last, which is to remove those that it took from where they waited.
-func (l *leasing) restore(owner string) {
-	for {
-		var docs []document
-		err := l.link.do(context.Background(), func(ctx context.Context) error {
-			return all(ctx, l.held, bson.D{{Key: "owner", Value: owner}}, &docs, options.Find().SetLimit(atOnce))
-		})
-		if err != nil || len(docs) == 0 {
-			return
-		}
-		ids := make([]bson.ObjectID, len(docs))
-		for i, d := range docs {
-			ids[i] = d.ID
-			docs[i].ID, docs[i].Owner = renamed(d), ""
-			docs[i].Handed++
-		}
-		for _, err := range store(l.link, l.waiting, docs) {
-			if err != nil && !isDouble(err) { // another heir of the same may have got as far as this
-				return
-			}
-		}
-		err = l.link.do(context.Background(), func(ctx context.Context) error {
-			_, err := l.waiting.DeleteMany(ctx, oneOf("_id", ids))
-			return err
-		})
-		if err != nil {
-			return
-		}
-		if err := l.release(owner, ids); err != nil && !errors.Is(err, errGone) {
-			return
-		}
-		l.wake(docs)
-	}
-}
-
 // renamed is another name for a document, in its place among the others, and the same for all who ask for it.
 func renamed(d document) bson.ObjectID {
 	id := d.ID
@@ -201,24 +160,6 @@ func renamed(d document) bson.ObjectID {
 	return id
 }
 
-func (l *leasing) wake(docs []document) {
-	woken := map[string]bool{}
-	for _, d := range docs {
-		if !woken[d.Queue] {
-			woken[d.Queue] = true
-			neighbours.wake(l.link.place(), d.Queue)
-		}
-	}
-}
-
 func before(field string, t time.Time) bson.D {
 	return bson.D{{Key: field, Value: bson.D{{Key: "$lt", Value: t}}}}
-}
-
-func all[T any](ctx context.Context, c *driver.Collection, filter bson.D, found *[]T, o ...options.Lister[options.FindOptions]) error {
-	cursor, err := c.Find(ctx, filter, o...)
-	if err != nil {
-		return err
-	}
-	return cursor.All(ctx, found)
 }

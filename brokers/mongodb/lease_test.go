@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -93,9 +94,6 @@ func testDeadConsumer(t *testing.T, at string) {
 
 // A task may take longer than a lease.
 func testLeaseIsRenewed(t *testing.T, at string) {
-	if testing.Short() {
-		t.Skip("it takes longer than a lease")
-	}
 	mine, other := connect(t, at, "lease"), connect(t, at, "lease")
 	publish(t, mine, 1)
 	d := next(t, consume(t, mine, 1), 10*time.Second)
@@ -117,7 +115,7 @@ func testSearch(t *testing.T, at string) {
 	if _, err := l.held.InsertOne(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	l.sweep(time.Now(), true)
+	l.sweep(from(time.Now()), true)
 	got := next(t, consume(t, b, 1), 10*time.Second)
 	if got.Message().CorrelationID != "7" || !got.Redelivered() {
 		t.Errorf("%+v came, redelivered %v", got.Message(), got.Redelivered())
@@ -144,7 +142,7 @@ func testClaimCutShort(t *testing.T, at string) {
 	if d := next(t, c, 10*time.Second); d.Message().CorrelationID != "1" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came, and its claim is in the way of the next", d.Message().CorrelationID)
 	}
-	l.sweep(time.Now(), true)
+	l.sweep(from(time.Now()), true)
 	if d := next(t, c, 10*time.Second); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came", d.Message().CorrelationID)
 	}
@@ -165,7 +163,7 @@ func testLateRemoval(t *testing.T, at string) {
 	if err := insert(t.Context(), l.held, found); err != nil {
 		t.Fatal(err)
 	}
-	l.sweep(time.Now(), true)
+	l.sweep(from(time.Now()), true)
 	if _, err := l.waiting.DeleteMany(t.Context(), oneOf("_id", []bson.ObjectID{late})); err != nil {
 		t.Fatal(err)
 	}
@@ -196,14 +194,63 @@ func testLateReject(t *testing.T, at string) {
 	}
 }
 
+// from is a clock that was told a time just now.
+func from(told time.Time) clock { return clock{told: told, asked: time.Now()} }
+
 func testOneHeir(t *testing.T, at string) {
 	l := leasesOf(connect(t, at, "lease"))
-	now := time.Now()
-	if !l.inherit("x", now) || l.inherit("x", now) {
-		t.Error("two are heirs of one, or nobody is")
+	type part = func(context.Context) error
+	works := func(told time.Time, parts ...part) bool { // whether it could do all of its parts
+		worked, done := false, 0
+		l.alone("x", from(told), func(context.Context) (part, error) {
+			if worked = true; done == len(parts) {
+				return nil, nil
+			}
+			return func(ctx context.Context) error {
+				next := parts[done]
+				done++
+				return next(ctx)
+			}, nil
+		})
+		return worked && done == len(parts)
 	}
-	l.sweep(now.Add(2*lease), false) // which takes the heir for dead
-	if !l.inherit("x", now) {
+	now := time.Now()
+	once := func(ctx context.Context) error {
+		if until, bounded := ctx.Deadline(); !bounded || time.Until(until) > lease/2 {
+			t.Errorf("it may write until %v: by then another may do the same", until)
+		}
+		if works(now) {
+			t.Error("two are heirs of one")
+		}
+		return nil
+	}
+	if !works(now, once, once, once) || !works(now) {
+		t.Error("not all was done, or nobody can do it again")
+	}
+	if !works(now, func(context.Context) error { return errors.New("cut off") }) || works(now) {
+		t.Error("what was cut off, and may still be carried out, is done again at once")
+	}
+	dies := func(context.Context) error {
+		l.sweep(from(now.Add(2*lease)), false) // which takes the heir for dead
+		return nil
+	}
+	if dies(t.Context()); !works(now) {
 		t.Error("an heir that died is in the way of the next")
 	}
+	if works(now, dies, once) {
+		t.Error("an heir that was taken for dead works on")
+	}
+}
+
+// Who clears up after many takes its time, and is not dead for that.
+func testHeirOfLongAgo(t *testing.T, at string) {
+	l := leasesOf(connect(t, at, "lease"))
+	began := clock{told: time.Now().Add(-2 * lease), asked: time.Now().Add(-2 * lease)}
+	l.alone("x", began, func(ctx context.Context) (func(context.Context) error, error) {
+		l.sweep(from(time.Now()), false)
+		if known, err := l.known(ctx); err != nil || !known[heir+"x"] {
+			t.Errorf("one that began a while ago is taken for dead: %v, %v", known, err)
+		}
+		return nil, nil
+	})
 }

@@ -3,7 +3,6 @@ package mongodb
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +54,7 @@ func (l *leasing) join(ctx context.Context, s *subscription) (tenure, error) {
 		return nil, fmt.Errorf("make indexes: %w", err)
 	}
 	k := &keeper{l: l, id: s.id}
+	s.lasts = lease
 	_, err := k.renew(ctx, true)
 	return k, err
 }
@@ -86,11 +86,12 @@ type keeper struct {
 	id     string
 	rounds int // of tending
 	busy   atomic.Bool
+	gulp   gulp
 	ahead  []document // found, and not yet claimed
 	asOf   time.Time
 }
 
-func (k *keeper) most() int { return 100 }
+func (k *keeper) most() int { return k.gulp.most(100) }
 
 // unpack shows what is no message of ours as one without headers, for the worker to reject.
 func (k *keeper) unpack(d document) feed.Item {
@@ -102,36 +103,27 @@ func (k *keeper) unpack(d document) feed.Item {
 	return feed.Item{Message: m, Redelivered: d.Handed > 0}
 }
 
-// With servers that look at all that waits for each question, a consumer asks for more than it wants, and takes from that
-// for a while: a message that is more urgent comes so much later, at most.
-const (
-	provision      = 100
-	provisionBytes = 4 << 20
-	provisionKeeps = 300 * time.Millisecond
-)
+// provisionKeeps is how long a consumer takes from what it has found. With servers that look at all that waits for each
+// question it asks for more than it wants; a message that is more urgent comes so much later, at most.
+const provisionKeeps = 300 * time.Millisecond
 
 // find looks for messages to claim.
 func (k *keeper) find(ctx context.Context, queues []string, n int, skip []bson.ObjectID) ([]document, error) {
-	if k.l.link.server.Ferret == "" {
-		return urgentFirst(ctx, k.l.waiting, queues, n, skip)
-	}
-	if time.Since(k.asOf) > provisionKeeps || len(k.ahead) == 0 {
-		found, err := urgentFirst(ctx, k.l.waiting, queues, max(n, provision), skip)
+	if len(k.ahead) == 0 || time.Since(k.asOf) > provisionKeeps {
+		ask := n
+		if k.l.link.server.Ferret != "" {
+			ask = max(n, k.most())
+		}
+		found, err := urgentFirst(ctx, k.l.waiting, queues, ask, skip)
 		if err != nil {
 			return nil, err
 		}
+		k.gulp.learn(found)
 		k.ahead, k.asOf = found, time.Now()
 	}
 	n = min(n, len(k.ahead))
-	found := slices.Clone(k.ahead[:n])
+	found := k.ahead[:n:n]
 	k.ahead = k.ahead[n:]
-	size := 0
-	for i, d := range k.ahead {
-		if size += d.size(); size > provisionBytes {
-			k.ahead = k.ahead[:i:i]
-			break
-		}
-	}
 	return found, nil
 }
 

@@ -1,6 +1,10 @@
 package mongodb
 
-import "sync"
+import (
+	"sync"
+
+	"taskbench/brokers/feed"
+)
 
 // neighbours are the subscriptions of this process, which its own publishers need not leave to find out by themselves.
 var neighbours = &switchboard{subs: map[string]map[*subscription]struct{}{}}
@@ -39,6 +43,17 @@ func (w *switchboard) wake(place, queue string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for s := range w.subs[place+queue] {
-		signal(s.knock)
+		feed.Signal(s.knock)
+	}
+}
+
+// wake has the subscriptions of this process look at the queues of documents that wait from now on.
+func (l *link) wake(docs []document) {
+	woken := map[string]bool{}
+	for _, d := range docs {
+		if !woken[d.Queue] {
+			woken[d.Queue] = true
+			neighbours.wake(l.place(), d.Queue)
+		}
 	}
 }

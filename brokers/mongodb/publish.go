@@ -64,13 +64,7 @@ func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error
 // sendPublishes wakes the consumers of this process.
 func (b *broker) sendPublishes(docs []document) []error {
 	errs := store(b.link, b.layout.ready(), docs)
-	woken := map[string]bool{}
-	for i, d := range docs {
-		if errs[i] == nil && !woken[d.Queue] {
-			woken[d.Queue] = true
-			neighbours.wake(b.link.place(), d.Queue)
-		}
-	}
+	b.link.wake(docs) // for those that could not be stored it is in vain
 	return errs
 }
 

@@ -113,6 +113,7 @@ func TestOnServer(t *testing.T) {
 		"idle costs little": testIdleCostsLittle, "messages of others are seen": testOthersAreSeen,
 		"neighbours are woken": testNeighbours, "bindings of kombu": testKombusBindings, "too large": testTooLarge,
 		"late reject": testLateReject, "late removal": testLateRemoval, "one heir": testOneHeir,
+		"heir of long ago": testHeirOfLongAgo, "large backlog": testLargeBacklog,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,5 +138,27 @@ func testTooLarge(t *testing.T, at string) {
 		if !brokers.Definite(errs[0]) || errs[1] != nil {
 			t.Errorf("%s: %v", variant, errs)
 		}
+	}
+}
+
+// A server's answer has a bound, and so has memory: few large messages must not be asked for at once.
+func testLargeBacklog(t *testing.T, at string) {
+	b := connect(t, at, "lease-w1")
+	l := leasesOf(b)
+	for i := range 4 {
+		m := letter(i)
+		m.Body = make([]byte, 13<<20)
+		d, err := l.pack(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.ID, d.Owner = b.(*leaser).ids.next(), "nobody"
+		if err := insert(t.Context(), l.held, []document{d}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.sweep(from(time.Now()), true) // in which they come back
+	if d := next(t, consume(t, b, 1), 2*time.Minute); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
+		t.Errorf("%s came", d.Message().CorrelationID)
 	}
 }

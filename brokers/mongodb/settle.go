@@ -60,9 +60,7 @@ func (l *leasing) settleFor(owner string, all []settlement, places []int, errs [
 			errs[place] = err
 		}
 	}
-	for _, d := range back {
-		neighbours.wake(l.link.place(), d.Queue)
-	}
+	l.link.wake(back)
 }
 
 // putBack has messages wait again that an owner holds. What it holds no more is another's business: it may have been
@@ -121,13 +119,9 @@ type mark struct {
 
 // marks finds those of the documents that a filter fits.
 func marks(ctx context.Context, c *driver.Collection, filter bson.D) (map[bson.ObjectID]mark, error) {
-	only := bson.D{{Key: "queue", Value: 1}, {Key: "handed", Value: 1}}
-	cursor, err := c.Find(ctx, filter, options.Find().SetProjection(only))
-	if err != nil {
-		return nil, err
-	}
+	only := options.Find().SetProjection(bson.D{{Key: "queue", Value: 1}, {Key: "handed", Value: 1}})
 	var found []mark
-	if err := cursor.All(ctx, &found); err != nil {
+	if err := all(ctx, c, filter, &found, only); err != nil {
 		return nil, err
 	}
 	there := make(map[bson.ObjectID]mark, len(found))

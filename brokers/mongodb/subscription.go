@@ -3,16 +3,20 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
 )
 
-// unbounded is the bound that stands for a prefetch of 0.
-const unbounded = 1000
+const (
+	unbounded     = 1000     // the bound that stands for a prefetch of 0
+	largestBuffer = 32 << 20 // bytes of what is claimed and waits to be taken
+)
 
 // subscription implements feed.Source. Two goroutines serve it: one claims, and one tends the tenure, which outlives the
 // claiming while something is held.
@@ -21,7 +25,8 @@ type subscription struct {
 	id     string
 	queues []string
 	tenure tenure
-	forget func() // about failed connections
+	lasts  time.Duration // how long what is held can be settled after the subscription was lost; 0: until it is
+	forget func()        // about failed connections
 
 	filled chan struct{} // tells feed that there is something to take
 	room   chan struct{} // tells the claimer that it may take more
@@ -35,8 +40,10 @@ type subscription struct {
 	limit  int
 	next   uint64
 	buffer []uint64 // claimed and not yet taken
+	weight int      // bytes of that
 	holds  map[uint64]document
-	ended  bool
+	ended  bool // no more is to be claimed
+	last   bool // nothing will be held that is not held now
 	err    error
 }
 
@@ -60,12 +67,13 @@ func bound(prefetch int) int {
 func (s *subscription) Take(buf []feed.Item) []feed.Item {
 	s.mu.Lock()
 	tags := s.buffer
-	s.buffer = nil
+	s.buffer, s.weight = nil, 0
 	docs := make([]document, len(tags))
 	for i, tag := range tags {
 		docs[i] = s.holds[tag]
 	}
 	s.mu.Unlock()
+	feed.Signal(s.room)
 	for i, tag := range tags {
 		item := s.tenure.unpack(docs[i])
 		item.Tag = tag
@@ -82,7 +90,7 @@ func (s *subscription) SetPrefetch(n int) error {
 	s.mu.Lock()
 	s.limit = bound(n)
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	return nil
 }
 
@@ -92,7 +100,8 @@ func (s *subscription) End(unseen []uint64) {
 	<-s.idle
 	s.mu.Lock()
 	unseen = append(unseen, s.buffer...)
-	s.buffer = nil
+	s.buffer, s.weight = nil, 0
+	s.last = true
 	s.mu.Unlock()
 	s.giveBack(unseen, feed.Unseen)
 }
@@ -103,10 +112,8 @@ func (s *subscription) close() {
 	s.halt()
 	<-s.idle
 	s.mu.Lock()
-	tags := make([]uint64, 0, len(s.holds))
-	for tag := range s.holds {
-		tags = append(tags, tag)
-	}
+	tags := slices.Collect(maps.Keys(s.holds))
+	s.last = true
 	s.mu.Unlock()
 	s.giveBack(tags, feed.Requeue)
 	s.retire()
@@ -143,6 +150,32 @@ func (s *subscription) retire() {
 	})
 }
 
+// outlast ends a subscription that was lost, when all that it holds is settled, or has outlasted its lease.
+func (s *subscription) outlast() {
+	s.forget()
+	s.halt()
+	<-s.idle
+	s.mu.Lock()
+	s.last = true
+	s.checkSpent()
+	s.mu.Unlock()
+	var over <-chan time.Time
+	if s.lasts > 0 {
+		timer := time.NewTimer(s.lasts)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-over:
+	case <-s.spent:
+	}
+	s.b.dismiss(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffer, s.weight = nil, 0
+	clear(s.holds)
+}
+
 // halt stops the claiming. It may be called more than once.
 func (s *subscription) halt() {
 	s.mu.Lock()
@@ -151,7 +184,6 @@ func (s *subscription) halt() {
 		s.ended = true
 		close(s.stop)
 		neighbours.leave(s.b.link.place(), s)
-		s.checkSpent()
 	}
 }
 
@@ -183,9 +215,13 @@ func (s *subscription) cause() error {
 	return s.err
 }
 
+// free is 0, too, while what was claimed and nobody has taken yet is more than enough to keep in memory.
 func (s *subscription) free() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.weight >= largestBuffer {
+		return 0
+	}
 	return s.limit - len(s.holds)
 }
 
@@ -195,9 +231,10 @@ func (s *subscription) hold(got []document) {
 	for _, d := range got {
 		s.holds[s.next] = d
 		s.buffer = append(s.buffer, s.next)
+		s.weight += d.size()
 		s.next++
 	}
-	signal(s.filled)
+	feed.Signal(s.filled)
 }
 
 // settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept
@@ -213,26 +250,18 @@ func (s *subscription) settled(tag uint64, err error) {
 	if err != nil {
 		s.lose(err)
 	}
-	signal(s.room)
+	feed.Signal(s.room)
 }
 
 // checkSpent is called with mu held.
 func (s *subscription) checkSpent() {
-	if !s.ended || len(s.holds) > 0 {
+	if !s.last || len(s.holds) > 0 {
 		return
 	}
 	select {
 	case <-s.spent:
 	default:
 		close(s.spent)
-	}
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }
 

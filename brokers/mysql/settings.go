@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	mysql "github.com/go-sql-driver/mysql"
 
 	"taskbench/brokers"
+	"taskbench/brokers/dsn"
 )
 
 // patience bounds every small exchange with the server; large ones may take a second more for every pace of bytes.
@@ -39,29 +39,17 @@ func configure(rawURL string) (*mysql.Config, error) {
 		return bad(err)
 	}
 	scheme, _, _ := strings.Cut(strings.TrimPrefix(u.Scheme, "sqla+"), "+")
-	name := strings.TrimPrefix(u.EscapedPath(), "/")
-	switch {
-	case scheme != "mysql" && scheme != "mariadb":
+	if scheme != "mysql" && scheme != "mariadb" {
 		return bad(errors.New("the scheme is another"))
-	case u.Hostname() == "" || name == "" || strings.Contains(name, "/"):
-		return bad(errors.New("it names a host, and a database after it"))
 	}
-	port := u.Port()
-	if port == "" {
-		port = "3306"
+	c, err := dsn.Parse(u)
+	if err != nil {
+		return bad(err)
 	}
-	c, err := mysql.ParseDSN("tcp(" + net.JoinHostPort(u.Hostname(), port) + ")/" + name + "?" + u.RawQuery)
-	if err != nil { // it may quote a parameter, and that may be a secret
-		return bad(errors.New("one of its parameters is none of the driver's"))
-	}
-	c.User = u.User.Username()
-	c.Passwd, _ = u.User.Password()
 	c.Timeout = patience
-	c.MaxAllowedPacket = 0     // the server's
 	c.ClientFoundRows = true   // what was settled counts, whether or not that changed a value
 	c.InterpolateParams = true // one exchange for a statement, not three
 	c.MultiStatements = true
-	c.Logger = &mysql.NopLogger{} // it is also returned as an error, and once is enough
 	return c, nil
 }
 

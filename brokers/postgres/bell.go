@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"taskbench/brokers/feed"
 )
 
 // channel is what consumers listen to: the names of queues that have got something.
@@ -43,7 +45,7 @@ func (l *bell) ring(queues ...string) {
 		l.waiting[q] = true
 	}
 	l.mu.Unlock()
-	signal(l.rung)
+	feed.Signal(l.rung)
 }
 
 // close returns once the last rings have been heard, or failed.
@@ -51,7 +53,7 @@ func (l *bell) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	signal(l.rung)
+	feed.Signal(l.rung)
 	<-l.done
 }
 
@@ -86,12 +88,4 @@ func (l *bell) notify(queues []string) {
 		_, err := c.Exec(ctx, `SELECT pg_notify('`+channel+`', queue) FROM unnest($1::text[]) AS q (queue)`, queues)
 		return err
 	})
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

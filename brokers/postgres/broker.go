@@ -74,14 +74,21 @@ func bounded(size int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), patience+time.Duration(size/pace)*time.Second)
 }
 
-// with lends a connection. Its errors are judged.
+// attempts is how often a transaction is begun that the server undoes, to end a deadlock.
+const attempts = 5
+
+// with lends a connection. Its errors are judged. f is called again when the server has undone it to end a deadlock.
 func (b *broker) with(ctx context.Context, f func(c *pgxpool.Conn) error) error {
 	c, err := b.pool.Acquire(ctx)
 	if err != nil {
 		return b.unreached(err)
 	}
 	defer c.Release()
-	return judge(f(c))
+	for n := 1; ; n++ {
+		if err = judge(f(c)); n == attempts || !deadlocked(err) {
+			return err
+		}
+	}
 }
 
 // unreached is why there is no connection. It is Definite where the server refused or nobody listens. A link that breaks

@@ -6,10 +6,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How many messages one claim may bring: few at first, as nobody knows how large they are.
+// How many messages one claim may bring: one at first, as nobody knows how large they are.
 const (
 	gulp      = 256
-	firstGulp = 16
+	firstGulp = 1
 	gulpBytes = 4 << 20
 )
 

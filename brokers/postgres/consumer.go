@@ -132,8 +132,8 @@ func (c *consumer) keep(conn *pgx.Conn) {
 		c.lose(err)
 	}
 	hangUp(conn)
-	if closed := errors.Is(c.cause(), brokers.ErrClosed); closed || c.broker.layout.owned && !errors.Is(err, errLapsed) {
-		c.giveUp(closed)
+	if errors.Is(c.cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
+		c.giveUp()
 	}
 }
 
@@ -196,15 +196,12 @@ func (c *consumer) mend(mend, ripe bool) {
 	ctx, cancel := c.while()
 	defer cancel()
 	if mend {
-		batch := &pgx.Batch{}
-		for _, statement := range c.broker.layout.mend {
-			batch.Queue(statement)
-		}
-		c.broker.wakeAfter(ctx, batch)
+		c.broker.wakeAfter(ctx, c.broker.layout.mend)
 	}
 	for ripe && ctx.Err() == nil {
 		n := 0
 		err := c.broker.with(ctx, func(conn *pgxpool.Conn) error {
+			n = 0
 			rows, err := conn.Query(ctx, c.broker.layout.ripen, ripenAtOnce)
 			if err != nil {
 				return err
@@ -222,13 +219,18 @@ func (c *consumer) mend(mend, ripe bool) {
 	}
 }
 
-// wakeAfter carries out statements in one transaction, and rings for the queues that they give.
-func (b *broker) wakeAfter(ctx context.Context, batch *pgx.Batch) {
+// wakeAfter carries out statements, which take the same values, in one transaction, and rings for the queues that they give.
+func (b *broker) wakeAfter(ctx context.Context, statements []string, values ...any) {
 	var queues []string
 	err := b.with(ctx, func(conn *pgxpool.Conn) error {
+		queues = nil
+		batch := &pgx.Batch{}
+		for _, statement := range statements {
+			batch.Queue(statement, values...)
+		}
 		results := conn.SendBatch(ctx, batch)
 		var failed error
-		for range batch.Len() {
+		for range statements {
 			rows, err := results.Query()
 			if err != nil {
 				failed = err
@@ -248,9 +250,9 @@ func (b *broker) wakeAfter(ctx context.Context, batch *pgx.Batch) {
 	}
 }
 
-// giveUp returns what is held: where nothing is owned, only what is certain not to have been handed out again and, when
-// the broker is being closed, what it has handed out.
-func (c *consumer) giveUp(closing bool) {
+// giveUp returns what is held. Where that has no owner who could have lost it meanwhile, it is for Close alone, before which
+// nothing of it can have been handed out again.
+func (c *consumer) giveUp() {
 	c.mu.Lock()
 	sources := make([]*source, 0, len(c.sources))
 	for s := range c.sources {
@@ -262,14 +264,7 @@ func (c *consumer) giveUp(closing bool) {
 		<-s.ended // a claim under way may bring more
 		ids = append(ids, s.held()...)
 	}
-	if !closing && !c.broker.layout.owned {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	batch := &pgx.Batch{}
-	for _, statement := range c.broker.layout.release {
-		batch.Queue(statement, c.owner, ids)
-	}
-	c.broker.wakeAfter(ctx, batch)
+	c.broker.wakeAfter(ctx, c.broker.layout.release, c.owner, ids)
 }

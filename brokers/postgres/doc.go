@@ -21,8 +21,10 @@
 // stopped for so long finds its row gone: its consumers end with an error, and its late acks are refused.
 //
 // A consumer claims as many messages as it has room for, up to 256 or some 4 MiB, by one UPDATE of rows that SKIP LOCKED
-// found. Claims and settlements that are wanted at the same time are one transaction and share its fsync. When the answer
-// to one does not come, nobody knows what the server has handed out: the consumer ends, and its lease with it.
+// found; at first one, until it knows how large they are. The answer may take as long as some of it comes every eight
+// seconds: a large message over a narrow link is delivered all the same. Claims and settlements that are wanted at the
+// same time are one transaction and share its fsync. When the answer to one does not come, nobody knows what the server
+// has handed out: the consumer ends, and its lease with it.
 //
 // The connection that renews the lease also listens. Publishers NOTIFY after their commit, in a transaction of its own
 // that writes nothing, as notifying ones exclude each other; at most every two milliseconds. A notification that is lost
@@ -62,8 +64,9 @@
 //
 // # Errors
 //
-// What the server refuses it undoes, so that those errors are Definite; those of a link that broke in between are not.
-// Errors name the server's address and never anything else of the URL but its user and database.
+// What the server refuses it undoes, so that those errors are Definite; those of a link that broke in between are not. What
+// it undoes to end a deadlock is done again. Errors name the server's address and never anything else of the URL but its
+// user and database.
 //
 // # Dependencies
 //

@@ -33,6 +33,12 @@ func judge(err error) error {
 	return explain(err)
 }
 
+// deadlocked tells whether the server has undone a transaction in favour of another. Done again it may well succeed.
+func deadlocked(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "40P01"
+}
+
 // advice is what to do about the refusals that people can do something about, by SQLSTATE or the class of it.
 var advice = map[string]string{
 	"25006": "it is a read-only replica or transactions are read-only by default; use the URL of the primary server",

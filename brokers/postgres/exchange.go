@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -65,6 +67,7 @@ func newExchange(l *layout, wishes []wish) *exchange {
 		x.freed[w.source]++
 	}
 	x.changed = append(x.changed, x.dead...)
+	x.asked = make([]*claim, len(x.claims))
 	return x
 }
 
@@ -88,7 +91,6 @@ func (x *exchange) batch() *pgx.Batch {
 			return err
 		})
 	}
-	x.asked = make([]*claim, len(x.claims))
 	for n, i := range x.claims {
 		s := x.wishes[i].source
 		c := s.plan(x.freed[s])
@@ -103,13 +105,15 @@ func (x *exchange) batch() *pgx.Batch {
 // serve carries out all that waits.
 func (b *broker) serve(wishes []wish) []error {
 	x := newExchange(b.layout, wishes)
-	if batch := x.batch(); batch.Len() > 0 {
-		ctx, cancel := bounded(len(x.claims) * gulpBytes)
-		defer cancel()
-		if err := b.with(ctx, func(c *pgxpool.Conn) error { return c.SendBatch(ctx, batch).Close() }); err != nil {
-			for i := range x.errs {
-				x.errs[i] = err
-			}
+	ctx, cancel := bounded(0)
+	defer cancel()
+	err := b.with(ctx, func(c *pgxpool.Conn) error {
+		x = newExchange(b.layout, wishes) // what an attempt has noted that was undone does not hold
+		return x.send(c.Conn())
+	})
+	if err != nil {
+		for i := range x.errs {
+			x.errs[i] = err
 		}
 	}
 	x.tell()
@@ -117,6 +121,20 @@ func (b *broker) serve(wishes []wish) []error {
 		b.bell.ring(x.changed...)
 	}
 	return x.errs
+}
+
+func (x *exchange) send(conn *pgx.Conn) error {
+	batch := x.batch()
+	if batch.Len() == 0 {
+		return nil
+	}
+	ctx, cancel := lineOf(conn).whileHeard()
+	defer cancel()
+	err := conn.SendBatch(ctx, batch).Close()
+	if silent := context.Cause(ctx); err != nil && silent != nil {
+		return fmt.Errorf("%w: %w", silent, err)
+	}
+	return err
 }
 
 // tell lets the sources know how it went: first of what they do not hold any more, as they may have claimed it again.

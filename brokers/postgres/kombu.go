@@ -48,7 +48,7 @@ CREATE INDEX IF NOT EXISTS taskbench_kombu_due ON taskbench_kombu_delayed (due, 
 
 	declare: `INSERT INTO kombu_queue (id, name) SELECT nextval('queue_id_sequence'), name
 FROM (SELECT DISTINCT unnest($1::text[])) AS q (name)
-WHERE NOT EXISTS (SELECT FROM kombu_queue AS known WHERE known.name = q.name) ON CONFLICT (name) DO NOTHING`,
+WHERE NOT EXISTS (SELECT FROM kombu_queue AS known WHERE known.name = q.name) ORDER BY name ON CONFLICT (name) DO NOTHING`,
 	insert: `INSERT INTO kombu_message (id, visible, payload, version, queue_id)
 SELECT nextval('message_id_sequence'), true, payload, 1, (SELECT id FROM kombu_queue WHERE name = queue)
 FROM unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[]) AS m (queue, priority, payload, life)`,

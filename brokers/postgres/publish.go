@@ -123,22 +123,24 @@ func (b *broker) store(ps []parcel, size int) error {
 			now.add(p)
 		}
 	}
-	batch := &pgx.Batch{}
-	b.declare(batch, now.queues)
-	b.declare(batch, later.queues)
-	if len(now.queues) > 0 {
-		batch.Queue(b.layout.insert, now.queues, now.priorities, now.payloads, now.lives)
-	}
-	if len(later.queues) > 0 {
-		batch.Queue(b.layout.delay, later.queues, later.priorities, later.payloads, later.lives, later.waits)
-	}
 	ctx, cancel := bounded(size)
 	defer cancel()
-	if err := b.with(ctx, func(c *pgxpool.Conn) error { return c.SendBatch(ctx, batch).Close() }); err != nil {
-		return err
+	err := b.with(ctx, func(c *pgxpool.Conn) error {
+		batch := &pgx.Batch{}
+		b.declare(batch, now.queues)
+		b.declare(batch, later.queues)
+		if len(now.queues) > 0 {
+			batch.Queue(b.layout.insert, now.queues, now.priorities, now.payloads, now.lives)
+		}
+		if len(later.queues) > 0 {
+			batch.Queue(b.layout.delay, later.queues, later.priorities, later.payloads, later.lives, later.waits)
+		}
+		return c.SendBatch(ctx, batch).Close()
+	})
+	if err == nil {
+		b.bell.ring(now.queues...)
 	}
-	b.bell.ring(now.queues...)
-	return nil
+	return err
 }
 
 // columns are parcels the other way round.

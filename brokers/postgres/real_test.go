@@ -244,7 +244,13 @@ func TestServerIsKilledAndComesBack(t *testing.T) {
 	}
 	for deadline := time.Now().Add(15 * time.Second); ; {
 		c := receive(t, b, "q", 1)
-		d, open := <-c.Deliveries()
+		var d brokers.Delivery
+		var open bool
+		select {
+		case d, open = <-c.Deliveries():
+		case <-time.After(15 * time.Second):
+			t.Fatal("nothing came")
+		}
 		if !open && time.Now().Before(deadline) {
 			t.Logf("a session of before the kill was found dead: %v", c.Err())
 			continue

@@ -14,7 +14,8 @@ import (
 	"taskbench/brokers"
 )
 
-// patience bounds every small exchange with the server; large ones may take a second more for every pace of bytes.
+// patience bounds every small exchange with the server; those that write much may take a second more for every pace of
+// bytes, and those that claim messages as long as some come.
 const (
 	patience = 4 * time.Second
 	pace     = 1 << 20
@@ -41,6 +42,7 @@ func configure(rawURL string, v brokers.Variant) (*pgx.ConnConfig, error) {
 		// What the parser says may quote the URL.
 		return nil, badURL(rawURL, errors.New("its host, port or one of its parameters cannot be used"))
 	}
+	cfg.DialFunc = counted(cfg.DialFunc)
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = patience
 	}

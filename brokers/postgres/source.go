@@ -55,7 +55,7 @@ func (s *source) poke(maybe bool) {
 	s.mu.Lock()
 	s.maybe = s.maybe || maybe
 	s.mu.Unlock()
-	signal(s.poked)
+	feed.Signal(s.poked)
 }
 
 // claim runs until the source or its consumer ends.
@@ -151,8 +151,8 @@ func (s *source) take(c *claim) {
 	}
 	s.inbox = append(s.inbox, c.rows...)
 	s.maybe = true // there was something; whether there is more is seen next time
-	signal(s.wake)
-	signal(s.poked)
+	feed.Signal(s.wake)
+	feed.Signal(s.poked)
 }
 
 // Take implements feed.Source.
@@ -199,20 +199,23 @@ func (s *source) End(unseen []uint64) {
 		unseen = append(unseen, uint64(r.id))
 	}
 	s.inbox, s.over = nil, true
+	wishes := make([]wish, len(unseen))
+	for i, tag := range unseen {
+		wishes[i] = wish{source: s, id: int64(tag), queue: s.holds[int64(tag)], outcome: feed.Unseen}
+	}
 	spent := len(s.holds) == 0
 	s.mu.Unlock()
 	if spent {
 		s.consumer.remove(s)
 	}
-	var errs []error
-	for _, tag := range unseen {
-		err := s.Settle(context.Background(), tag, feed.Unseen)
-		if err != nil && !errors.Is(err, brokers.ErrClosed) {
-			errs = append(errs, err)
-		}
+	if s.consumer.cause() != nil {
+		return // all of it goes back with the consumer
 	}
+	errs := slices.DeleteFunc(s.consumer.broker.wishes.DoAll(context.Background(), wishes), func(err error) bool {
+		return err == nil || errors.Is(err, brokers.ErrClosed)
+	})
 	if len(errs) > 0 {
 		// They stay with this process's lease; ending that is the one way left to give them back.
-		s.consumer.lose(fmt.Errorf("give back %d messages: %w", len(errs), errs[0]))
+		s.consumer.lose(fmt.Errorf("give back %d messages unseen: %w", len(errs), errs[0]))
 	}
 }

@@ -18,7 +18,7 @@ import (
 // may only look.
 func MariaDB(t testing.TB) *Server {
 	t.Helper()
-	server, install := Find(t, "mariadbd"), Find(t, "mariadb-install-db")
+	server, install := Find(t, "mariadbd|/usr/sbin/mariadbd"), Find(t, "mariadb-install-db")
 	dir, err := os.MkdirTemp("/tmp", "taskbench-mariadb-") // a path that another user may enter
 	if err != nil {
 		t.Fatal(err)

@@ -10,11 +10,13 @@ import (
 	"testing"
 )
 
-// Postgres starts PostgreSQL with an empty database, from the binaries on PATH. As root it runs as nobody, since it
-// refuses to run as root. Its URL is postgresql://...; it is faster than a real one, as it does not wait for the disk.
+// Postgres starts PostgreSQL with an empty database, from the binaries on PATH or where Debian keeps them. As root it runs
+// as nobody, since it refuses to run as root. Its URL is postgresql://...; it is faster than a real one, as it does not
+// wait for the disk.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
-	server, initdb, ready := Find(t, "postgres"), Find(t, "initdb"), Find(t, "pg_isready")
+	debian := func(name string) string { return Find(t, name+"|/usr/lib/postgresql/*/bin/"+name) } // which is not on PATH
+	server, initdb, ready := debian("postgres"), debian("initdb"), debian("pg_isready")
 	server, err := filepath.EvalSymlinks(server)
 	if err != nil {
 		t.Fatal(err)

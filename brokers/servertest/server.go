@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,8 +41,8 @@ type Server struct {
 // auto or unset, where it is skipped.
 func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	t.Helper()
-	for _, name := range d.Server.Binaries {
-		Find(t, strings.Split(name, "|")...)
+	for _, names := range d.Server.Binaries {
+		Find(t, names)
 	}
 	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: directory(t), Host: "127.0.0.1", Port: FreePort(t)}
 	c := d.Server.Command(l)
@@ -79,24 +78,17 @@ func directory(t testing.TB) string {
 	return dir
 }
 
-// Find returns the path of the first program that is on PATH, or where Debian keeps the servers that it does not put
-// there, or ends the test as Launch does.
-func Find(t testing.TB, names ...string) string {
+// Find returns the path of a program by any of its names, which are those of brokers.Binary, or ends the test as Launch does.
+func Find(t testing.TB, names string) string {
 	t.Helper()
-	for _, name := range names {
-		if p, err := exec.LookPath(name); err == nil {
-			return p
-		}
-		for _, apart := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} { // the latter is not on everybody's PATH
-			if found, _ := filepath.Glob(apart + name); len(found) > 0 {
-				return found[len(found)-1]
-			}
-		}
+	path := brokers.Binary(names)
+	if path != "" {
+		return path
 	}
 	if lab := os.Getenv("BENCH_LAB"); lab != "" && lab != "auto" {
-		t.Fatalf("BENCH_LAB is %s, and none of %q is on PATH", lab, names)
+		t.Fatalf("BENCH_LAB is %s, and there is no %s", lab, names)
 	}
-	t.Skipf("this machine has none of %q", names)
+	t.Skipf("this machine has no %s", names)
 	return ""
 }
 

@@ -18,6 +18,8 @@ import (
 
 	"github.com/FerretDB/FerretDB/build/version"
 	"github.com/FerretDB/FerretDB/ferretdb"
+
+	"taskbench/ci/ferretdb/turns"
 )
 
 func main() {
@@ -57,11 +59,11 @@ func serve(ctx context.Context, addr, dir, synchronous string) error {
 	}
 	ended := make(chan error, 2)
 	go func() { ended <- server.Run(ctx) }()
-	within, err := url.Parse(server.MongoDBURI()) // which is known once it runs
+	within, err := url.Parse(server.MongoDBURI()) // it listens since it was made
 	if err != nil {
 		return err
 	}
-	go func() { ended <- (&turns{server: within.Host, turn: make(chan struct{}, 1)}).serve(listener) }()
+	go func() { ended <- turns.New(within.Host).Serve(listener) }()
 	return <-ended
 }
 

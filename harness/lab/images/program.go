@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -52,24 +52,26 @@ func (r recipe) sources() (string, error) {
 	return dir, nil
 }
 
-// sum is what the program's sources come to: all files of one directory.
+// sum is what the program's sources come to: all files of its module but the tests.
 func (r recipe) sum() (string, error) {
 	dir, err := r.sources()
 	if err != nil {
 		return "", err
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	h := sha256.New()
+	err = filepath.WalkDir(dir, func(path string, f fs.DirEntry, err error) error { // in the order of names
+		if err != nil || f.IsDir() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(h, "%s %d\n%s", strings.TrimPrefix(path, dir), len(text), text) // a hash takes all
+		return nil
+	})
 	if err != nil {
 		return "", err
-	}
-	slices.Sort(files)
-	h := sha256.New()
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			return "", err
-		}
-		_, _ = fmt.Fprintf(h, "%s %d\n%s", filepath.Base(f), len(text), text) // a hash takes all
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }

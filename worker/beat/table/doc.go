@@ -22,6 +22,6 @@
 //
 // # Dependencies
 //
-// modernc.org/sqlite reads SQLite without cgo. For PostgreSQL and MySQL the package uses whatever driver the program has
-// registered with database/sql under the names pgx, postgres or mysql.
+// modernc.org/sqlite reads SQLite without cgo, and github.com/go-sql-driver/mysql speaks with MySQL, as in the brokers. For
+// PostgreSQL the package uses whatever driver the program has registered with database/sql under the names pgx or postgres.
 package table

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	mysql "github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"taskbench/brokers/dsn"
 )
 
 // A DB is a database, with what its product has of its own.
@@ -28,7 +31,6 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 		return nil, errors.New("open the database of beat: it is no URL such as sqlite:///path/to/file.db")
 	}
 	d := &DB{}
-	var driver, source string
 	switch u.Scheme {
 	case "sqlite":
 		if u.Host != "" || u.Path == "" {
@@ -36,19 +38,25 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 		}
 		pragmas := url.Values{"_pragma": {"busy_timeout(5000)"}, "_txlock": {"immediate"}}
 		file := url.URL{Scheme: "file", Path: u.Path, RawQuery: pragmas.Encode()}
-		d.product, driver, source = "sqlite", "sqlite", file.String()
+		d.product = "sqlite"
+		d.DB, err = sql.Open("sqlite", file.String())
 	case "postgres", "postgresql":
 		u.Scheme = "postgres"
-		d.product, driver, source = "postgres", registered("pgx", "postgres"), u.String()
+		driver := registered("pgx", "postgres")
+		if driver == "" {
+			return nil, errors.New("open the database of beat: this program has no driver for postgres")
+		}
+		d.product = "postgres"
+		d.DB, err = sql.Open(driver, u.String())
 	case "mysql":
-		d.product, driver, source = "mysql", registered("mysql"), mysqlSource(u)
+		d.product = "mysql"
+		if d.DB, err = openMySQL(u); err != nil {
+			return nil, fmt.Errorf("open the database of beat: want mysql://user:password@host:port/database: %w", err)
+		}
 	default:
 		return nil, fmt.Errorf("open the database of beat: a schedule cannot be in %q: want sqlite, postgres or mysql", u.Scheme)
 	}
-	if driver == "" {
-		return nil, fmt.Errorf("open the database of beat: this program has no driver for %s", d.product)
-	}
-	if d.DB, err = sql.Open(driver, source); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("open the database of beat: the driver for %s refuses the URL", d.product)
 	}
 	d.SetMaxOpenConns(4)
@@ -69,17 +77,22 @@ func registered(names ...string) string {
 	return ""
 }
 
-// mysqlSource is the driver's own form of a URL. A server that does not answer must not keep a beat for ever.
-func mysqlSource(u *url.URL) string {
-	who := ""
-	if u.User != nil {
-		who = u.User.Username()
-		if word, ok := u.User.Password(); ok {
-			who += ":" + word
-		}
-		who += "@"
+// patience bounds every exchange with MySQL.
+const patience = 10 * time.Second
+
+// openMySQL bounds what the server is waited for: one that does not answer must not keep a beat for ever.
+func openMySQL(u *url.URL) (*sql.DB, error) {
+	c, err := dsn.Parse(u)
+	if err != nil {
+		return nil, err
 	}
-	return who + "tcp(" + u.Host + ")" + u.EscapedPath() + "?parseTime=true&clientFoundRows=true&loc=UTC&timeout=10s&readTimeout=10s&writeTimeout=10s"
+	c.ParseTime, c.Loc, c.ClientFoundRows = true, time.UTC, true
+	c.Timeout, c.ReadTimeout, c.WriteTimeout = patience, patience, patience
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
 }
 
 // q puts the product's placeholders into a query written with question marks.

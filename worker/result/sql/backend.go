@@ -43,7 +43,7 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open(d.driver, source)
+	db, err := d.open(source)
 	if err != nil { // it may quote the source
 		return nil, fmt.Errorf("open results in %s: the URL has a part that the driver does not know", d.driver)
 	}

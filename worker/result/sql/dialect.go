@@ -20,6 +20,7 @@ import (
 // A dialect is what differs between databases.
 type dialect struct {
 	driver string
+	open   func(source string) (*sql.DB, error)
 	schema []string // run at every opening; each must do nothing where all is there
 	single bool     // one writer at a time: who waits in turn is served sooner than who tries again and again
 	ids    string   // how rows get their ids from a sequence that is named here; "": by themselves
@@ -61,6 +62,7 @@ func onConflict(table, key, insert string, columns []string) string {
 
 var sqlite = dialect{
 	driver: "sqlite",
+	open:   func(source string) (*sql.DB, error) { return sql.Open("sqlite", source) },
 	schema: schema("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT", "DATETIME", ""),
 	single: true,
 	places: question,
@@ -71,6 +73,7 @@ var sqlite = dialect{
 
 var postgres = dialect{
 	driver: "pgx",
+	open:   func(source string) (*sql.DB, error) { return sql.Open("pgx", source) },
 	schema: append([]string{
 		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
 	}, schema("INTEGER NOT NULL PRIMARY KEY", "BYTEA", "TEXT", "TIMESTAMP WITHOUT TIME ZONE", "")...),

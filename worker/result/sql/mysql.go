@@ -12,6 +12,7 @@ import (
 
 	mysql "github.com/go-sql-driver/mysql"
 
+	"taskbench/brokers/dsn"
 	"taskbench/worker/result"
 )
 
@@ -19,6 +20,7 @@ import (
 // differ in case alone are two, and any text fits, whatever the server's own character set is.
 var mySQL = dialect{
 	driver: "mysql",
+	open:   openMySQL,
 	schema: schema("INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY", "LONGBLOB", "LONGTEXT", "DATETIME(6)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
 	places: question,
 	upsert: onDuplicate,
@@ -32,6 +34,7 @@ var mySQL = dialect{
 // MariaDB has sequences, so SQLAlchemy takes ids from those there.
 var mariaDB = dialect{
 	driver: "mysql",
+	open:   openMySQL,
 	schema: append([]string{
 		`CREATE SEQUENCE IF NOT EXISTS task_id_sequence`, `CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence`,
 	}, schema("INTEGER NOT NULL PRIMARY KEY", "LONGBLOB", "LONGTEXT", "DATETIME(6)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")...),
@@ -83,27 +86,28 @@ func newer(table, column string) string {
 
 // mysqlSource is the driver's own form of a URL.
 func mysqlSource(u *url.URL) (string, error) {
-	if u.Host == "" || strings.Trim(u.Path, "/") == "" {
-		return "", errors.New("mysql has a host, and a database's name after it")
+	c, err := dsn.Parse(u)
+	if err != nil {
+		return "", err
 	}
-	addr := u.Host
-	if u.Port() == "" {
-		addr = net.JoinHostPort(u.Hostname(), "3306")
-	}
-	c, err := mysql.ParseDSN("tcp(" + addr + ")/" + strings.TrimPrefix(u.EscapedPath(), "/") + "?" + u.RawQuery)
-	if err != nil { // it may quote a parameter, and that may be a secret
-		return "", errors.New("a parameter is none of the Go driver's")
-	}
-	c.User = u.User.Username()
-	c.Passwd, _ = u.User.Password()
 	c.ParseTime, c.Loc = true, time.UTC
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = patience, patience, patience
-	c.MaxAllowedPacket = 0 // the server's
 	return c.FormatDSN(), nil
 }
 
-// What it also prints, the driver returns as an error. Once is enough.
-func init() { _ = mysql.SetLogger(&mysql.NopLogger{}) } // fails only for nil
+// openMySQL has the driver print nothing, for which its form of a URL has no word: what it would print it also returns.
+func openMySQL(source string) (*sql.DB, error) {
+	c, err := mysql.ParseDSN(source)
+	if err != nil {
+		return nil, err
+	}
+	c.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
 
 // deadlocked tells whether a transaction was rolled back in favour of another.
 func deadlocked(err error) bool {

@@ -10,9 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"taskbench/brokers/servertest"
 	"taskbench/worker/result"
 )
+
+// A program may have the driver print, for uses of its own.
+func TestTheDriverIsSilentForUsAlone(t *testing.T) {
+	if _, silent := mysql.NewConfig().Logger.(*mysql.NopLogger); silent {
+		t.Error("the driver prints nothing, whoever uses it")
+	}
+}
 
 // Whoever has got the URL wrong is told what to do about it, and nobody the password.
 func TestMariaDBRefuses(t *testing.T) {
