@@ -1,0 +1,2 @@
+// Package stream keeps queues in Redis as streams.
+package stream
