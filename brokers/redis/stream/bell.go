@@ -15,7 +15,7 @@ const (
 )
 
 // hang starts what knocks when there is something to claim: a blocking read of all the streams, and of the bells that
-// ring when something is given back, on a connection of its own. It reads without the group, and so takes nothing: it can be
+// ring when something is given back, on a connection of its own, whose end is the end of the link. It reads without the group, and so takes nothing: it can be
 // given up at any moment, and the bound on what is held is kept by the claim alone. What hang returns has it wait for
 // what comes after the ids that each stream has been read to, and then knock once.
 func (s *subscription) hang() (arm func(read map[string]string)) {
@@ -31,8 +31,7 @@ func (s *subscription) hang() (arm func(read map[string]string)) {
 }
 
 func (s *subscription) ring(wants <-chan map[string]string) {
-	conn := s.b.link.Client.Conn()
-	defer func() { _ = conn.Close() }() // it has failed, or nobody needs it any more
+	defer func() { _ = s.bell.Close() }() // it has failed, or nobody needs it any more
 	rung := make(map[string]string, len(s.queues))
 	for _, q := range s.queues {
 		rung[bellOf(q)] = "0-0"
@@ -43,9 +42,9 @@ func (s *subscription) ring(wants <-chan map[string]string) {
 		var err error
 		select {
 		case read := <-wants:
-			err = s.await(conn, wants, read, rung)
+			err = s.await(wants, read, rung)
 		case <-ask.C:
-			err = conn.Ping(context.Background()).Err()
+			err = s.bell.Ping(context.Background()).Err()
 		case <-s.spent:
 			return
 		case <-s.lost:
@@ -59,7 +58,7 @@ func (s *subscription) ring(wants <-chan map[string]string) {
 }
 
 // await blocks until there is something to claim, and knocks.
-func (s *subscription) await(conn *goredis.Conn, wants <-chan map[string]string, read, rung map[string]string) error {
+func (s *subscription) await(wants <-chan map[string]string, read, rung map[string]string) error {
 	for !s.halted() {
 		select {
 		case read = <-wants:
@@ -71,7 +70,7 @@ func (s *subscription) await(conn *goredis.Conn, wants <-chan map[string]string,
 				names, ids = append(names, name), append(ids, id)
 			}
 		}
-		found, err := conn.XRead(context.Background(), &goredis.XReadArgs{Streams: append(names, ids...), Count: 1, Block: blockFor}).Result()
+		found, err := s.bell.XRead(context.Background(), &goredis.XReadArgs{Streams: append(names, ids...), Count: 1, Block: blockFor}).Result()
 		if errors.Is(err, goredis.Nil) {
 			continue
 		}

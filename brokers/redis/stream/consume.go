@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -24,6 +25,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		err = b.enlist(s)
 	}
 	if err != nil {
+		_ = s.bell.Close() // nobody needs it any more
 		// The link's own deadline is the context's, and may be noticed first. A name that was registered in vain is
 		// forgotten when its lease ends.
 		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
@@ -41,7 +43,8 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 }
 
 // register makes the consumer known, so that what it claims has an owner, and finds out at once what would keep it from
-// claiming: a user without the right, a server that only reads, and a key of another type.
+// claiming: a user without the right, a server that only reads, and a key of another type. From then on the end of the
+// link is seen.
 func (s *subscription) register(ctx context.Context) error {
 	renewal := s.renewal(ctx)
 	// On a stream that is not there, the server says so once it has seen that the command is allowed.
@@ -55,7 +58,7 @@ func (s *subscription) register(ctx context.Context) error {
 	if err := probe.Err(); err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
 		probe.SetErr(nil)
 	}
-	if err := link.FirstError(cmds); err != nil {
+	if err := cmp.Or(link.FirstError(cmds), s.bell.Ping(ctx).Err()); err != nil {
 		return err
 	}
 	for i, cmd := range cmds[2:] {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
@@ -23,6 +25,7 @@ type subscription struct {
 	id     string // the consumer's name in the groups
 	queues []string
 	names  string // of the queues, as JSON
+	bell   *goredis.Conn
 
 	filled chan struct{} // tells feed that there is something to take
 	room   chan struct{} // tells the claimer that it may take more
@@ -61,7 +64,7 @@ type entry struct {
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
 	names, _ := json.Marshal(queues) // strings always can
 	return &subscription{
-		b: b, id: kombu.Identity(), queues: slices.Clone(queues), names: string(names), limit: bound(prefetch), next: 1,
+		b: b, id: kombu.Identity(), queues: slices.Clone(queues), names: string(names), bell: b.link.Client.Conn(), limit: bound(prefetch), next: 1,
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1), knock: make(chan struct{}, 1),
 		lost: make(chan struct{}), stop: make(chan struct{}), idle: make(chan struct{}), spent: make(chan struct{}),
 		holds: map[uint64]hold{},
