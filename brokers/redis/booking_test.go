@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"taskbench/brokers/kombu"
-	"taskbench/brokers/redis/keys"
 )
 
 // restored are the arguments of the commands by which a Celery worker gave back an abandoned task, and booked it
@@ -90,24 +89,6 @@ func TestBookings(t *testing.T) {
 		if b, err := parseBooking(foreign); err == nil {
 			t.Errorf("%q is read as %+v", foreign, b)
 		}
-	}
-}
-
-func TestKeys(t *testing.T) {
-	for p, want := range map[uint8]string{0: "q", 1: "q", 2: "q", 3: "q\x06\x163", 5: "q\x06\x163", 6: "q\x06\x166", 8: "q\x06\x166", 9: "q\x06\x169", 200: "q\x06\x169"} {
-		if got := keys.ListOf("q", p); got != want {
-			t.Errorf("priority %d: list %q, want %q", p, got, want)
-		}
-	}
-	var file struct{ Monitor []string }
-	load(t, "exchange-bindings-56", &file)
-	theirs := strings.Join(file.Monitor, "\n")
-	want := strings.NewReplacer("\x06", `\x06`, "\x16", `\x16`).Replace(`"_kombu.binding.exd" "k1` + keys.Separator + keys.Separator + `dq"`)
-	if !strings.Contains(theirs, want) {
-		t.Errorf("kombu writes no binding of the form %s", want)
-	}
-	if got := keys.Member("dq", "", "dq"); got != "dq"+keys.Separator+keys.Separator+"dq" {
-		t.Errorf("binding %q", got)
 	}
 }
 

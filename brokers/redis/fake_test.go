@@ -27,6 +27,7 @@ type fake struct {
 	pushSays string
 	evalSays []string // for each EVALSHA in turn; the last one stays
 	deaf     bool     // to SUBSCRIBE
+	old      bool     // as before Redis 7
 	links    []net.Conn
 }
 
@@ -89,7 +90,9 @@ func (f *fake) answer(args []string) string {
 		f.pushes++
 		return f.pushSays
 	case "script":
-		f.taught++
+		if f.taught++; f.old {
+			return "-ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'"
+		}
 		return "$0\r\n"
 	case "evalsha":
 		says := f.evalSays[0]
@@ -286,5 +289,20 @@ func TestLastingQueueAtFanoutIsRefused(t *testing.T) {
 	err = b.(brokers.Exchanger).Bind(t.Context(), brokers.Binding{Exchange: brokers.Exchange{Name: "all", Kind: brokers.Fanout}, Queue: "q"})
 	if !brokers.Definite(err) || !strings.Contains(err.Error(), "use a direct or topic exchange") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What an old server lacks is told once, when it is connected to, and not command by command.
+func TestOldServersAreRefused(t *testing.T) {
+	for _, name := range []string{"memory", streamVariant} {
+		f := newFake(t, ":1")
+		f.old = true
+		v, err := Driver.Variant(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t.Context(), f.url, v); !brokers.Definite(err) || !strings.Contains(err.Error(), "open redis at") || !strings.Contains(err.Error(), "need Redis 7 or newer") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -3,10 +3,11 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers/redis/link"
 )
 
 const (
@@ -51,7 +52,7 @@ func (s *subscription) ring(wants <-chan map[string]string) {
 			return
 		}
 		if err != nil {
-			s.lose(fmt.Errorf("wait for redis: %w", err))
+			s.lose(link.Judgef(err, "wait for redis"))
 			return
 		}
 	}

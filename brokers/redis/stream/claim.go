@@ -2,11 +2,12 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers/redis/link"
 )
 
 const (
@@ -31,7 +32,7 @@ func (s *subscription) claim() {
 		c, err := s.claimFree()
 		switch {
 		case err != nil:
-			s.lose(fmt.Errorf("claim from redis: %w", err))
+			s.lose(link.Judgef(err, "claim from redis"))
 			return
 		case c == nil:
 			select {

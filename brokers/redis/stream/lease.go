@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -26,7 +25,7 @@ func (s *subscription) keep() {
 	for all := true; ; {
 		dead, err := s.renew()
 		if err != nil {
-			s.lose(fmt.Errorf("renew lease at redis: %w", err))
+			s.lose(link.Judgef(err, "renew lease at redis"))
 			return
 		}
 		if (all || len(dead) > 0) && busy.CompareAndSwap(false, true) {
@@ -146,7 +145,7 @@ func (s *subscription) giveBack(tags []uint64, seen bool) {
 		}
 		s.b.link.Exec(ctx, cmds...)
 		if err := link.FirstError(cmds); err != nil {
-			s.lose(fmt.Errorf("give messages back to redis: %w", err))
+			s.lose(link.Judgef(err, "give messages back to redis"))
 			return
 		}
 	}

@@ -50,7 +50,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 	b.link.Exec(context.Background(), cmds...)
 	for sub, c := range claims {
 		if err := sub.claimed(c); err != nil {
-			sub.lose(fmt.Errorf("claim from redis: %w", err))
+			sub.lose(link.Judgef(err, "claim from redis"))
 		}
 		sub.claiming.Unlock()
 	}
