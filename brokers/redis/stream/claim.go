@@ -13,8 +13,10 @@ import (
 const (
 	gulp = 128 // messages in one claim
 
-	// lookAnyway is when a consumer that nothing has woken claims all the same: the streams may have been made anew by hand.
+	// A consumer that nothing has woken claims all the same after a while, since streams may have been made anew by hand; so
+	// much later for each queue, so that it costs no more when there are many.
 	lookAnyway = 15 * time.Second
+	lookEach   = 2 * time.Second
 )
 
 // claim fills the buffer as slots become free, until the subscription is halted or the link fails. While there is plenty
@@ -22,7 +24,8 @@ const (
 func (s *subscription) claim() {
 	defer close(s.idle)
 	arm := s.hang()
-	timer := time.NewTimer(lookAnyway)
+	look := max(lookAnyway, time.Duration(len(s.queues))*lookEach)
+	timer := time.NewTimer(look)
 	defer timer.Stop()
 	for !s.halted() {
 		select {
@@ -45,7 +48,7 @@ func (s *subscription) claim() {
 			continue // there may be more
 		}
 		arm(c.read)
-		timer.Reset(lookAnyway)
+		timer.Reset(look)
 		select {
 		case <-timer.C:
 		case <-s.knock:
