@@ -151,8 +151,8 @@ func TestClaimsGoAlongWithAcks(t *testing.T) {
 			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.acked != tasks || p.along < tasks/2 {
-				t.Errorf("%d of %d acknowledgements went in one exchange with a claim, want most of %d", p.along, p.acked, tasks)
+			if p.acked != tasks || p.along < 30 { // all but a few, on a machine that does nothing else
+				t.Errorf("%d of %d acknowledgements went in one exchange with a claim, want 30 or more of %d", p.along, p.acked, tasks)
 			}
 		})
 	}

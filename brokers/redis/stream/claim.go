@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -105,7 +106,8 @@ func (s *subscription) newClaim(more int) *claim {
 	}
 	c := &claim{queues: append(slices.Clone(s.queues[s.turn:]), s.queues[:s.turn]...)}
 	c.streams = streamsOf(c.queues...)
-	c.cmd = claimScript.Call(context.Background(), append([]string{returnedKey}, c.streams...), s.id, want, len(c.queues))
+	c.cmd = claimScript.Call(context.Background(), append([]string{returnedKey, consumersKey}, c.streams...),
+		s.id, want, len(c.queues), s.b.link.Lease.Milliseconds())
 	return c
 }
 
@@ -114,6 +116,9 @@ func (s *subscription) claimed(c *claim) error {
 	reply, err := c.cmd.Slice()
 	if err != nil {
 		return err
+	}
+	if len(reply) != 2 {
+		return fmt.Errorf("the script's answer has %d parts", len(reply))
 	}
 	got, _ := reply[0].([]any)
 	read, _ := reply[1].([]any)

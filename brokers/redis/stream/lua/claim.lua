@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- Takes up to ARGV[2] entries for consumer ARGV[1]: of each stream first what was given back, then what is new.
--- KEYS: streams to which something was given back; then the streams: for each priority step, for each of ARGV[3] queues.
+-- KEYS: streams to which something was given back; consumers; then the streams: for each priority step, for each of
+-- ARGV[3] queues. Who has been taken for dead, and lives, has a lease of ARGV[4] ms again with what it takes.
 -- Returns stream (its place), deliveries, id and fields of each in turn, and, where that is less than wanted, how far
 -- each stream has been read: what is added from then on is new.
 local me, want, queues = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local got, taken, back = {}, 0, {}
-if redis.call('EXISTS', KEYS[1]) == 1 then back = redis.call('SMISMEMBER', KEYS[1], unpack(KEYS, 2)) end
+if redis.call('EXISTS', KEYS[1]) == 1 then back = redis.call('SMISMEMBER', KEYS[1], unpack(KEYS, 3)) end
 
 local function add(place, deliveries, entry)
   got[#got + 1] = place; got[#got + 1] = deliveries; got[#got + 1] = entry[1]; got[#got + 1] = entry[2]
@@ -13,7 +14,7 @@ end
 
 -- again takes up to n of what was given back; it stands in order, and comes before anything new.
 local function again(place, n)
-  local key = KEYS[place + 1]
+  local key = KEYS[place + 2]
   local pending = redis.pcall('XPENDING', key, 'taskbench', '-', '+', n, 'returned')
   if pending.err then pending = {} end
   if #pending < n then
@@ -30,7 +31,7 @@ end
 
 -- new takes up to n entries that nobody has had. Whoever destroyed the group, all that is in the stream is still to do.
 local function new(place, n)
-  local key = KEYS[place + 1]
+  local key = KEYS[place + 2]
   local reply = redis.pcall('XREADGROUP', 'GROUP', 'taskbench', me, 'COUNT', n, 'STREAMS', key, '>')
   if reply and reply.err and string.find(reply.err, 'NOGROUP') then
     if redis.call('EXISTS', key) == 0 then return 0 end
@@ -43,7 +44,7 @@ local function new(place, n)
   return #reply[1][2]
 end
 
-for first = 1, #KEYS - 1, queues do
+for first = 1, #KEYS - 2, queues do
   local live = {}
   for place = first, first + queues - 1 do live[#live + 1] = place end
   while taken < want and #live > 0 do -- the queues of one step take turns
@@ -62,13 +63,18 @@ for first = 1, #KEYS - 1, queues do
     end
     live = rest
   end
-  if taken >= want then return {got, {}} end
+  if taken >= want then break end
+end
+if taken > 0 then
+  local t = redis.call('TIME')
+  redis.call('ZADD', KEYS[2], 'NX', t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[4], me)
 end
 
 local read = {}
-for place = 1, #KEYS - 1 do
+if taken >= want then return {got, read} end
+for place = 1, #KEYS - 2 do
   read[place] = '0-0'
-  local groups = redis.pcall('XINFO', 'GROUPS', KEYS[place + 1])
+  local groups = redis.pcall('XINFO', 'GROUPS', KEYS[place + 2])
   if not groups.err then
     for _, g in ipairs(groups) do
       local info = {}
