@@ -29,7 +29,7 @@ func TestNames(t *testing.T) {
 		t.Error("the same message at another time, as in a retry, is taken for the first")
 	}
 	nameless := brokers.Message{Queue: "q"}
-	if nameOf(nameless, now) == nameOf(nameless, now) {
+	if first, second := nameOf(nameless, now), nameOf(nameless, now); first == second {
 		t.Error("messages without an id are taken for one")
 	}
 }
