@@ -92,24 +92,6 @@ func TestBookings(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	for p, want := range map[uint8]string{0: "q", 1: "q", 2: "q", 3: "q\x06\x163", 5: "q\x06\x163", 6: "q\x06\x166", 8: "q\x06\x166", 9: "q\x06\x169", 200: "q\x06\x169"} {
-		if got := listOf("q", p); got != want {
-			t.Errorf("priority %d: list %q, want %q", p, got, want)
-		}
-	}
-	var file struct{ Monitor []string }
-	load(t, "exchange-bindings-56", &file)
-	theirs := strings.Join(file.Monitor, "\n")
-	want := strings.NewReplacer("\x06", `\x06`, "\x16", `\x16`).Replace(`"_kombu.binding.exd" "k1` + separator + separator + `dq"`)
-	if !strings.Contains(theirs, want) {
-		t.Errorf("kombu writes no binding of the form %s", want)
-	}
-	if got := binding("dq"); got != "dq"+separator+separator+"dq" {
-		t.Errorf("binding %q", got)
-	}
-}
-
 // Whatever a list holds can be booked and marked.
 func FuzzMarked(f *testing.F) {
 	for _, raws := range captured(f, "publish-unicode-56") {

@@ -5,46 +5,44 @@ import (
 	"sync"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"taskbench/brokers"
 	"taskbench/brokers/group"
+	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/due"
+	"taskbench/brokers/redis/exchange"
+	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/link"
+	"taskbench/brokers/redis/stream"
 )
 
-// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
+// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer, on kombu's lists.
 type broker struct {
-	rdb       *goredis.Client
-	set       settings
-	db        int
+	*exchange.Exchanges
+	link      *link.Link
 	publishes *group.Group[parcel]
 	settles   *group.Group[settlement]
-	delays    *group.Group[delayed]
+	delays    *due.Store
 
 	bound sync.Map // queues whose binding was written over this connection
 	full  sync.Map // queues so long that nobody can be waiting for a message
-
-	patterns  sync.Map       // of topic exchanges, compiled
-	ended     chan struct{}  // closed by Close
-	listeners sync.WaitGroup // what Subscribe started
 
 	mu     sync.Mutex
 	closed bool
 	subs   map[*subscription]struct{}
 }
 
+// open connects to lists or to streams, as the variant has it.
 func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
-	o, set, err := configure(url, v)
+	if v.Name == streamVariant {
+		return stream.Open(ctx, url, v)
+	}
+	l, err := link.Open(ctx, url, v, scripts)
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{rdb: goredis.NewClient(o), set: set, db: o.DB, subs: map[*subscription]struct{}{}, ended: make(chan struct{})}
-	if err := brokers.Within(ctx, func() error { return b.teach(ctx) }); err != nil {
-		_ = b.rdb.Close()
-		return nil, judgef(err, "open redis at %s", o.Addr)
-	}
+	b := &broker{link: l, Exchanges: exchange.New(l, nil), delays: due.New(l, delayedKey, "LPUSH"), subs: map[*subscription]struct{}{}}
 	b.publishes = group.New(b.sendPublishes)
 	b.settles = group.New(b.sendSettlements)
-	b.delays = group.New(b.sendDelays)
 	return b, nil
 }
 
@@ -56,35 +54,24 @@ func (b *broker) Close() error {
 		return nil
 	}
 	b.closed = true
-	close(b.ended)
 	subs := make([]*subscription, 0, len(b.subs))
 	for s := range b.subs {
 		subs = append(subs, s)
 	}
 	b.mu.Unlock()
+	b.Exchanges.End()
 
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	b.link.Close(func() {
 		b.publishes.Close()
 		b.settles.Close()
 		b.delays.Close()
 		for _, s := range subs {
 			s.close()
 		}
-		b.listeners.Wait()
-	}()
-	select {
-	case <-done:
-	case <-time.After(farewell): // a dead link: what is held goes back when the leases end
-	}
-	_ = b.rdb.Close() // its only error is to be closed already; it fails what is under way
-	<-done
+		b.Exchanges.Wait()
+	})
 	return nil
 }
-
-// farewell is how long Close waits for the server to take back what is held.
-const farewell = 2 * time.Second
 
 func (b *broker) enlist(s *subscription) error {
 	b.mu.Lock()
@@ -106,4 +93,13 @@ func (b *broker) isClosed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closed
+}
+
+// Delay implements brokers.Delayer. Any consumer on the same database moves the message to its list.
+func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
+	value, err := kombu.Encode(m, "", m.Queue)
+	if err != nil {
+		return err
+	}
+	return b.delays.Delay(ctx, m, keys.ListOf(m.Queue, m.Priority), value, until)
 }

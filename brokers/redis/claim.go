@@ -8,6 +8,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers/redis/keys"
 )
 
 // How long a consumer that found nothing waits before it looks again, if nobody wakes it: at first; at most, while
@@ -45,7 +47,7 @@ func longestLook(since time.Duration, watched bool) time.Duration {
 func (s *subscription) claim() {
 	defer close(s.idle)
 	watchers := s.watch()
-	watched := len(watchers) == len(s.queues)*len(steps)
+	watched := len(watchers) == len(s.queues)*keys.Steps
 	look := firstLook
 	timer := time.NewTimer(look)
 	defer timer.Stop()
@@ -112,7 +114,7 @@ func (s *subscription) claimFree() (wanted, got int, err error) {
 	if c == nil {
 		return 0, 0, nil
 	}
-	s.b.exec(context.Background(), c.cmd)
+	s.b.link.Exec(context.Background(), c.cmd)
 	got, err = s.claimed(c)
 	return c.want, got, err
 }
@@ -150,17 +152,12 @@ func (s *subscription) newClaim(more int) *claim {
 		return nil
 	}
 	c.queues = append(slices.Clone(s.queues[s.turn:]), s.queues[:s.turn]...)
-	keys := []string{unackedKey, indexKey, consumersKey, s.held}
-	for _, step := range steps {
-		for _, q := range c.queues {
-			keys = append(keys, q+step)
-		}
-	}
-	args := []any{s.id, s.b.set.lease.Milliseconds(), strconv.FormatUint(s.next, 10), c.want}
+	all := append([]string{unackedKey, indexKey, consumersKey, s.held}, keys.Lists(c.queues)...)
+	args := []any{s.id, s.b.link.Lease.Milliseconds(), strconv.FormatUint(s.next, 10), c.want}
 	for _, q := range c.queues {
 		args = append(args, bookingTail(q))
 	}
-	c.cmd = invoke(context.Background(), claimScript, keys, args...)
+	c.cmd = claimScript.Call(context.Background(), all, args...)
 	return c
 }
 

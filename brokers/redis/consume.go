@@ -10,6 +10,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
+	"taskbench/brokers/redis/link"
 )
 
 // Consume implements brokers.Broker.
@@ -31,7 +32,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 			if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 				err = brokers.Refuse(context.DeadlineExceeded)
 			}
-			return nil, judgef(err, "consume from redis")
+			return nil, link.Judgef(err, "consume from redis")
 		}
 	case <-ctx.Done():
 		go func() {
@@ -52,7 +53,7 @@ func (s *subscription) register(ctx context.Context) error {
 	for _, q := range s.queues {
 		cmds = append(cmds, bind(ctx, q))
 	}
-	s.b.exec(ctx, cmds...)
+	s.b.link.Exec(ctx, cmds...)
 	if err := renewal.Err(); err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 			bySub[st.sub] = append(bySub[st.sub], i)
 			continue
 		}
-		moves[i] = invoke(ctx, moveScript, []string{unackedKey, indexKey, st.sub.held, st.to}, st.tag, st.how, st.raw)
+		moves[i] = moveScript.Call(ctx, []string{unackedKey, indexKey, st.sub.held, st.to}, st.tag, st.how, st.raw)
 		cmds = append(cmds, moves[i])
 	}
 	for sub, places := range bySub {
@@ -100,7 +101,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 			for i, place := range places[:n] {
 				tags[i] = all[place].tag
 			}
-			cmd := invoke(ctx, ackScript, []string{unackedKey, indexKey, sub.held}, tags...)
+			cmd := ackScript.Call(ctx, []string{unackedKey, indexKey, sub.held}, tags...)
 			acks = append(acks, ack{cmd, places[:n]})
 			cmds = append(cmds, cmd)
 			places = places[n:]
@@ -110,7 +111,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 			cmds = append(cmds, c.cmd)
 		}
 	}
-	b.exec(ctx, cmds...)
+	b.link.Exec(ctx, cmds...)
 	for sub, c := range claims {
 		if _, err := sub.claimed(c); err != nil {
 			sub.lose(fmt.Errorf("claim from redis: %w", err))
@@ -121,7 +122,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 	errs := make([]error, len(all))
 	for i, cmd := range moves {
 		if moved, err := cmd.Int(); err != nil {
-			errs[i] = judge(err)
+			errs[i] = link.Judge(err)
 		} else if moved == 0 {
 			errs[i] = errGone
 		}
@@ -129,7 +130,7 @@ func (b *broker) sendSettlements(all []settlement) []error {
 	for _, a := range acks {
 		gone, err := a.cmd.Int64Slice()
 		for _, place := range a.places {
-			errs[place] = judge(err)
+			errs[place] = link.Judge(err)
 		}
 		for _, g := range gone {
 			errs[a.places[g-1]] = errGone

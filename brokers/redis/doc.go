@@ -1,4 +1,5 @@
-// Package redis drives Redis as Celery's own transport lays it out, so that Celery may publish and consume beside it.
+// Package redis drives Redis as Celery's own transport lays it out, so that Celery may publish and consume beside it; the
+// variant stream is another layout, and package stream says how a message lives there. All else holds for both.
 //
 // # How a message lives
 //
@@ -64,6 +65,18 @@
 // With appendfsync always a reply follows the fsync. With everysec it follows the write, except while the second's
 // fsync is itself under way: Redis then holds the write back, for two seconds at most, and answers all the same. A
 // SIGKILL in that window loses what it held. No test makes an fsync slow enough to provoke that.
+//
+// # Sentinels
+//
+// A URL sentinel://host:port;sentinel://host:port/0?master_name=name, as kombu writes it but for the parameter, which is
+// an option of the transport there, leads to whichever server the sentinels name. User and password in it are for that
+// server; those for the sentinels stand in the parameters sentinel_username and sentinel_password. After a failover consumers end, as at
+// every loss of a link, and the next Consume and Publish find the new master; while there is none, errors are Definite.
+//
+// A confirm does not wait for replicas. What was confirmed and had not been copied when the master died is lost with it,
+// whatever the variant promises of one server; an ack that was lost so has its message come again. min-replicas-to-write
+// with min-replicas-max-lag, set on the servers, bounds that loss to so many seconds, and publishes are refused while
+// no replica keeps up.
 //
 // # Why go-redis
 //

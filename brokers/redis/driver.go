@@ -1,14 +1,10 @@
 package redis
 
 import (
-	"context"
-	"fmt"
 	"strconv"
-	"strings"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/redis/link"
 )
 
 // Driver is Redis behind kombu's layout of keys.
@@ -30,6 +26,14 @@ var Driver = brokers.Driver{
 			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
 		},
 		{
+			Name: streamVariant,
+			Doc: "A message is an entry of a stream, in the pending list of a consumer group while somebody holds it; every write is " +
+				"on the disk, by fsync of the append-only file, before its reply.",
+			Durability: brokers.Fsync,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
+		},
+		{
 			Name:       "memory",
 			Doc:        "Messages live in the server's memory and die with it.",
 			Durability: brokers.Memory,
@@ -46,9 +50,12 @@ var Driver = brokers.Driver{
 		Binaries: []string{"redis-server"},
 		Command:  command,
 		URL:      func(addr string) string { return "redis://" + addr + "/0" },
-		Ready:    ready,
+		Ready:    link.Version,
 	},
 }
+
+// streamVariant is the one that differs in more than a setting.
+const streamVariant = "stream"
 
 var promises = []brokers.Promise{
 	brokers.Confirms, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO, brokers.Priorities,
@@ -68,30 +75,4 @@ func command(l brokers.Launch) brokers.Command {
 		}
 	}
 	return brokers.Command{Args: args}
-}
-
-// ready asks for the version; a server that is still loading its file refuses.
-func ready(ctx context.Context, url string) (string, error) {
-	o, _, err := configure(url, brokers.Variant{})
-	if err != nil {
-		return "", err
-	}
-	rdb := goredis.NewClient(o)
-	defer func() { _ = rdb.Close() }() // nothing depends on it any more
-	var info string
-	err = brokers.Within(ctx, func() (err error) {
-		if err = rdb.Ping(ctx).Err(); err == nil {
-			info, err = rdb.Info(ctx, "server").Result()
-		}
-		return err
-	})
-	if err != nil {
-		return "", judgef(err, "ask redis at %s for its version", o.Addr)
-	}
-	for line := range strings.Lines(info) {
-		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {
-			return version, nil
-		}
-	}
-	return "", fmt.Errorf("ask redis at %s for its version: it tells none", o.Addr)
 }

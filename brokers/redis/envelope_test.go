@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
 )
 
 // load reads a file of captured data.
@@ -70,7 +71,7 @@ func TestCapturedEnvelopesRoundTrip(t *testing.T) {
 				if again || m.Headers == nil {
 					t.Errorf("%s: read as redelivered %v, headers %v", name, again, m.Headers)
 				}
-				if list := listOf("celery", m.Priority); list != key {
+				if list := keys.ListOf("celery", m.Priority); list != key {
 					t.Errorf("%s: priority %d belongs to list %q, Celery used %q", name, m.Priority, list, key)
 				}
 				written, err := kombu.Encode(m, "", m.Queue)
@@ -94,7 +95,7 @@ func TestCapturedEnvelopesRoundTrip(t *testing.T) {
 }
 
 func TestOptionsAreRead(t *testing.T) {
-	raws := captured(t, "publish-options-56")["celery"+separator+"6"]
+	raws := captured(t, "publish-options-56")["celery"+keys.Separator+"6"]
 	m, _ := kombu.Decode("celery", raws[0])
 	if m.Expiration != 2*time.Minute || m.Priority != 7 || m.Transient || m.Queue != "celery" {
 		t.Errorf("got %+v", m)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/redis/link"
 )
 
 // fake speaks enough of the protocol to publish to. What it says to LPUSH is its test's; "" cuts the link.
@@ -26,6 +27,7 @@ type fake struct {
 	pushSays string
 	evalSays []string // for each EVALSHA in turn; the last one stays
 	deaf     bool     // to SUBSCRIBE
+	old      bool     // as before Redis 7
 	links    []net.Conn
 }
 
@@ -88,7 +90,9 @@ func (f *fake) answer(args []string) string {
 		f.pushes++
 		return f.pushSays
 	case "script":
-		f.taught++
+		if f.taught++; f.old {
+			return "-ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'"
+		}
 		return "$0\r\n"
 	case "evalsha":
 		says := f.evalSays[0]
@@ -206,7 +210,7 @@ func TestForgottenScriptsAreTaughtAgain(t *testing.T) {
 	if err != nil || unacked != 3 {
 		t.Errorf("after a restart of the server: %d, %v", unacked, err)
 	}
-	if _, after := f.counts(); before != len(sources) || after != 2*before {
+	if _, after := f.counts(); before != len(scripts) || after != 2*before {
 		t.Errorf("scripts were taught %d times, then %d", before, after)
 	}
 }
@@ -236,7 +240,7 @@ func TestOpenKeepsItsDeadline(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err = open(ctx, fmt.Sprintf("redis://%s/0", l.Addr()), Driver.Variants[0])
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > patience/2 {
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > link.Patience/2 {
 		t.Errorf("got %v after %v", err, time.Since(began))
 	}
 }
@@ -266,7 +270,39 @@ func TestConsumeWaitsUntilALossWouldBeSeen(t *testing.T) {
 		if open || c.Err() == nil {
 			t.Errorf("after the loss: open %v, Err %v", open, c.Err())
 		}
-	case <-time.After(patience / 2):
+	case <-time.After(link.Patience / 2):
 		t.Error("the loss is not seen")
+	}
+}
+
+func TestLastingQueueAtFanoutIsRefused(t *testing.T) {
+	f := newFake(t, ":1")
+	b, err := open(t.Context(), f.url, brokers.Variant{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	err = b.(brokers.Exchanger).Bind(t.Context(), brokers.Binding{Exchange: brokers.Exchange{Name: "all", Kind: brokers.Fanout}, Queue: "q"})
+	if !brokers.Definite(err) || !strings.Contains(err.Error(), "use a direct or topic exchange") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What an old server lacks is told once, when it is connected to, and not command by command.
+func TestOldServersAreRefused(t *testing.T) {
+	for _, name := range []string{"memory", streamVariant} {
+		f := newFake(t, ":1")
+		f.old = true
+		v, err := Driver.Variant(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t.Context(), f.url, v); !brokers.Definite(err) || !strings.Contains(err.Error(), "open redis at") || !strings.Contains(err.Error(), "need Redis 7 or newer") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/link"
 )
 
 // Depth implements brokers.Inspector: the four lists, and the bookings of the queue, those of other clients too.
@@ -14,13 +16,13 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 		return 0, 0, brokers.ErrClosed
 	}
 	lengths := lengths(ctx, queue)
-	held := invoke(ctx, heldScript, []string{unackedKey}, bookingTail(queue))
+	held := heldScript.Call(ctx, []string{unackedKey}, bookingTail(queue))
 	err = brokers.Within(ctx, func() error {
-		b.exec(ctx, append(lengths, held)...)
-		return firstError(append(lengths, held))
+		b.link.Exec(ctx, append(lengths, held)...)
+		return link.FirstError(append(lengths, held))
 	})
 	if err != nil {
-		return 0, 0, judgef(err, "count queue %s", queue)
+		return 0, 0, link.Judgef(err, "count queue %s", queue)
 	}
 	unacked, err = held.Int()
 	return sum(lengths), unacked, err
@@ -33,12 +35,12 @@ func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 	}
 	lengths := lengths(ctx, queue)
 	args := []any{"del"}
-	for _, l := range listsOf(queue) {
+	for _, l := range keys.ListsOf(queue) {
 		args = append(args, l)
 	}
 	drop := goredis.NewIntCmd(ctx, args...)
 	err := brokers.Within(ctx, func() error {
-		p := b.rdb.TxPipeline()
+		p := b.link.Client.TxPipeline()
 		for _, cmd := range append(lengths, drop) {
 			_ = p.Process(ctx, cmd) // only queues
 		}
@@ -46,14 +48,14 @@ func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 		return err
 	})
 	if err != nil {
-		return 0, judgef(err, "purge queue %s", queue)
+		return 0, link.Judgef(err, "purge queue %s", queue)
 	}
 	return sum(lengths), nil
 }
 
 func lengths(ctx context.Context, queue string) []goredis.Cmder {
-	cmds := make([]goredis.Cmder, 0, len(steps)+1)
-	for _, l := range listsOf(queue) {
+	cmds := make([]goredis.Cmder, 0, keys.Steps+1)
+	for _, l := range keys.ListsOf(queue) {
 		cmds = append(cmds, goredis.NewIntCmd(ctx, "llen", l))
 	}
 	return cmds
@@ -64,13 +66,4 @@ func sum(cmds []goredis.Cmder) (n int) {
 		n += int(cmd.(*goredis.IntCmd).Val())
 	}
 	return n
-}
-
-func firstError(cmds []goredis.Cmder) error {
-	for _, cmd := range cmds {
-		if cmd.Err() != nil {
-			return cmd.Err()
-		}
-	}
-	return nil
 }

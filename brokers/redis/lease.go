@@ -11,14 +11,15 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/redis/link"
 )
 
 // keep renews the lease, and with it the age of what is held, and looks after what dead consumers left. It is also
 // what notices a dead link while the claimer has no slot free.
 func (s *subscription) keep() {
-	renew := time.NewTicker(s.b.set.lease / 3)
+	renew := time.NewTicker(s.b.link.Lease / 3)
 	defer renew.Stop()
-	sweep := time.NewTicker(min(10*time.Second, s.b.set.visibility/4))
+	sweep := time.NewTicker(min(10*time.Second, s.b.link.Visibility/4))
 	defer sweep.Stop()
 	var busy atomic.Bool
 	for old := true; ; {
@@ -48,22 +49,22 @@ func (s *subscription) keep() {
 }
 
 func (s *subscription) renewal(ctx context.Context) *goredis.Cmd {
-	return invoke(ctx, renewScript, []string{consumersKey, indexKey, s.held}, s.id, s.b.set.lease.Milliseconds())
+	return renewScript.Call(ctx, []string{consumersKey, indexKey, s.held}, s.id, s.b.link.Lease.Milliseconds())
 }
 
 func (s *subscription) renew() (dead []string, err error) {
 	cmd := s.renewal(context.Background())
-	s.b.exec(context.Background(), cmd)
+	s.b.link.Exec(context.Background(), cmd)
 	return cmd.StringSlice()
 }
 
 func (s *subscription) retire() {
 	s.b.dismiss(s)
-	s.b.exec(context.Background(), retireCall(s.id)) // left undone, the end of the lease does it
+	s.b.link.Exec(context.Background(), retireCall(s.id)) // left undone, the end of the lease does it
 }
 
 func retireCall(id string) *goredis.Cmd {
-	return invoke(context.Background(), retireScript, []string{consumersKey, heldPrefix + id}, id)
+	return retireScript.Call(context.Background(), []string{consumersKey, heldPrefix + id}, id)
 }
 
 // giveBack puts messages back to the front of their lists, in their order. Those that were handed out are marked.
@@ -82,13 +83,13 @@ func (s *subscription) giveBack(tags []uint64, seen bool) {
 			if seen {
 				raw = marked(raw)
 			}
-			keys := []string{unackedKey, indexKey, s.held, h.list()}
-			cmds = append(cmds, invoke(ctx, moveScript, keys, s.name(tag), "RPUSH", raw))
+			places := []string{unackedKey, indexKey, s.held, h.list()}
+			cmds = append(cmds, moveScript.Call(ctx, places, s.name(tag), "RPUSH", raw))
 		}
 		s.checkSpent()
 		s.mu.Unlock()
-		s.b.exec(ctx, cmds...)
-		if err := firstError(cmds); err != nil {
+		s.b.link.Exec(ctx, cmds...)
+		if err := link.FirstError(cmds); err != nil {
 			s.lose(fmt.Errorf("give messages back to redis: %w", err))
 			return
 		}
@@ -104,5 +105,5 @@ func (s *subscription) close() {
 	tags := slices.Collect(maps.Keys(s.holds))
 	s.mu.Unlock()
 	s.giveBack(tags, true)
-	s.b.exec(context.Background(), retireCall(s.id))
+	s.b.link.Exec(context.Background(), retireCall(s.id))
 }

@@ -8,6 +8,8 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/link"
 )
 
 // A parcel is an encoded message on its way to a list.
@@ -25,7 +27,7 @@ const (
 
 func pack(m brokers.Message) (parcel, error) {
 	value, err := kombu.Encode(m, "", m.Queue)
-	return parcel{queue: m.Queue, list: listOf(m.Queue, m.Priority), value: value}, err
+	return parcel{queue: m.Queue, list: keys.ListOf(m.Queue, m.Priority), value: value}, err
 }
 
 // Publish implements brokers.Broker.
@@ -96,10 +98,10 @@ func (b *broker) push(ps []parcel) []error {
 		pushes[list] = goredis.NewIntCmd(ctx, append([]any{"lpush", list}, values[list]...)...)
 		cmds = append(cmds, pushes[list])
 		if _, full := b.full.Load(queues[list]); !full {
-			cmds = append(cmds, goredis.NewIntCmd(ctx, "publish", wakeChannel(b.db, queues[list]), ""))
+			cmds = append(cmds, goredis.NewIntCmd(ctx, "publish", keys.WakeChannel(b.link.DB, queues[list]), ""))
 		}
 	}
-	b.exec(ctx, cmds...)
+	b.link.Exec(ctx, cmds...)
 
 	for list, cmd := range pushes {
 		switch {
@@ -114,12 +116,12 @@ func (b *broker) push(ps []parcel) []error {
 	}
 	errs := make([]error, len(ps))
 	for i, p := range ps {
-		errs[i] = judge(pushes[p.list].Err())
+		errs[i] = link.Judge(pushes[p.list].Err())
 	}
 	return errs
 }
 
 // bind is what kombu does on the first use of a queue.
 func bind(ctx context.Context, queue string) goredis.Cmder {
-	return goredis.NewIntCmd(ctx, "sadd", bindings+queue, binding(queue))
+	return goredis.NewIntCmd(ctx, "sadd", keys.Bindings(queue), keys.Member(queue, "", queue))
 }

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
 )
 
 const restoreAtOnce = 1000 // bookings looked at in one round
@@ -19,14 +20,14 @@ const restoreAtOnce = 1000 // bookings looked at in one round
 func (b *broker) restore(dead []string, old bool) {
 	ctx := context.Background()
 	for _, id := range dead {
-		tags, err := b.rdb.SMembers(ctx, heldPrefix+id).Result()
+		tags, err := b.link.Client.SMembers(ctx, heldPrefix+id).Result()
 		if err != nil {
 			return
 		}
 		for _, tag := range tags {
 			b.restoreOne(ctx, tag, id)
 		}
-		b.exec(ctx, retireCall(id))
+		b.link.Exec(ctx, retireCall(id))
 	}
 	if old {
 		b.restoreOld(ctx)
@@ -37,21 +38,21 @@ func (b *broker) restore(dead []string, old bool) {
 // no lease and nobody renews them. Ours never grow that old while their consumer lives.
 func (b *broker) restoreOld(ctx context.Context) {
 	token := kombu.Identity()
-	locked, err := b.rdb.SetNX(ctx, mutexKey, token, time.Minute).Result()
+	locked, err := b.link.Client.SetNX(ctx, mutexKey, token, time.Minute).Result()
 	if err != nil || !locked {
 		return
 	}
 	defer func() {
-		if held, err := b.rdb.Get(ctx, mutexKey).Result(); err == nil && held == token {
-			_ = b.rdb.Del(ctx, mutexKey).Err() // it ends by itself
+		if held, err := b.link.Client.Get(ctx, mutexKey).Result(); err == nil && held == token {
+			_ = b.link.Client.Del(ctx, mutexKey).Err() // it ends by itself
 		}
 	}()
-	now, err := b.rdb.Time(ctx).Result()
+	now, err := b.link.Client.Time(ctx).Result()
 	if err != nil {
 		return
 	}
-	limit := float64(now.Add(-b.set.visibility).UnixMicro()) / 1e6
-	tags, err := b.rdb.ZRangeArgs(ctx, goredis.ZRangeArgs{
+	limit := float64(now.Add(-b.link.Visibility).UnixMicro()) / 1e6
+	tags, err := b.link.Client.ZRangeArgs(ctx, goredis.ZRangeArgs{
 		Key: indexKey, ByScore: true, Start: "0", Stop: limit, Count: restoreAtOnce,
 	}).Result()
 	if err != nil {
@@ -65,9 +66,9 @@ func (b *broker) restoreOld(ctx context.Context) {
 // restoreOne gives back one booking: that of a dead consumer of ours, or an old one where consumer is "".
 func (b *broker) restoreOne(ctx context.Context, tag, consumer string) {
 	held := heldPrefix + consumer
-	value, err := b.rdb.HGet(ctx, unackedKey, tag).Result()
+	value, err := b.link.Client.HGet(ctx, unackedKey, tag).Result()
 	if errors.Is(err, goredis.Nil) {
-		b.exec(ctx, goredis.NewIntCmd(ctx, "zrem", indexKey, tag), goredis.NewIntCmd(ctx, "srem", held, tag))
+		b.link.Exec(ctx, goredis.NewIntCmd(ctx, "zrem", indexKey, tag), goredis.NewIntCmd(ctx, "srem", held, tag))
 		return
 	}
 	if err != nil {
@@ -84,25 +85,25 @@ func (b *broker) restoreOne(ctx context.Context, tag, consumer string) {
 		}
 	}
 	m, _ := kombu.Decode(queue, k.envelope)
-	keys := []string{unackedKey, indexKey, held, listOf(queue, m.Priority), consumersKey}
-	b.exec(ctx, invoke(ctx, restoreScript, keys, tag, consumer, marked(k.envelope), b.set.visibility.Seconds()))
+	places := []string{unackedKey, indexKey, held, keys.ListOf(queue, m.Priority), consumersKey}
+	b.link.Exec(ctx, restoreScript.Call(ctx, places, tag, consumer, marked(k.envelope), b.link.Visibility.Seconds()))
 	b.wake(ctx, queue)
 }
 
 func (b *broker) wake(ctx context.Context, queue string) {
-	b.exec(ctx, goredis.NewIntCmd(ctx, "publish", wakeChannel(b.db, queue), ""))
+	b.link.Exec(ctx, goredis.NewIntCmd(ctx, "publish", keys.WakeChannel(b.link.DB, queue), ""))
 }
 
 // route finds the queue that kombu's bindings give to a routing key: the equal key, or the first pattern (a Python
 // regular expression that RE2 reads) that matches.
 func (b *broker) route(ctx context.Context, exchange, key string) string {
-	members, err := b.rdb.SMembers(ctx, bindings+exchange).Result()
+	members, err := b.link.Client.SMembers(ctx, keys.Bindings(exchange)).Result()
 	if err != nil {
 		return ""
 	}
 	matched := ""
 	for _, m := range members {
-		parts := strings.Split(m, separator)
+		parts := strings.Split(m, keys.Separator)
 		if len(parts) != 3 {
 			continue
 		}

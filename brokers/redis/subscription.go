@@ -13,6 +13,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
 )
 
 // unbounded is the bound that stands for a prefetch of 0.
@@ -57,7 +58,7 @@ type hold struct {
 
 func (h hold) list() string {
 	m, _ := kombu.Decode(h.queue, h.raw)
-	return listOf(h.queue, m.Priority)
+	return keys.ListOf(h.queue, m.Priority)
 }
 
 func newSubscription(b *broker, queues []string, prefetch int) *subscription {
@@ -81,7 +82,7 @@ func (s *subscription) start() {
 	go s.claim()
 	go s.listen()
 	go s.keep()
-	go s.moveDue()
+	go s.b.delays.Move(s.stop, s.lost, func() { signal(s.knock) })
 }
 
 // name is the field of a booking: unlike a publisher's delivery tag it needs no parsing and never repeats.

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/link"
 )
 
 const (
@@ -19,15 +22,13 @@ const (
 // of each list, once.
 func (s *subscription) watch() []chan struct{} {
 	arms := make([]chan struct{}, 0, mostWatched)
-	for _, step := range steps {
-		for _, q := range s.queues {
-			if len(arms) == mostWatched {
-				return arms
-			}
-			arm := make(chan struct{}, 1)
-			arms = append(arms, arm)
-			go s.watchOne(q+step, arm)
+	for _, list := range keys.Lists(s.queues) {
+		if len(arms) == mostWatched {
+			break
 		}
+		arm := make(chan struct{}, 1)
+		arms = append(arms, arm)
+		go s.watchOne(list, arm)
 	}
 	return arms
 }
@@ -44,7 +45,7 @@ func (s *subscription) watchOne(list string, arm <-chan struct{}) {
 		}
 		err := error(goredis.Nil)
 		for errors.Is(err, goredis.Nil) && !s.halted() {
-			err = s.b.rdb.BLMove(ctx, list, list, "LEFT", "LEFT", watchFor).Err()
+			err = s.b.link.Client.BLMove(ctx, list, list, "LEFT", "LEFT", watchFor).Err()
 		}
 		var refused goredis.Error
 		switch {
@@ -70,10 +71,10 @@ func (s *subscription) watchOne(list string, arm <-chan struct{}) {
 func (s *subscription) subscribe(ctx context.Context) error {
 	channels := make([]string, len(s.queues))
 	for i, q := range s.queues {
-		channels[i] = wakeChannel(s.b.db, q)
+		channels[i] = keys.WakeChannel(s.b.link.DB, q)
 	}
-	sub := s.b.rdb.Subscribe(ctx, channels...)
-	if _, err := sub.ReceiveTimeout(ctx, patience); err != nil {
+	sub := s.b.link.Client.Subscribe(ctx, channels...)
+	if _, err := sub.ReceiveTimeout(ctx, link.Patience); err != nil {
 		_ = sub.Close() // it has failed
 		return err
 	}

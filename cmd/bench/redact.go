@@ -9,7 +9,7 @@ import (
 // A password in a URL, and one in its query.
 var (
 	userPassword  = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:@/"']*):[^\s"',]*@`)
-	queryPassword = regexp.MustCompile(`(?i)([?&](?:password|passwd|pwd|secret|token|auth_?token|access_?key)=)[^&\s"',]+`)
+	queryPassword = regexp.MustCompile(`(?i)([?&]\w*(?:password|passwd|pwd|secret|token|auth_?token|access_?key)=)[^&\s"',]+`)
 )
 
 // redact replaces the passwords of all URLs in the text.

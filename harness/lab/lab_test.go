@@ -43,6 +43,7 @@ func TestRedact(t *testing.T) {
 		"redis://:geheim@host":                   "redis://:xxxxx@host",
 		"pg://host/db?sslpassword=geheim&mode=1": "pg://host/db?mode=1&sslpassword=xxxxx",
 		"\x00geheim":                             "(a URL that cannot be parsed)",
+		"sentinel://:geheim@a:1;sentinel://:geheim@b:2/0?sentinel_password=geheim": "sentinel://:xxxxx@a:1;sentinel://:xxxxx@b:2/0?sentinel_password=xxxxx",
 	} {
 		if got := lab.Redact(raw); got != want {
 			t.Errorf("redact %q: %q, want %q", raw, got, want)
@@ -51,6 +52,9 @@ func TestRedact(t *testing.T) {
 	inner := errors.New("dial redis://:geheim@host: geheim is wrong")
 	err := lab.RedactError(fmt.Errorf("open: %w", inner), "redis://:geheim@host")
 	if strings.Contains(err.Error(), "geheim") || !errors.Is(err, inner) {
+		t.Errorf("redacted error: %v", err)
+	}
+	if err := lab.RedactError(inner, "sentinel://a:1;sentinel://:geheim@b:2/0"); strings.Contains(err.Error(), "geheim") {
 		t.Errorf("redacted error: %v", err)
 	}
 	if lab.RedactError(nil, "x") != nil {

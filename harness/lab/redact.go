@@ -6,8 +6,27 @@ import (
 )
 
 // Redact returns a URL that may be shown: its password is replaced by "xxxxx", and so is the value of every
-// query parameter whose name speaks of a secret.
+// query parameter whose name speaks of a secret. Of several URLs with semicolons between them it redacts each.
 func Redact(raw string) string {
+	parts := split(raw)
+	for i, part := range parts {
+		parts[i] = redactOne(part)
+	}
+	return strings.Join(parts, ";")
+}
+
+// split cuts a list of URLs, as kombu writes that of sentinels; what is none is one URL.
+func split(raw string) []string {
+	parts := strings.Split(raw, ";")
+	for _, part := range parts {
+		if !strings.Contains(part, "://") {
+			return []string{raw}
+		}
+	}
+	return parts
+}
+
+func redactOne(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "(a URL that cannot be parsed)"
@@ -45,7 +64,11 @@ func RedactError(err error, raw string) error {
 		return nil
 	}
 	text := strings.ReplaceAll(err.Error(), raw, Redact(raw))
-	if u, parsed := url.Parse(raw); parsed == nil {
+	for _, part := range split(raw) {
+		u, parsed := url.Parse(part)
+		if parsed != nil {
+			continue
+		}
 		if password, has := u.User.Password(); has && password != "" {
 			text = strings.ReplaceAll(text, password, hidden)
 			text = strings.ReplaceAll(text, url.QueryEscape(password), hidden)

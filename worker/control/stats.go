@@ -93,9 +93,14 @@ func BrokerOf(rawURL string) BrokerStats {
 	s := BrokerStats{
 		ConnectTimeout: 4, TransportOptions: map[string]any{}, Alternates: []string{}, FailoverStrategy: "round-robin",
 	}
+	rawURL, others, several := strings.Cut(rawURL, ";sentinel://")
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return s
+	}
+	if several { // the database stands behind the last of them
+		_, path, _ := strings.Cut(others[strings.LastIndex(others, "@")+1:], "/")
+		u.Path, _, _ = strings.Cut(path, "?")
 	}
 	s.Transport, s.Hostname, s.VirtualHost = u.Scheme, u.Hostname(), strings.TrimPrefix(u.Path, "/")
 	s.Port, _ = strconv.Atoi(u.Port()) // 0 where there is none

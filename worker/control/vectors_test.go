@@ -168,6 +168,9 @@ func TestShapesAreCelerys(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant\n%s", command, got, want)
 		}
 	}
+	if b := BrokerOf("sentinel://:secret@a:1;sentinel://:secret@b:2/3?master_name=m"); b.Transport != "sentinel" || b.Hostname != "a" || b.Port != 1 || b.VirtualHost != "3" {
+		t.Errorf("sentinels are shown as %+v", b)
+	}
 	if b := BrokerOf("amqps://guest:secret@h:5671//"); *b.UserID != user || b.VirtualHost != "/" || !b.SSL || b.Transport != "amqp" {
 		t.Errorf("%+v", b)
 	}

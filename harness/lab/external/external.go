@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"taskbench/brokers"
@@ -35,6 +36,9 @@ func (l external) Unfit(_ context.Context, d brokers.Driver) string {
 	}
 	if d.Server.Library {
 		return "broker " + d.Name + " is a library: it needs no server, use lab embedded"
+	}
+	if strings.HasPrefix(raw, "sentinel://") {
+		return fmt.Sprintf("the URL of %s, %s, names a server by way of others, and a run needs one that stays what it is: give that of the master", d.Name, lab.Redact(raw))
 	}
 	if u, err := url.Parse(raw); err != nil || u.Host == "" {
 		return fmt.Sprintf("the URL of %s, %s, names no server", d.Name, lab.Redact(raw))

@@ -1,4 +1,4 @@
-package redis
+package link
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,15 +20,15 @@ func TestConfigure(t *testing.T) {
 	v := brokers.Variant{Settings: map[string]string{"visibility_timeout": "20m"}}
 	for _, c := range []struct {
 		url  string
-		want settings
+		want Settings
 		db   int
 		addr string
 	}{
-		{"redis://h:1/2", settings{defaultLease, 20 * time.Minute}, 2, "h:1"},
-		{"redis://h:1/2?visibility_timeout=30s", settings{defaultLease, 30 * time.Second}, 2, "h:1"},
-		{"redis://h:1/0?visibility_timeout=2s&lease=9s", settings{2 * time.Second, 2 * time.Second}, 0, "h:1"},
-		{"redis://h:1/0?lease=800ms", settings{800 * time.Millisecond, 20 * time.Minute}, 0, "h:1"},
-		{"redis+socket:///run/r.sock?virtual_host=3", settings{defaultLease, 20 * time.Minute}, 3, "/run/r.sock"},
+		{"redis://h:1/2", Settings{defaultLease, 20 * time.Minute}, 2, "h:1"},
+		{"redis://h:1/2?visibility_timeout=30s", Settings{defaultLease, 30 * time.Second}, 2, "h:1"},
+		{"redis://h:1/0?visibility_timeout=2s&lease=9s", Settings{2 * time.Second, 2 * time.Second}, 0, "h:1"},
+		{"redis://h:1/0?lease=800ms", Settings{800 * time.Millisecond, 20 * time.Minute}, 0, "h:1"},
+		{"redis+socket:///run/r.sock?virtual_host=3", Settings{defaultLease, 20 * time.Minute}, 3, "/run/r.sock"},
 	} {
 		o, got, err := configure(c.url, v)
 		if err != nil || got != c.want || o.DB != c.db || o.Addr != c.addr {
@@ -77,37 +76,14 @@ func TestJudge(t *testing.T) {
 		{io.ErrUnexpectedEOF, false},
 		{context.DeadlineExceeded, false},
 	} {
-		if got := judgef(c.err, "publish"); brokers.Definite(got) != c.definite {
+		if got := Judgef(c.err, "publish"); brokers.Definite(got) != c.definite {
 			t.Errorf("%v: Definite is %v, want %v", c.err, !c.definite, c.definite)
 		}
 	}
-	if judgef(nil, "publish") != nil {
+	if Judgef(nil, "publish") != nil {
 		t.Error("no error became one")
 	}
-	if !errors.Is(judge(goredis.ErrClosed), brokers.ErrClosed) {
+	if !errors.Is(Judge(goredis.ErrClosed), brokers.ErrClosed) {
 		t.Error("a closed client is not told as a closed broker")
-	}
-}
-
-func TestCommandsSayTheirVariant(t *testing.T) {
-	for name, want := range map[string]string{
-		"aof-everysec": "--appendonly yes --appendfsync everysec --save ",
-		"aof-always":   "--appendonly yes --appendfsync always --save ",
-		"memory":       "--appendonly no --save ",
-	} {
-		v, err := Driver.Variant(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		args := command(brokers.Launch{Variant: v, Dir: "/d", Host: "127.0.0.1", Port: 7}).Args
-		if got := strings.Join(args, " "); !strings.HasSuffix(got, want) || !strings.Contains(got, "--bind 127.0.0.1 --port 7 --dir /d") {
-			t.Errorf("%s is started as %s", name, got)
-		}
-		if survives := v.Promised(brokers.SurvivesKill); survives != (v.Durability != brokers.Memory) {
-			t.Errorf("%s is of class %s and promises to survive: %v", name, v.Durability, survives)
-		}
-		if slices.Contains(args, "--daemonize") && args[slices.Index(args, "--daemonize")+1] != "no" {
-			t.Errorf("%s leaves the foreground", name)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package redis
+package link
 
 import (
 	"context"
@@ -14,14 +14,14 @@ type conn struct {
 	net.Conn
 }
 
-// slice is how much is to be written within patience.
+// slice is how much is to be written within Patience.
 const slice = 256 << 10
 
 // Read puts off the deadline of the answer that it reads a part of.
 func (c conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 && err == nil { // there may be more; if not, the next command sets its own
-		err = c.SetReadDeadline(time.Now().Add(patience))
+		err = c.SetReadDeadline(time.Now().Add(Patience))
 	}
 	return n, err
 }
@@ -32,7 +32,7 @@ func (c conn) Write(p []byte) (n int, err error) {
 		done, err := c.Conn.Write(p[n : n+slice])
 		n += done
 		if err == nil {
-			err = c.SetWriteDeadline(time.Now().Add(patience))
+			err = c.SetWriteDeadline(time.Now().Add(Patience))
 		}
 		if err != nil {
 			return n, err

@@ -1,4 +1,4 @@
-package redis
+package exchange
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/link"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 
 // Subscribe implements brokers.Exchanger. What goes to a fanout comes by publish and subscribe, without a binding,
 // since no publisher looks for one; all else is bound, and taken from the queue's lists for good.
-func (b *broker) Subscribe(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
+func (x *Exchanges) Subscribe(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
 	if bind.Queue == "" {
 		if bind.Exchange.Kind == brokers.Direct {
 			return nil, brokers.Refusef("subscribe to exchange %s: no queue was named", bind.Exchange.Name)
@@ -31,30 +32,19 @@ func (b *broker) Subscribe(ctx context.Context, bind brokers.Binding) (<-chan br
 	if err := ctx.Err(); err != nil {
 		return nil, brokers.Refusef("subscribe to exchange %s: %w", bind.Exchange.Name, err)
 	}
-	if err := b.enter(); err != nil {
+	if err := x.enter(); err != nil {
 		return nil, fmt.Errorf("subscribe to exchange %s: %w", bind.Exchange.Name, err)
 	}
-	begin := b.pop
+	begin := x.pop
 	if broadcast(bind.Exchange) {
-		begin = b.listen
+		begin = x.listen
 	}
 	out, err := begin(ctx, bind)
 	if err != nil {
-		b.listeners.Done()
-		return nil, judgef(err, "subscribe to exchange %s", bind.Exchange.Name)
+		x.listeners.Done()
+		return nil, link.Judgef(err, "subscribe to exchange %s", bind.Exchange.Name)
 	}
 	return out, nil
-}
-
-// enter makes Close wait for a listener, which calls listeners.Done at its end.
-func (b *broker) enter() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	b.listeners.Add(1)
-	return nil
 }
 
 // channelsOf are the patterns of channels on which a binding's messages come. A fanout is for all, whatever the key;
@@ -72,9 +62,9 @@ var globs = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 func quoteGlob(s string) string { return globs.Replace(s) }
 
 // listen returns when the server has confirmed the channels.
-func (b *broker) listen(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
-	patterns := channelsOf(b.db, bind)
-	sub := b.rdb.PSubscribe(ctx, patterns...)
+func (x *Exchanges) listen(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
+	patterns := channelsOf(x.link.DB, bind)
+	sub := x.link.Client.PSubscribe(ctx, patterns...)
 	confirmed := make(chan error, 1)
 	go func() { confirmed <- confirm(sub, len(patterns)) }()
 	var err error
@@ -82,26 +72,26 @@ func (b *broker) listen(ctx context.Context, bind brokers.Binding) (<-chan broke
 	case err = <-confirmed:
 	case <-ctx.Done():
 		err = brokers.Refuse(ctx.Err())
-	case <-b.ended:
+	case <-x.ended:
 		err = brokers.ErrClosed
 	}
 	if err != nil {
 		_ = sub.Close() // it has failed, or nobody needs it any more
 		return nil, err
 	}
-	l := &listener{sub: sub, bind: bind, prefix: broadcastChannel(b.db, bind.Exchange.Name, ""), out: make(chan brokers.Message, waiting), lost: make(chan struct{})}
+	l := &listener{sub: sub, bind: bind, prefix: broadcastChannel(x.link.DB, bind.Exchange.Name, ""), out: make(chan brokers.Message, waiting), lost: make(chan struct{})}
 	l.heard.Store(time.Now().UnixNano())
 	go l.read()
 	go func() {
-		defer b.listeners.Done()
-		l.mind(ctx, b.ended)
+		defer x.listeners.Done()
+		l.mind(ctx, x.ended)
 	}()
 	return l.out, nil
 }
 
 func confirm(sub *goredis.PubSub, n int) error {
 	for range n {
-		if _, err := sub.ReceiveTimeout(context.Background(), patience); err != nil {
+		if _, err := sub.ReceiveTimeout(context.Background(), link.Patience); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,9 @@
-package redis
+package exchange
 
 import (
-	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,7 +12,34 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
 )
+
+// load reads a file of captured data.
+func load(t testing.TB, name string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A binding is written as kombu writes it, for a queue of its own name too.
+func TestMembersAreKombus(t *testing.T) {
+	var file struct{ Monitor []string }
+	load(t, "exchange-bindings-56", &file)
+	theirs := strings.Join(file.Monitor, "\n")
+	want := strings.NewReplacer("\x06", `\x06`, "\x16", `\x16`).Replace(`"_kombu.binding.exd" "k1` + keys.Separator + keys.Separator + `dq"`)
+	if !strings.Contains(theirs, want) {
+		t.Errorf("kombu writes no binding of the form %s", want)
+	}
+	if got := keys.Member("dq", "", "dq"); got != "dq"+keys.Separator+keys.Separator+"dq" {
+		t.Errorf("binding %q", got)
+	}
+}
 
 // A trace is what kombu told Redis to do, and what was there then.
 type trace struct {
@@ -53,7 +81,7 @@ func TestBindingsAreKombus(t *testing.T) {
 		for _, b := range []brokers.Binding{
 			{Exchange: topic, Key: "a.*.c", Queue: "tq1"}, {Exchange: topic, Key: "a.#", Queue: "tq2"}, {Exchange: direct, Key: "k1", Queue: "dq"},
 		} {
-			if theirs := tr.Bindings[bindings+b.Exchange.Name]; !slices.Contains(theirs, member(b)) {
+			if theirs := tr.Bindings[keys.Bindings(b.Exchange.Name)]; !slices.Contains(theirs, member(b)) {
 				t.Errorf("%s: %q is not among %q", version, member(b), theirs)
 			}
 		}
@@ -79,8 +107,8 @@ func TestRoutingIsKombus(t *testing.T) {
 						}
 					}
 				}
-				b := &broker{}
-				got := b.choose(c.kind, tr.Bindings[bindings+c.exchange], key)
+				b := &Exchanges{}
+				got := b.choose(c.kind, tr.Bindings[keys.Bindings(c.exchange)], key)
 				slices.Sort(got)
 				if !slices.Equal(got, want) {
 					t.Errorf("%s: %s to %s reaches %q, want %q", version, key, c.exchange, got, want)
@@ -159,30 +187,13 @@ func TestWhichChannelsAreListenedTo(t *testing.T) {
 
 // A pattern of Python's that Go cannot read, and a member that is none, cost nobody else a message.
 func TestOddBindings(t *testing.T) {
-	b := &broker{}
+	b := &Exchanges{}
 	members := []string{
-		"a.b" + separator + `^(?=a)a\.b$` + separator + "lookahead", "x" + separator + `^(?=x)$` + separator + "other",
-		"nonsense", "", "a.b" + separator + separator + "plain", "a.#" + separator + topicPattern("a.#") + separator + "plain",
+		"a.b" + keys.Separator + `^(?=a)a\.b$` + keys.Separator + "lookahead", "x" + keys.Separator + `^(?=x)$` + keys.Separator + "other",
+		"nonsense", "", "a.b" + keys.Separator + keys.Separator + "plain", "a.#" + keys.Separator + topicPattern("a.#") + keys.Separator + "plain",
 	}
 	got := b.choose(brokers.Topic, members, "a.b")
 	if slices.Sort(got); !slices.Equal(got, []string{"lookahead", "plain"}) {
 		t.Errorf("reached %q", got)
-	}
-}
-
-func TestLastingQueueAtFanoutIsRefused(t *testing.T) {
-	f := newFake(t, ":1")
-	b, err := open(t.Context(), f.url, brokers.Variant{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	err = b.(brokers.Exchanger).Bind(context.Background(), brokers.Binding{Exchange: brokers.Exchange{Name: "all", Kind: brokers.Fanout}, Queue: "q"})
-	if !brokers.Definite(err) || !strings.Contains(err.Error(), "use a direct or topic exchange") {
-		t.Errorf("%v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package redis
+package exchange
 
 import (
 	"context"
@@ -9,14 +9,16 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/kombu"
+	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/link"
 )
 
 // pop returns when the queue is bound. It takes by BRPOP what comes, as kombu does where nothing is acknowledged.
-func (b *broker) pop(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
-	p := &popper{b: b, bind: bind, conn: b.rdb.Conn(), out: make(chan brokers.Message), popped: make(chan string), stop: make(chan struct{}), done: make(chan struct{})}
+func (x *Exchanges) pop(ctx context.Context, bind brokers.Binding) (<-chan brokers.Message, error) {
+	p := &popper{x: x, bind: bind, conn: x.link.Client.Conn(), out: make(chan brokers.Message), popped: make(chan string), stop: make(chan struct{}), done: make(chan struct{})}
 	err := brokers.Within(ctx, func() (err error) {
 		if p.id, err = p.conn.ClientID(ctx).Result(); err == nil {
-			err = b.rdb.SAdd(ctx, bindings+bind.Exchange.Name, member(bind)).Err()
+			err = x.write(ctx, "sadd", p.bindings())
 		}
 		return err
 	})
@@ -26,7 +28,7 @@ func (b *broker) pop(ctx context.Context, bind brokers.Binding) (<-chan brokers.
 	}
 	go p.take()
 	go func() {
-		defer b.listeners.Done()
+		defer x.listeners.Done()
 		p.hand(ctx)
 	}()
 	return p.out, nil
@@ -34,7 +36,7 @@ func (b *broker) pop(ctx context.Context, bind brokers.Binding) (<-chan brokers.
 
 // A popper hands on what comes into the lists of one queue.
 type popper struct {
-	b      *broker
+	x      *Exchanges
 	bind   brokers.Binding
 	conn   *goredis.Conn
 	id     int64 // by which the server knows the connection
@@ -49,10 +51,10 @@ func (p *popper) take() {
 	defer func() { _ = p.conn.Close() }() // it has failed, or nobody needs it any more
 	ctx := context.Background()
 	args := []any{"brpop"}
-	for _, l := range listsOf(p.bind.Queue) {
+	for _, l := range keys.ListsOf(p.bind.Queue) {
 		args = append(args, l)
 	}
-	args = append(args, 1) // second: patience is for the answer
+	args = append(args, 1) // second: link.Patience is for the answer
 	for {
 		select {
 		case <-p.stop:
@@ -84,10 +86,10 @@ func (p *popper) hand(ctx context.Context) {
 			case p.out <- m:
 				continue
 			case <-ctx.Done():
-			case <-p.b.ended:
+			case <-p.x.ended:
 			}
 		case <-ctx.Done():
-		case <-p.b.ended:
+		case <-p.x.ended:
 		case <-p.done:
 			close(p.out) // first, for what follows may take as long as the server lets it wait
 			p.remove()
@@ -107,7 +109,7 @@ func (p *popper) halt() {
 	defer t.Stop()
 	for {
 		// Where that is refused, the BRPOP ends by itself within a second.
-		_ = p.b.rdb.ClientUnblock(context.Background(), p.id).Err()
+		_ = p.x.link.Client.ClientUnblock(context.Background(), p.id).Err()
 		select {
 		case <-p.done:
 			return
@@ -120,9 +122,32 @@ func (p *popper) halt() {
 func (p *popper) remove() {
 	ctx := context.Background()
 	drop := []any{"del"}
-	for _, l := range listsOf(p.bind.Queue) {
+	for _, l := range keys.ListsOf(p.bind.Queue) {
 		drop = append(drop, l)
 	}
-	unbind := goredis.NewIntCmd(ctx, "srem", bindings+p.bind.Exchange.Name, member(p.bind))
-	p.b.exec(ctx, unbind, goredis.NewIntCmd(ctx, drop...)) // where it fails the link is lost, and a name is left behind
+	_ = p.x.write(ctx, "srem", p.bindings(), goredis.NewIntCmd(ctx, drop...)) // where it fails the link is lost, and a name is left behind
+}
+
+// bindings are those of the queue. Where lasting queues are no lists, whoever sends to the queue by its name, as to any queue
+// there is, has to find out that this one is.
+func (p *popper) bindings() []brokers.Binding {
+	all := []brokers.Binding{p.bind}
+	if p.x.layout != nil {
+		all = append(all, ownName(p.bind.Queue))
+	}
+	return all
+}
+
+// ownName is the binding that every queue has to the exchange without a name.
+func ownName(queue string) brokers.Binding {
+	return brokers.Binding{Exchange: brokers.Exchange{Kind: brokers.Direct}, Key: queue, Queue: queue}
+}
+
+// write puts bindings into kombu's sets, or takes them out, and sends what else there is with it.
+func (x *Exchanges) write(ctx context.Context, how string, all []brokers.Binding, more ...goredis.Cmder) error {
+	for _, b := range all {
+		more = append(more, goredis.NewIntCmd(ctx, how, keys.Bindings(b.Exchange.Name), member(b)))
+	}
+	x.link.Exec(ctx, more...)
+	return link.FirstError(more)
 }

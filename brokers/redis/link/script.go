@@ -1,0 +1,85 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// A Script is one atomic step in Lua.
+type Script struct {
+	source string
+	hash   string
+}
+
+// NewScript returns the script of that source, whose comment at the top says which step it is.
+func NewScript(source string) Script { return Script{source, goredis.NewScript(source).Hash()} }
+
+// Call builds the call of a script that the server is expected to know already; Exec sends it.
+func (s Script) Call(ctx context.Context, keys []string, args ...any) *goredis.Cmd {
+	full := make([]any, 0, 3+len(keys)+len(args))
+	full = append(full, "evalsha", s.hash, len(keys))
+	for _, k := range keys {
+		full = append(full, k)
+	}
+	return goredis.NewCmd(ctx, append(full, args...)...)
+}
+
+// Exec sends the commands in one exchange; each keeps its own outcome. A server that was restarted, or that has taken
+// another's place, has forgotten the scripts: it is taught them again and asked once more, which is safe because an
+// unknown script did nothing.
+func (l *Link) Exec(ctx context.Context, cmds ...goredis.Cmder) {
+	l.pipeline(ctx, cmds)
+	var again []goredis.Cmder
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			again = append(again, cmd)
+		}
+	}
+	if len(again) == 0 || l.teach(ctx) != nil {
+		return
+	}
+	for _, cmd := range again {
+		cmd.SetErr(nil)
+	}
+	l.pipeline(ctx, again)
+}
+
+func (l *Link) pipeline(ctx context.Context, cmds []goredis.Cmder) {
+	if len(cmds) == 1 {
+		_ = l.Client.Process(ctx, cmds[0]) // the command keeps its error
+		return
+	}
+	p := l.Client.Pipeline()
+	for _, cmd := range cmds {
+		_ = p.Process(ctx, cmd) // only queues
+	}
+	_, _ = p.Exec(ctx) // each command keeps its error
+}
+
+func (l *Link) teach(ctx context.Context) error {
+	cmds := make([]goredis.Cmder, len(l.scripts))
+	for i, s := range l.scripts {
+		cmds[i] = goredis.NewStringCmd(ctx, "script", "load", s.source)
+	}
+	l.pipeline(ctx, cmds)
+	err := FirstError(cmds)
+	var refused goredis.Error
+	if errors.As(err, &refused) && strings.HasPrefix(err.Error(), "ERR") {
+		return fmt.Errorf("load scripts, which need Redis 7 or newer: %w", err)
+	}
+	return err
+}
+
+// FirstError is that of the first command that has one.
+func FirstError(cmds []goredis.Cmder) error {
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return cmd.Err()
+		}
+	}
+	return nil
+}

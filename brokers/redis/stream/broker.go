@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+	"taskbench/brokers/envelope"
+	"taskbench/brokers/group"
+	"taskbench/brokers/redis/due"
+	"taskbench/brokers/redis/exchange"
+	"taskbench/brokers/redis/link"
+)
+
+// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
+type broker struct {
+	*exchange.Exchanges
+	link      *link.Link
+	publishes *group.Group[parcel]
+	settles   *group.Group[settlement]
+	delays    *due.Store
+
+	mu     sync.Mutex
+	closed bool
+	subs   map[*subscription]struct{}
+}
+
+// Open connects to the server at url; variant says what its settings are. It returns within the context's deadline; a
+// refused connection is a Definite error.
+func Open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
+	l, err := link.Open(ctx, url, v, scripts)
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{
+		link: l, Exchanges: exchange.New(l, layout{}), delays: due.New(l, delayedKey, "XADD", "*", field),
+		subs: map[*subscription]struct{}{},
+	}
+	b.publishes = group.New(b.sendPublishes)
+	b.settles = group.New(b.sendSettlements)
+	return b, nil
+}
+
+// Close gives back what is held, then drops the connections.
+func (b *broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	subs := make([]*subscription, 0, len(b.subs))
+	for s := range b.subs {
+		subs = append(subs, s)
+	}
+	b.mu.Unlock()
+	b.Exchanges.End()
+
+	b.link.Close(func() {
+		b.publishes.Close()
+		b.settles.Close()
+		b.delays.Close()
+		for _, s := range subs {
+			s.close()
+		}
+		b.Exchanges.Wait()
+	})
+	return nil
+}
+
+func (b *broker) enlist(s *subscription) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return brokers.ErrClosed
+	}
+	b.subs[s] = struct{}{}
+	return nil
+}
+
+func (b *broker) dismiss(s *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.subs, s)
+}
+
+func (b *broker) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// Delay implements brokers.Delayer. Any consumer on the same database moves the message to its stream.
+func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
+	value, err := envelope.Append(nil, m)
+	if err != nil {
+		return err
+	}
+	return b.delays.Delay(ctx, m, streamOf(m.Queue, m.Priority), value, until)
+}
+
+// layout implements exchange.Layout.
+type layout struct{}
+
+func (layout) Bindings(exchange string) string { return bindings + exchange }
+
+func (layout) Put(ctx context.Context, queue string, m brokers.Message) (goredis.Cmder, error) {
+	value, err := envelope.Append(nil, m)
+	if err != nil {
+		return nil, err
+	}
+	return add(ctx, streamOf(queue, m.Priority), value), nil
+}
