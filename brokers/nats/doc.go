@@ -1,0 +1,2 @@
+// Package nats makes a queue server of NATS JetStream.
+package nats
