@@ -17,7 +17,7 @@ const childOf = "NATS_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(childOf); url != "" {
-		if err := takeOne(url, os.Args[1]); err != nil {
+		if err := takeOne(url, os.Args[1], os.Args[2]); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -27,9 +27,13 @@ func TestMain(m *testing.M) {
 }
 
 // takeOne takes one message, says so, and waits to be killed.
-func takeOne(url, queue string) error {
+func takeOne(url, name, queue string) error {
 	ctx := context.Background()
-	b, err := Driver.Open(ctx, url, Driver.Variants[0])
+	v, err := Driver.Variant(name)
+	if err != nil {
+		return err
+	}
+	b, err := Driver.Open(ctx, url, v)
 	if err != nil {
 		return err
 	}
@@ -47,8 +51,8 @@ func takeOne(url, queue string) error {
 }
 
 // holder starts a child that holds one message of the queue.
-func holder(ctx context.Context, url, queue string) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(ctx, os.Args[0], queue)
+func holder(ctx context.Context, url string, v brokers.Variant, queue string) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(ctx, os.Args[0], v.Name, queue)
 	cmd.Env = append(os.Environ(), childOf+"="+url)
 	cmd.Stderr = os.Stderr
 	if _, err := cmd.StdinPipe(); err != nil {
@@ -68,8 +72,8 @@ func holder(ctx context.Context, url, queue string) (*exec.Cmd, error) {
 }
 
 // vanish lets a child take one message and kills it.
-func vanish(ctx context.Context, url, queue string) error {
-	cmd, err := holder(ctx, url, queue)
+func vanish(ctx context.Context, url string, v brokers.Variant, queue string) error {
+	cmd, err := holder(ctx, url, v, queue)
 	if cmd != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // says that it was killed
@@ -84,4 +88,14 @@ func variant(t testing.TB, name string) brokers.Variant {
 		t.Fatal(err)
 	}
 	return v
+}
+
+func openAt(t testing.TB, url string, v brokers.Variant) *broker {
+	t.Helper()
+	b, err := Driver.Open(t.Context(), url, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b.(*broker)
 }

@@ -57,7 +57,7 @@ func TestContract(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, server.url, queue) }
+			s.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, server.url, v, queue) }
 			t.Cleanup(func() { _ = relay.Close() })
 			brokertest.Run(t.Context(), s, func(r brokertest.ClauseResult) {
 				t.Run(r.Clause.Name, func(t *testing.T) {

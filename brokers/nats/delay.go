@@ -45,7 +45,7 @@ func (b *broker) delay(ctx context.Context, m brokers.Message, wait time.Duratio
 		return err
 	}
 	header := client.Header{headerQueue: {token(m.Queue)}, headerWait: {strconv.FormatInt(wait.Milliseconds(), 10)}}
-	return b.store(ctx, l, delayedMessages, header, data)
+	return b.store(ctx, l, delayedMessages, delayedSubject, header, data)
 }
 
 // A clock tells the server's time, however wrong ours is.
@@ -193,7 +193,8 @@ func (m *mover) deliver(ctx context.Context, got *client.Msg) {
 		return
 	}
 	header := client.Header{"Nats-Msg-Id": {identity(meta)}}
-	if err := m.b.store(ctx, m.link, queueOf(queue), header, got.Data); err != nil {
+	to := queueOf(queue)
+	if err := m.b.store(ctx, m.link, to, to.subject, header, got.Data); err != nil {
 		later(got, retryAfter)
 		return
 	}

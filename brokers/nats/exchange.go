@@ -68,7 +68,7 @@ func (k *bindings) queues(e brokers.Exchange, key string) (queues []string) {
 	return queues
 }
 
-// known returns the bindings, which are read once for a link.
+// bound returns the bindings, which are read once for a link.
 func (l *link) bound(ctx context.Context) (*bindings, error) {
 	leave, err := l.enter(ctx)
 	if err != nil {
@@ -79,14 +79,13 @@ func (l *link) bound(ctx context.Context) (*bindings, error) {
 		return l.bindings, nil
 	}
 	k := &bindings{all: map[binding]bool{}}
-	news := bindingSubject + "*.*.*"
-	if _, err := l.nc.Subscribe(news, func(m *client.Msg) { k.add(m.Subject) }); err != nil {
+	if _, err := l.nc.Subscribe(allBindings.subject, func(m *client.Msg) { k.add(m.Subject) }); err != nil {
 		return nil, brokers.Refuse(err)
 	}
 	if err := l.flush(ctx); err != nil {
 		return nil, brokers.Refuse(err)
 	}
-	if err := l.refusal(news); err != nil {
+	if err := l.refusal(allBindings.subject); err != nil {
 		return nil, err
 	}
 	var info jetstream.StreamInfo
@@ -130,7 +129,7 @@ func (b *broker) bind(ctx context.Context, bind brokers.Binding) error {
 		return err
 	}
 	subject := binding{bind.Exchange.Name, bind.Exchange.Kind, bind.Key, bind.Queue}.subject()
-	if err := b.store(ctx, l, stream{allBindings.name, subject, true}, nil, nil); err != nil {
+	if err := b.store(ctx, l, allBindings, subject, nil, nil); err != nil {
 		return err
 	}
 	known.add(subject)
@@ -171,7 +170,8 @@ func (b *broker) route(ctx context.Context, e brokers.Exchange, key string, m br
 	}
 	stored := false
 	for _, q := range queues {
-		if err := b.store(ctx, l, queueOf(q), nil, data); err != nil {
+		s := queueOf(q)
+		if err := b.store(ctx, l, s, s.subject, nil, data); err != nil {
 			if stored {
 				return fmt.Errorf("some queues have it, and %s: %s", q, err) //nolint:errorlint // that it was refused there does not make it Definite
 			}
@@ -202,5 +202,5 @@ func (b *broker) routeByName(ctx context.Context, l *link, queue string, data []
 	case err != nil:
 		return brokers.Refuse(err)
 	}
-	return b.store(ctx, l, s, nil, data)
+	return b.store(ctx, l, s, s.subject, nil, data)
 }

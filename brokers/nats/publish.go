@@ -31,16 +31,17 @@ func (b *broker) publish(ctx context.Context, m brokers.Message) error {
 	if err != nil {
 		return err
 	}
-	return b.store(ctx, l, queueOf(m.Queue), nil, data)
+	s := queueOf(m.Queue)
+	return b.store(ctx, l, s, s.subject, nil, data)
 }
 
 // store returns when the message is in the stream, which is declared where it is not there.
-func (b *broker) store(ctx context.Context, l *link, s stream, header client.Header, data []byte) error {
+func (b *broker) store(ctx context.Context, l *link, s stream, subject string, header client.Header, data []byte) error {
 	for again := false; ; again = true {
 		if _, err := b.declare(ctx, l, s, false); err != nil {
 			return err
 		}
-		got, err := l.ask(ctx, s.subject, header, data)
+		got, err := l.ask(ctx, subject, header, data)
 		if errors.Is(err, errNobody) && !again { // somebody removed the stream
 			l.known.Delete(s.name)
 			continue

@@ -82,7 +82,8 @@ func (s *source) setAside(ctx context.Context, h *hold) error {
 		return fmt.Errorf("set aside in %s: %w", dead, err)
 	}
 	header := client.Header{"Nats-Msg-Id": {h.id}}
-	if err := s.b.store(ctx, s.link, queueOf(dead), header, h.data); err != nil {
+	to := queueOf(dead)
+	if err := s.b.store(ctx, s.link, to, to.subject, header, h.data); err != nil {
 		return fmt.Errorf("set aside in %s: %w", dead, err)
 	}
 	return nil

@@ -87,8 +87,7 @@ func (s *source) Take(buf []feed.Item) []feed.Item {
 	s.inbox = nil
 	held := make([]hold, len(tags))
 	for i, tag := range tags {
-		h := s.holds[tag]
-		held[i], h.data = *h, nil
+		held[i] = *s.holds[tag]
 	}
 	s.mu.Unlock()
 	for i, h := range held {
