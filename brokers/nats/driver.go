@@ -42,7 +42,7 @@ var Driver = brokers.Driver{
 	Open: open,
 	Server: brokers.ServerSpec{
 		Product:  "nats-server",
-		Images:   []string{"nats:2.12.1-alpine", "taskbench/nats:1"},
+		Images:   []string{"nats:2.15.2-alpine", "taskbench/nats:1"},
 		Port:     defaultPort,
 		Data:     "/data",
 		Binaries: []string{"nats-server"},
