@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"taskbench/brokers"
@@ -61,7 +60,7 @@ func BenchmarkPublish(b *testing.B) {
 			perSecond(b)
 		})
 		b.Run(v.Name+"/broker", func(b *testing.B) {
-			broker := openAt(b, launch(b, v, "").url, v)
+			broker := openAt(b, launch(b, v, plain).url, v)
 			b.ResetTimer()
 			together(b, b.N, func(n int) error { return broker.Publish(b.Context(), letter(n)) })
 			perSecond(b)
@@ -104,7 +103,7 @@ func BenchmarkConsume(b *testing.B) {
 			perSecond(b)
 		})
 		b.Run(v.Name+"/broker", func(b *testing.B) {
-			broker := openAt(b, launch(b, v, "").url, v)
+			broker := openAt(b, launch(b, v, plain).url, v)
 			together(b, b.N, func(n int) error { return broker.Publish(b.Context(), letter(n)) })
 			b.ResetTimer()
 			ctx, cancel := context.WithCancel(b.Context())
@@ -128,16 +127,8 @@ func BenchmarkConsume(b *testing.B) {
 // bare is a client of somebody else's, and a queue that is made as ours are.
 func bare(b *testing.B, v brokers.Variant) (jetstream.JetStream, stream) {
 	b.Helper()
-	url := launch(b, v, "").url
-	nc, err := client.Connect(url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Fatal(err)
-	}
+	url := launch(b, v, plain).url
+	js := stranger(b, url)
 	set, err := configure(url, v)
 	if err != nil {
 		b.Fatal(err)

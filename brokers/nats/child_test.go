@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"taskbench/brokers"
@@ -15,7 +16,13 @@ import (
 // The test binary is its own child process when this names a URL.
 const childOf = "NATS_TEST_CHILD"
 
+// With this it starts a server, instead, and waits to be killed.
+const childServes = "NATS_TEST_SERVER"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(childServes) != "" {
+		os.Exit(serveAndWait(os.Args[1], os.Args[2]))
+	}
 	if url := os.Getenv(childOf); url != "" {
 		if err := takeOne(url, os.Args[1], os.Args[2]); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, err)
@@ -81,21 +88,16 @@ func vanish(ctx context.Context, url string, v brokers.Variant, queue string) er
 	return err
 }
 
-func variant(t testing.TB, name string) brokers.Variant {
-	t.Helper()
-	v, err := Driver.Variant(name)
-	if err != nil {
-		t.Fatal(err)
+func serveAndWait(dir, port string) int {
+	n, err := strconv.Atoi(port)
+	if err == nil {
+		_, err = embed(context.Background(), brokers.Launch{Variant: Driver.Variants[0], Dir: dir, Host: "127.0.0.1", Port: n})
 	}
-	return v
-}
-
-func openAt(t testing.TB, url string, v brokers.Variant) *broker {
-	t.Helper()
-	b, err := Driver.Open(t.Context(), url, v)
 	if err != nil {
-		t.Fatal(err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	t.Cleanup(func() { _ = b.Close() })
-	return b.(*broker)
+	fmt.Println("up")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return 0
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
-	"time"
 
 	client "github.com/nats-io/nats.go"
 
@@ -56,7 +54,7 @@ func (l *link) connect(ctx context.Context, s settings) error {
 	}
 	nc, err := client.Connect("nats://"+s.addr, options...)
 	if err != nil {
-		return errors.Join(d.failed, withoutServers(err)) // the library keeps to itself why it could not dial
+		return d.explain(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,13 +64,6 @@ func (l *link) connect(ctx context.Context, s settings) error {
 		return l.cause
 	}
 	return nil
-}
-
-func withoutServers(err error) error {
-	if errors.Is(err, client.ErrNoServers) {
-		return nil
-	}
-	return err
 }
 
 // abandon closes the connection even where it comes about only now.
@@ -181,35 +172,4 @@ func (l *link) close() {
 	}
 	l.mu.Unlock()
 	l.nc.Close()
-}
-
-// A dialer remembers why it failed, and its connections do not wait for ever for a reader.
-type dialer struct {
-	ctx    context.Context //nolint:containedctx // the library's own interface has none, and it lives for one call of dial
-	failed error
-}
-
-func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	bounded, cancel := context.WithTimeout(d.ctx, patience)
-	defer cancel()
-	var nd net.Dialer
-	c, err := nd.DialContext(bounded, network, address)
-	if err != nil {
-		d.failed = err
-		return nil, err
-	}
-	return impatient{c}, nil
-}
-
-// An impatient connection ends when the other side has not taken a write in time: the library holds a lock meanwhile,
-// which its pings need.
-type impatient struct{ net.Conn }
-
-func (c impatient) Write(b []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(patience)) // fails only where Write does
-	n, err := c.Conn.Write(b)
-	if err != nil {
-		_ = c.Close()
-	}
-	return n, err
 }
