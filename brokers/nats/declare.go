@@ -46,7 +46,7 @@ func (s stream) config(storage jetstream.StorageType) jetstream.StreamConfig {
 func (s stream) check(c jetstream.StreamConfig, storage jetstream.StorageType) error {
 	want := s.config(storage)
 	limited := c.MaxMsgs > 0 || c.MaxBytes > 0 || c.MaxMsgsPerSubject > 0
-	what := ""
+	var what string
 	switch {
 	case c.Retention != want.Retention:
 		what = fmt.Sprintf("its retention is %v and not %v", c.Retention, want.Retention)

@@ -74,7 +74,7 @@
 // # Servers
 //
 // JetStream must be enabled. A user with few rights needs to publish to $JS.API.>, $JS.ACK.> and taskbench.>, and to
-// subscribe to _INBOX.> and taskbench.>. The URL's user without a password is a token; creds=FILE is for JWTs. Servers older
+// subscribe to _INBOX.> and taskbench.>. nats://:TOKEN@host is a token, and creds=FILE is for JWTs. Servers older
 // than 2.10 do not tell their time: delays on them go by the clock of who consumes.
 //
 // The embedded server is a process that this program starts of itself, with an environment variable that says so: the

@@ -71,7 +71,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}{
 		{"password", "check user and password", opening(t, as(guarded.url, "all:another"+secret))},
 		{"no user", "check user and password", opening(t, guarded.url)},
-		{"token", "check user and password", opening(t, as(guarded.url, secret))},
+		{"token", "check user and password", opening(t, as(guarded.url, ":another"+secret))},
 		{"no right to publish", "let the user publish", opening(t, as(guarded.url, "mute:"+secret))},
 		{"no right to subscribe", "let the user publish to", opening(t, as(guarded.url, "deaf:"+secret))},
 		{"no right to make streams", "let the user publish", openAt(t, as(guarded.url, "guest:"+secret), file).Publish(t.Context(), letter(1))},

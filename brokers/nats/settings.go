@@ -60,10 +60,14 @@ func configure(rawURL string, v brokers.Variant) (settings, error) {
 		s.storage = jetstream.MemoryStorage
 	}
 	if u.User != nil {
-		if password, with := u.User.Password(); with {
-			s.auth = append(s.auth, client.UserInfo(u.User.Username(), password))
-		} else {
-			s.auth = append(s.auth, client.Token(u.User.Username()))
+		name := u.User.Username()
+		switch password, with := u.User.Password(); {
+		case !with: // it would be shown where passwords are not
+			return bad(errors.New("a token is written nats://:TOKEN@host, and a user has a password"))
+		case name == "":
+			s.auth = append(s.auth, client.Token(password))
+		default:
+			s.auth = append(s.auth, client.UserInfo(name, password))
 		}
 	}
 	if u.Scheme == "tls" {

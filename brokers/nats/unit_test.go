@@ -56,7 +56,7 @@ func TestNamesThatFit(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	memory := brokers.Variant{Settings: map[string]string{"storage": "memory"}}
 	for url, want := range map[string]string{
-		"nats://h": "h:4222", "nats://h:1/": "h:1", "nats://u:p@h:1": "h:1", "nats://token@[::1]:1": "[::1]:1", "tls://h": "h:4222",
+		"nats://h": "h:4222", "nats://h:1/": "h:1", "nats://u:p@h:1": "h:1", "nats://:token@[::1]:1": "[::1]:1", "tls://h": "h:4222",
 	} {
 		s, err := configure(url, memory)
 		if err != nil || s.addr != want || s.storage != jetstream.MemoryStorage || (s.tls != nil) != strings.HasPrefix(url, "tls") {
@@ -64,7 +64,7 @@ func TestConfigure(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{
-		"nats://u:s3cret@h?nonsense=1": `no parameter "nonsense"`, "nats://u:s3cret@h:0": "port", "nats://u:s3cret@h/1": "more than a host",
+		"nats://u:s3cret@h?nonsense=1": `no parameter "nonsense"`, "nats://u:s3cret@h:0": "port", "nats://s3cret@h": "a token is written", "nats://u:s3cret@h/1": "more than a host",
 		"http://u:s3cret@h": "scheme", "nats://u:s3cret@": "no host", "nats://u:s3cret@h?tls_ca=f": "tls://", "tls://u:s3cret@h?tls_ca=unit_test.go": "PEM",
 	} {
 		_, err := configure(url, memory)
