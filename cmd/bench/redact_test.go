@@ -14,6 +14,7 @@ func TestRedact(t *testing.T) {
 		`dial "amqp://u:hunter2@h/": refused`:              `dial "amqp://u:xxxxx@h/": refused`,
 		"postgres://h/db?sslmode=off&password=hunter2&x=1": "postgres://h/db?sslmode=off&password=xxxxx&x=1",
 		"amqp://127.0.0.1:5672/ and 12:30 me@example":      "amqp://127.0.0.1:5672/ and 12:30 me@example",
+		"nats://:hunter2@h:4222":                           "nats://:xxxxx@h:4222",
 		"redis:aof-always":                                 "redis:aof-always",
 	}
 	for in, want := range tests {
