@@ -129,7 +129,10 @@ func (m *mover) run() {
 			return
 		case <-again.C:
 		case first := <-m.in:
-			m.serve(first)
+			if m.serve(first) {
+				again.Reset(retryAfter) // not at once: the server would say the same
+				continue
+			}
 		}
 		if m.tap.left > 0 && time.Now().Before(m.tap.till) {
 			continue
@@ -141,8 +144,8 @@ func (m *mover) run() {
 	}
 }
 
-// serve sees to a message and what came with it: what is due is moved together.
-func (m *mover) serve(first *client.Msg) {
+// serve sees to a message and what came with it: what is due is moved together. It tells whether the pull was refused.
+func (m *mover) serve(first *client.Msg) (refused bool) {
 	due := make([]*client.Msg, 0, movedAtOnce)
 	for got := first; ; got = <-m.in {
 		status := m.tap.status(got)
@@ -150,7 +153,10 @@ func (m *mover) serve(first *client.Msg) {
 		case status == "" && m.isDue(got):
 			due = append(due, got)
 		case lost(status):
-			time.AfterFunc(retryAfter, func() { m.link.known.Delete(delayedStream) }) // declared anew with the next Delay
+			refused = true
+			m.link.known.Delete(delayedStream) // the next Delay makes it again
+		case strings.HasPrefix(status, "409"):
+			refused = true
 		}
 		if len(m.in) == 0 || len(due) == movedAtOnce {
 			break
@@ -161,6 +167,7 @@ func (m *mover) serve(first *client.Msg) {
 	for _, got := range due {
 		m.deliver(ctx, got)
 	}
+	return refused
 }
 
 // isDue has what is not due come again when it is.

@@ -86,5 +86,5 @@
 // consumers are used, and not its consumers, which pull by time and size and not by what has been settled.
 // github.com/nats-io/nats-server/v2 is the server. It brings github.com/nats-io/jwt/v2 and nkeys (accounts),
 // minio/highwayhash (checksums of its files), google/go-tpm (a key store on Windows), antithesishq/antithesis-sdk-go
-// (assertions that do nothing in this build), and golang.org/x/time; it makes the command some 10 MiB larger.
+// (assertions that do nothing in this build), and golang.org/x/time; it makes the command some 15 MB larger.
 package nats
