@@ -116,7 +116,7 @@ type ServerSpec struct {
 	// Launch keeps its data.
 	Command func(l Launch) Command
 
-	// Embedded starts the server inside this process; nil where there is none. Closing the server is its
+	// Embedded starts the server inside this process, or a Process out of this program; nil where there is none. Closing the server is its
 	// SIGKILL: connections break, and what the variant does not keep is gone.
 	Embedded func(ctx context.Context, l Launch) (Server, error)
 
@@ -149,3 +149,10 @@ type Command struct {
 
 // A Server is an embedded one.
 type Server interface{ Close() error }
+
+// A Process is a Server that this program runs as a process of its own, where the server's library has no way to end
+// without an orderly shutdown. Labs sample and freeze that process instead of this one.
+type Process interface {
+	Server
+	PID() int
+}

@@ -89,7 +89,7 @@ func placements(lab string) []placement {
 	if lab == "embedded" {
 		return list
 	}
-	for _, broker := range []string{"rabbitmq:quorum", "redis:aof-always", "postgres:lease", "mysql:lease", "mongodb:lease", "beanstalkd:binlog"} {
+	for _, broker := range []string{"rabbitmq:quorum", "redis:aof-always", "postgres:lease", "mysql:lease", "mongodb:lease", "beanstalkd:binlog", "nats:file"} {
 		list = append(list, placement{broker, lab, false})
 	}
 	for _, broker := range []string{"rabbitmq:classic", "redis:memory"} {

@@ -10,6 +10,7 @@ import (
 	"taskbench/brokers/memory"
 	"taskbench/brokers/mongodb"
 	"taskbench/brokers/mysql"
+	"taskbench/brokers/nats"
 	"taskbench/brokers/nearest"
 	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
@@ -26,6 +27,7 @@ func Drivers() []brokers.Driver {
 		mysql.Driver,
 		mongodb.Driver,
 		beanstalkd.Driver,
+		nats.Driver,
 		sqlite.Driver,
 		memory.Driver,
 	}

@@ -73,7 +73,7 @@ func (t track) compare(ctx context.Context) ([]line, error) {
 	}
 	ratio := worker / bare
 	goal := ""
-	if t.driver.Name == "rabbitmq" || t.driver.Name == "redis" {
+	if t.driver.Name == "rabbitmq" || t.driver.Name == "redis" || t.driver.Name == "nats" {
 		goal = "at least 0.7"
 	}
 	full := t.driver.Name + ":" + t.variant.Name

@@ -54,7 +54,7 @@ func main() {
 		names[i] = s.name
 	}
 	only := flag.String("only", strings.Join(names, ","), "sections to run")
-	brokers := flag.String("brokers", "rabbitmq:quorum,rabbitmq:classic,redis:memory,redis:aof-always,redis:stream,memory", "brokers of the section end-to-end")
+	brokers := flag.String("brokers", "rabbitmq:quorum,rabbitmq:classic,redis:memory,redis:aof-always,redis:stream,nats:file,memory", "brokers of the section end-to-end")
 	messages := flag.Int("messages", 40_000, "messages in each end-to-end measurement")
 	tasks := flag.Int("tasks", 10_000_000, "tasks that are judged")
 	flag.Parse()

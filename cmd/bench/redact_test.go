@@ -16,6 +16,7 @@ func TestRedact(t *testing.T) {
 		"sentinel://:h@a;sentinel://:h@b/0?master_name=m&sentinel_password=h": "sentinel://:xxxxx@b/0?master_name=m&sentinel_password=xxxxx",
 		"amqp://127.0.0.1:5672/ and 12:30 me@example":                         "amqp://127.0.0.1:5672/ and 12:30 me@example",
 		"redis:aof-always":                                                    "redis:aof-always",
+		"nats://:hunter2@h:4222":                                              "nats://:xxxxx@h:4222",
 	}
 	for in, want := range tests {
 		if got := redact(in); got != want {
