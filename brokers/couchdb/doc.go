@@ -1,0 +1,2 @@
+// Package couchdb drives CouchDB, and servers that speak its protocol, as a broker.
+package couchdb
