@@ -16,6 +16,10 @@ type document struct {
 	Envelope []byte `json:"envelope,omitempty"` // base64 in JSON
 	Holder   string `json:"holder,omitempty"`   // who has it in hand
 	Handed   int    `json:"handed,omitempty"`   // how often it was handed out and came back
+
+	// Stroke differs in all writes. PouchDB Server derives a revision from the contents, and dies of two writes that are the
+	// same, as when two give back what a dead holder had.
+	Stroke string `json:"stroke,omitempty"`
 }
 
 // around is about how many bytes there are around an envelope in a document.

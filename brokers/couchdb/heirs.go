@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"github.com/go-kivik/kivik/v4"
 )
 
 // A sign is what was seen of another holder last: since when its document has had its revision, by a clock that only
@@ -92,13 +90,8 @@ func (h *holder) call() error {
 
 // bury removes the document of a holder that has not written it since.
 func (h *holder) bury(r row) bool {
-	return h.link.do(context.Background(), func(ctx context.Context) error {
-		_, err := h.link.holders.Delete(ctx, r.id, r.rev)
-		if kivik.HTTPStatus(err) == 404 { // another was faster
-			err = nil
-		}
-		return err
-	}) == nil
+	_, err := h.link.beat(beat{ID: r.id, Rev: r.rev, Deleted: true})
+	return err == nil
 }
 
 // restore gives back what nobody holds that lives.

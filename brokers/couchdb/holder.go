@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,6 @@ type holder struct {
 
 	mu      sync.Mutex
 	rev     string
-	beats   int
 	err     error
 	retired bool
 	subs    map[*subscription]struct{}
@@ -50,7 +50,7 @@ var (
 type beat struct {
 	ID      string `json:"_id"`
 	Rev     string `json:"_rev,omitempty"`
-	Beat    int    `json:"beat"` // a document that is written as it was may keep its revision
+	Stroke  string `json:"stroke"` // as with messages
 	Deleted bool   `json:"_deleted,omitempty"`
 }
 
@@ -65,7 +65,7 @@ func newHolder(l *link) (*holder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the feed of changes: %w", err)
 	}
-	if err := h.beat(context.Background()); err != nil {
+	if err := h.beat(); err != nil {
 		return nil, fmt.Errorf("write down who is there: %w", err)
 	}
 	go h.follow(since)
@@ -74,19 +74,13 @@ func newHolder(l *link) (*holder, error) {
 }
 
 // beat gives a sign of life.
-func (h *holder) beat(ctx context.Context) error {
+func (h *holder) beat() error {
 	h.mu.Lock()
-	d := beat{ID: h.id, Rev: h.rev, Beat: h.beats + 1}
+	d := beat{ID: h.id, Rev: h.rev}
 	h.mu.Unlock()
-	var rev string
-	err := h.link.do(ctx, func(ctx context.Context) (err error) {
-		ctx, cancel := context.WithTimeout(ctx, tendWithin)
-		defer cancel()
-		rev, err = h.link.holders.Put(ctx, d.ID, d)
-		return err
-	})
+	rev, err := h.link.beat(d)
 	var said *refusal
-	if errors.As(err, &said) && said.HTTPStatus() == 409 {
+	if errors.As(err, &said) && said.HTTPStatus() == http.StatusConflict {
 		err = errLapsed
 	}
 	if err != nil {
@@ -94,8 +88,20 @@ func (h *holder) beat(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.rev, h.beats = rev, d.Beat
+	h.rev = rev
 	return nil
+}
+
+// beat writes the document of a holder.
+func (l *link) beat(d beat) (rev string, err error) {
+	d.Stroke = l.strokes.next()
+	err = l.do(context.Background(), func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, tendWithin)
+		defer cancel()
+		rev, err = l.holders.Put(ctx, d.ID, d)
+		return err
+	})
+	return rev, err
 }
 
 // tend keeps the lease for as long as the holder lives, and has an eye on the others.
@@ -109,7 +115,7 @@ func (h *holder) tend() {
 			return
 		}
 		began := time.Now()
-		if err := h.beat(context.Background()); err != nil {
+		if err := h.beat(); err != nil {
 			h.lose(fmt.Errorf("renew the lease in couchdb, for %v: %w", time.Since(began).Round(time.Millisecond), err))
 			return
 		}
@@ -156,10 +162,7 @@ func (h *holder) retire(why error) {
 	h.mu.Lock()
 	d := beat{ID: h.id, Rev: h.rev, Deleted: true}
 	h.mu.Unlock()
-	_ = h.link.do(context.Background(), func(ctx context.Context) error {
-		_, err := h.link.holders.Put(ctx, d.ID, d)
-		return err
-	})
+	_, _ = h.link.beat(d) // nobody depends on it any more
 }
 
 // close gives back all that is held, and ends the lease.

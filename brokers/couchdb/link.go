@@ -28,6 +28,7 @@ type link struct {
 	database string
 	product  product
 	clock    *clock
+	strokes  *ids         // names of writes
 	settled  atomic.Int64 // messages that have left a tombstone since the last compaction
 	busy     atomic.Bool  // with one
 }
@@ -54,7 +55,7 @@ func dial(ctx context.Context, rawURL string) (*link, error) {
 		return nil, err
 	}
 	c := newClock(time.Now)
-	l := &link{wire: newWire(c), clock: c, addr: set.addr, database: set.database}
+	l := &link{wire: newWire(c), clock: c, strokes: newIDs(c), addr: set.addr, database: set.database}
 	err = l.do(ctx, func(ctx context.Context) error { return l.enter(ctx, set) })
 	if err != nil {
 		l.close()

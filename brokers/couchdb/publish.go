@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/go-kivik/kivik/v4"
@@ -13,7 +14,7 @@ import (
 
 const (
 	exchangeBytes = 4 << 20 // written in one exchange, unless one message is larger
-	exchangeCount = 500
+	exchangeCount = 200
 )
 
 // Publish implements brokers.Broker.
@@ -72,7 +73,7 @@ func (b *broker) write(docs []document) []error {
 	return errs
 }
 
-// A loss is a write that came too late: the document had another revision by then, or was there already.
+// errConflict is of a write that came too late: the document had another revision by then, or was there already.
 var errConflict = errors.New("the document has been changed meanwhile")
 
 // store writes documents in exchanges of a bounded size, with a revision or an error for each.
@@ -96,26 +97,29 @@ func (l *link) exchange(docs []document, revs []string, errs []error) {
 	err := l.do(context.Background(), func(ctx context.Context) (err error) {
 		all := make([]any, len(docs))
 		for i := range docs {
+			docs[i].Stroke = l.strokes.next()
 			all[i] = &docs[i]
 		}
 		results, err = l.messages.BulkDocs(ctx, all)
 		return err
 	})
-	if err == nil && len(results) != len(docs) {
-		err = fmt.Errorf("the server answers for %d of %d documents", len(results), len(docs))
+	answers := make(map[string]kivik.BulkResult, len(results)) // PouchDB Server gives those of large exchanges in an order of its own
+	for _, r := range results {
+		answers[r.ID] = r
 	}
 	for i := range docs {
+		r, answered := answers[docs[i].ID]
 		switch {
 		case err != nil:
 			errs[i] = err
-		case results[i].ID != docs[i].ID:
-			errs[i] = errors.New("the server's answer is about another document")
-		case kivik.HTTPStatus(results[i].Error) == 409:
+		case !answered:
+			errs[i] = errors.New("the server's answer says nothing of the document")
+		case kivik.HTTPStatus(r.Error) == http.StatusConflict:
 			errs[i] = brokers.Refuse(errConflict)
-		case results[i].Error != nil:
-			errs[i] = brokers.Refusef("the server refuses the document: %w; %s", results[i].Error, adviceFor(403, l.database))
+		case r.Error != nil:
+			errs[i] = brokers.Refusef("the server refuses the document: %w; %s", r.Error, adviceFor(http.StatusForbidden, l.database))
 		default:
-			revs[i] = results[i].Rev
+			revs[i] = r.Rev
 		}
 	}
 }
