@@ -12,9 +12,8 @@ const slack = 50 * time.Millisecond
 // A clock estimates the server's from the Date headers of its replies. Each is a second wide, and more replies narrow the
 // estimate down, at best to the length of an exchange. Where the two clocks may be the same they are taken to be.
 type clock struct {
-	now func() time.Time
-
 	mu       sync.Mutex
+	now      func() time.Time
 	heard    bool
 	low, top time.Duration // bounds of how far the server's clock is ahead
 }
@@ -27,9 +26,9 @@ func (c *clock) hear(date string, began time.Time) {
 	if err != nil {
 		return
 	}
-	low, top := at.Sub(c.now()), at.Add(time.Second+slack).Sub(began)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	low, top := at.Sub(c.now()), at.Add(time.Second+slack).Sub(began)
 	if c.heard {
 		low, top = max(low, c.low), min(top, c.top)
 	}
@@ -50,7 +49,14 @@ func (c *clock) ahead() time.Duration {
 }
 
 // time is the server's.
-func (c *clock) time() time.Time { return c.now().Add(c.ahead()) }
+func (c *clock) time() time.Time { return c.theirs(c.read()) }
+
+// read is our own time.
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
 
 // theirs is a time of ours as the server's clock will show it.
 func (c *clock) theirs(ours time.Time) time.Time { return ours.Add(c.ahead()) }

@@ -83,5 +83,7 @@ func (h *holder) pause() {
 		}
 	}
 	wait(breath, nil)
-	wait(leisure, h.hungry)
+	if !h.index.wanting() {
+		wait(leisure, h.hungry)
+	}
 }

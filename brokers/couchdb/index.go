@@ -14,6 +14,7 @@ type index struct {
 
 	mu      sync.Mutex
 	shelves map[string]*shelf // by how their names begin
+	starved bool              // whoever looked last found nothing
 }
 
 func newIndex(c *clock, wake func()) *index {
@@ -105,7 +106,7 @@ func (x *index) pick(begins []string, n int) (picked []*entry, wait time.Duratio
 			shelves = slices.Delete(shelves, at, at+1)
 		}
 	}
-	if len(picked) > 0 {
+	if x.starved = len(picked) == 0; !x.starved {
 		return picked, 0
 	}
 	wait = -1
@@ -117,6 +118,13 @@ func (x *index) pick(begins []string, n int) (picked []*entry, wait time.Duratio
 		}
 	}
 	return nil, wait
+}
+
+// wanting tells whether there is nothing to claim for somebody who would.
+func (x *index) wanting() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.starved
 }
 
 // with changes the entry of a document of ours.

@@ -24,6 +24,7 @@ type link struct {
 	client   *kivik.Client
 	messages *kivik.DB
 	holders  *kivik.DB
+	base     string // the server's URL, without user and password
 	addr     string
 	database string
 	product  product
@@ -55,7 +56,7 @@ func dial(ctx context.Context, rawURL string) (*link, error) {
 		return nil, err
 	}
 	c := newClock(time.Now)
-	l := &link{wire: newWire(c), clock: c, strokes: newIDs(c), addr: set.addr, database: set.database}
+	l := &link{wire: newWire(c), clock: c, strokes: newIDs(c), base: set.base, addr: set.addr, database: set.database}
 	err = l.do(ctx, func(ctx context.Context) error { return l.enter(ctx, set) })
 	if err != nil {
 		l.close()

@@ -32,7 +32,7 @@ func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
 // Delay implements brokers.Delayer. The message is where it will be consumed from at once, and passed over until the
 // server's clock shows its time.
 func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
-	if !until.After(b.link.clock.now()) {
+	if !until.After(b.link.clock.read()) {
 		return b.Publish(ctx, m)
 	}
 	d, err := pack(b.ids.delayed(m.Queue, m.Priority, b.link.clock.theirs(until)), m)

@@ -20,6 +20,7 @@ import (
 type wire struct {
 	clock     *clock
 	transport *http.Transport
+	count     func() // told of each request
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -31,7 +32,7 @@ type wire struct {
 const keep = 3 * time.Second
 
 func newWire(c *clock) *wire {
-	w := &wire{clock: c, conns: map[net.Conn]struct{}{}}
+	w := &wire{clock: c, count: func() {}, conns: map[net.Conn]struct{}{}}
 	w.transport = &http.Transport{
 		DialContext: w.dial, TLSHandshakeTimeout: dialing, IdleConnTimeout: keep, MaxIdleConnsPerHost: 16,
 		DisableCompression: true, Proxy: nil,
@@ -46,7 +47,8 @@ func (w *wire) client() *http.Client {
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	began := w.clock.now()
+	w.count()
+	began := w.clock.read()
 	resp, err := w.transport.RoundTrip(r)
 	if err == nil {
 		w.clock.hear(resp.Header.Get("Date"), began)
