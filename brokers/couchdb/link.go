@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -106,17 +107,13 @@ func (l *link) enter(ctx context.Context, set settings) error {
 	return nil
 }
 
-// foreign is for what a server answers that is none of CouchDB's.
+// foreign tells what a server answers that is none of CouchDB's from what happens to connections.
 func foreign(err error) error {
-	var said answer
-	if errors.As(err, &said) && said.HTTPStatus() == http.StatusBadGateway { // kivik's word for what it cannot read, too
-		var broken *net.OpError
-		if errors.As(err, &broken) || errors.Is(err, context.DeadlineExceeded) || isTLS(err) {
-			return err
-		}
-		return fmt.Errorf("%w: %w", errForeign, err)
+	var sent *url.Error
+	if errors.As(err, &sent) && !strings.Contains(err.Error(), "malformed HTTP") { // net/http has no name for that
+		return err
 	}
-	return fmt.Errorf("%w: %w", errForeign, err)
+	return fmt.Errorf("%w: %w", errForeign, cause(err))
 }
 
 // prepare makes the databases that are not there.
@@ -158,6 +155,8 @@ func (l *link) judge(err error) error {
 	switch {
 	case errors.Is(err, brokers.ErrClosed):
 		return brokers.ErrClosed
+	case errors.Is(err, errForeign):
+		return brokers.Refuse(err)
 	case isTLS(err):
 		return brokers.Refusef("%w: have this machine trust who signed the server's certificate, or name the host as that does", cause(err))
 	case errors.As(err, &dial) && dial.Op == "dial":
