@@ -32,7 +32,7 @@ var Driver = brokers.Driver{
 		Binaries: []string{"couchdb|pouchdb-server"},
 		Command:  command,
 		// CouchDB does not start without an administrator. It listens on a lab's own addresses only.
-		URL:   func(addr string) string { return "couchdb://taskbench:taskbench@" + addr + "/taskbench" },
+		URL:   func(addr string) string { return "couchdb://taskbench:opensesame@" + addr + "/taskbench" },
 		Ready: ready,
 	},
 }

@@ -68,8 +68,12 @@ func newHolder(l *link) (*holder, error) {
 	if err := h.beat(); err != nil {
 		return nil, fmt.Errorf("write down who is there: %w", err)
 	}
+	forget := l.wire.watch(h.lose)
 	go h.follow(since)
-	go h.tend()
+	go func() {
+		defer forget()
+		h.tend()
+	}()
 	return h, nil
 }
 

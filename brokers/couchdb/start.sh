@@ -12,7 +12,7 @@ if command -v couchdb >/dev/null || [ -x /opt/couchdb/bin/couchdb ]; then
 		bind_address = $1
 		port = $2
 		[admins]
-		taskbench = taskbench
+		taskbench = opensesame
 		[log]
 		level = warning
 	END

@@ -5,10 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kivik/kivik/v4/couchdb/chttp"
@@ -22,9 +26,11 @@ type wire struct {
 	transport *http.Transport
 	count     func() // told of each request
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	closed   bool
+	watchers map[int]func(error)
+	next     int
 }
 
 // keep is how long an idle connection is kept: less than the five seconds after which Node.js closes it, since a request
@@ -32,7 +38,7 @@ type wire struct {
 const keep = 3 * time.Second
 
 func newWire(c *clock) *wire {
-	w := &wire{clock: c, count: func() {}, conns: map[net.Conn]struct{}{}}
+	w := &wire{clock: c, count: func() {}, conns: map[*conn]struct{}{}, watchers: map[int]func(error){}}
 	w.transport = &http.Transport{
 		DialContext: w.dial, TLSHandshakeTimeout: dialing, IdleConnTimeout: keep, MaxIdleConnsPerHost: 16,
 		DisableCompression: true, Proxy: nil,
@@ -68,21 +74,58 @@ func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error)
 		_ = c.Close()
 		return nil, brokers.ErrClosed
 	}
-	w.conns[c] = struct{}{}
-	return &conn{Conn: c, wire: w}, nil
+	known := &conn{Conn: c, wire: w}
+	w.conns[known] = struct{}{}
+	return known, nil
 }
 
 // conn is one that its wire knows.
 type conn struct {
 	net.Conn
 	wire *wire
+	done atomic.Bool // we have closed it
+}
+
+// Read tells who depends on the wire that the server, or what is in between, has ended the connection, be it an idle one.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && !c.done.Load() {
+		c.wire.fail(fmt.Errorf("%w: %w", errBroken, err))
+	}
+	return n, err
 }
 
 func (c *conn) Close() error {
+	c.done.Store(true)
 	c.wire.mu.Lock()
-	delete(c.wire.conns, c.Conn)
+	delete(c.wire.conns, c)
 	c.wire.mu.Unlock()
 	return c.Conn.Close()
+}
+
+var errBroken = errors.New("a connection broke")
+
+// watch has f told, from then on until forget is called, that a connection has failed. f must not block.
+func (w *wire) watch(f func(error)) (forget func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.next
+	w.next++
+	w.watchers[n] = f
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.watchers, n)
+	}
+}
+
+func (w *wire) fail(err error) {
+	w.mu.Lock()
+	all := slices.Collect(maps.Values(w.watchers))
+	w.mu.Unlock()
+	for _, f := range all {
+		f(err)
+	}
 }
 
 // close cuts all connections, and has none come about any more.
@@ -90,7 +133,8 @@ func (w *wire) close() {
 	w.mu.Lock()
 	w.closed = true
 	for c := range w.conns {
-		_ = c.Close()
+		c.done.Store(true)
+		_ = c.Conn.Close()
 	}
 	w.mu.Unlock()
 	w.transport.CloseIdleConnections()
