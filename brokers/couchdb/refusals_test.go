@@ -21,7 +21,6 @@ type fake struct {
 	password     bool   // one is wanted, and refused
 	create       int    // status of making a database
 	bulk, holder int    // status of writing messages and holders; 0 is success
-	date         string
 }
 
 func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -59,12 +59,6 @@ func configure(rawURL string) (settings, error) {
 	return s, nil
 }
 
-// An answer is how the server itself says no to a whole request.
-type answer interface {
-	error
-	HTTPStatus() int
-}
-
 var errForeign = errors.New("it is no CouchDB that answers there: check host and port in the URL")
 
 // adviceFor tells what to do about an answer.
