@@ -14,6 +14,7 @@ func TestRedact(t *testing.T) {
 		`dial "amqp://u:hunter2@h/": refused`:              `dial "amqp://u:xxxxx@h/": refused`,
 		"postgres://h/db?sslmode=off&password=hunter2&x=1": "postgres://h/db?sslmode=off&password=xxxxx&x=1",
 		"amqp://127.0.0.1:5672/ and 12:30 me@example":      "amqp://127.0.0.1:5672/ and 12:30 me@example",
+		"couchdb://u:hunter2@h:5984/db":                    "couchdb://u:xxxxx@h:5984/db",
 		"redis:aof-always":                                 "redis:aof-always",
 	}
 	for in, want := range tests {
