@@ -89,7 +89,7 @@ func placements(lab string) []placement {
 	if lab == "embedded" {
 		return list
 	}
-	for _, broker := range []string{"rabbitmq:quorum", "redis:aof-always", "postgres:lease", "mysql:lease", "mongodb:lease", "beanstalkd:binlog", "nats:file"} {
+	for _, broker := range []string{"rabbitmq:quorum", "redis:aof-always", "postgres:lease", "mysql:lease", "mongodb:lease", "couchdb:lease", "beanstalkd:binlog", "nats:file"} {
 		list = append(list, placement{broker, lab, false})
 	}
 	for _, broker := range []string{"rabbitmq:classic", "redis:memory"} {
@@ -137,8 +137,11 @@ var unfit = map[string]string{
 }
 
 // alone lists the cells that need the machine to themselves: FerretDB, where it stands in for MongoDB, reads all that
-// waits for each claim, and would keep up with the load only just.
-var alone = map[string]bool{"steady/mongodb:lease": true, "burst/mongodb:lease": true}
+// waits for each claim, and PouchDB Server, where it stands in for CouchDB, does one thing at a time: both would keep up with
+// the load only just.
+var alone = map[string]bool{
+	"steady/mongodb:lease": true, "burst/mongodb:lease": true, "steady/couchdb:lease": true, "burst/couchdb:lease": true,
+}
 
 // A void cell says that this machine was too busy to offer the load, and nothing about the system: it is run again,
 // but not for ever.

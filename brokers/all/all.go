@@ -7,6 +7,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/beanstalkd"
+	"taskbench/brokers/couchdb"
 	"taskbench/brokers/memory"
 	"taskbench/brokers/mongodb"
 	"taskbench/brokers/mysql"
@@ -26,6 +27,7 @@ func Drivers() []brokers.Driver {
 		postgres.Driver,
 		mysql.Driver,
 		mongodb.Driver,
+		couchdb.Driver,
 		beanstalkd.Driver,
 		nats.Driver,
 		sqlite.Driver,

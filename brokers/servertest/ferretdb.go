@@ -12,7 +12,7 @@ import (
 // path. Where it cannot be built the test fails, but with BENCH_LAB auto or unset, where it is skipped.
 func FerretDB(t testing.TB) string {
 	t.Helper()
-	sources, err := module("ci/ferretdb")
+	sources, err := folder("ci/ferretdb", "go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,15 +29,15 @@ func FerretDB(t testing.TB) string {
 	return binary
 }
 
-// module finds a directory of this repository from that of the test on upwards.
-func module(path string) (string, error) {
+// folder finds a directory of this repository, by a file in it, from that of the test on upwards.
+func folder(path, file string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
 		found := filepath.Join(dir, filepath.FromSlash(path))
-		if _, err := os.Stat(filepath.Join(found, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(found, file)); err == nil {
 			return found, nil
 		}
 		if filepath.Dir(dir) == dir {

@@ -17,6 +17,7 @@ func TestRedact(t *testing.T) {
 		"amqp://127.0.0.1:5672/ and 12:30 me@example":                         "amqp://127.0.0.1:5672/ and 12:30 me@example",
 		"redis:aof-always":                                                    "redis:aof-always",
 		"nats://:hunter2@h:4222":                                              "nats://:xxxxx@h:4222",
+		"couchdb://u:hunter2@h:5984/db":                                       "couchdb://u:xxxxx@h:5984/db",
 	}
 	for in, want := range tests {
 		if got := redact(in); got != want {

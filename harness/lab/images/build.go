@@ -94,6 +94,13 @@ func build(ctx context.Context, c *client.Client, r recipe, content string, o Op
 		}
 		files[r.name] = binary
 	}
+	if r.modules() != "" {
+		packages, err := r.install(ctx)
+		if err != nil {
+			return err
+		}
+		files[r.name+".tar"] = packages
+	}
 	archive, err := pack(files)
 	if err != nil {
 		return err

@@ -71,13 +71,19 @@ func TestContentFollowsRecipeAndBase(t *testing.T) {
 
 // A program is part of what an image is made from, and is found from within the source tree alone.
 func TestProgramIsFound(t *testing.T) {
-	rs, err := read([]string{"ferretdb", "redis"})
+	rs, err := read([]string{"ferretdb", "pouchdb", "redis"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ferret, redis := rs[0], rs[1]
-	if ferret.program() != "ci/ferretdb" || redis.program() != "" {
-		t.Errorf("programs %q and %q", ferret.program(), redis.program())
+	ferret, pouch, redis := rs[0], rs[1], rs[2]
+	if ferret.program() != "ci/ferretdb" || redis.inputs() != "" {
+		t.Errorf("programs %q and %q", ferret.program(), redis.inputs())
+	}
+	if pouch.modules() != "ci/pouchdb" || pouch.program() != "" {
+		t.Errorf("modules %q, program %q", pouch.modules(), pouch.program())
+	}
+	if sum, err := pouch.sum(); err != nil || sum == "" {
+		t.Errorf("sum %q, %v", sum, err)
 	}
 	here, err := ferret.sum()
 	if err != nil || here == "" {
@@ -90,6 +96,20 @@ func TestProgramIsFound(t *testing.T) {
 	}
 	if _, err := ferret.compile(t.Context()); !errors.Is(err, errNoSources) {
 		t.Errorf("outside the source tree: %v", err)
+	}
+	if _, err := pouch.install(t.Context()); !errors.Is(err, errNoSources) {
+		t.Errorf("outside the source tree: %v", err)
+	}
+}
+
+func TestInstallSaysWhatToInstall(t *testing.T) {
+	rs, err := read([]string{"pouchdb"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := rs[0].install(t.Context()); err == nil || !strings.Contains(err.Error(), "apt-get install npm") {
+		t.Errorf("installed: %v", err)
 	}
 }
 

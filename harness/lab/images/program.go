@@ -26,10 +26,13 @@ func (r recipe) program() string {
 	return ""
 }
 
+// inputs is the directory that an image is made from besides its recipe; "" where there is none.
+func (r recipe) inputs() string { return r.program() + r.modules() }
+
 // errNoSources is how a program cannot be built: this is not the repository, whose modules no binary can carry.
 var errNoSources = errors.New("it is made from sources of taskbench, which are not here: build it inside taskbench's source tree")
 
-// sources finds the module's directory from the current one on upwards.
+// sources finds the directory of the inputs from the current one on upwards.
 func (r recipe) sources() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -45,14 +48,14 @@ func (r recipe) sources() (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-	dir = filepath.Join(dir, filepath.FromSlash(r.program()))
-	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+	dir = filepath.Join(dir, filepath.FromSlash(r.inputs()))
+	if _, err := os.Stat(dir); err != nil {
 		return "", fmt.Errorf("%w: %w", errNoSources, err)
 	}
 	return dir, nil
 }
 
-// sum is what the program's sources come to: all files of its module but the tests.
+// sum is what the inputs come to: all files below their directory but tests.
 func (r recipe) sum() (string, error) {
 	dir, err := r.sources()
 	if err != nil {

@@ -31,14 +31,14 @@ type recipe struct {
 
 func (r recipe) image() Image { return Image{Name: r.name, Tag: "taskbench/" + r.name + ":1"} }
 
-// content is the hash of what the image is made from: the recipe, its base, and the sources of its program. The packages
+// content is the hash of what the image is made from: the recipe, its base, and what else it is made of here. The packages
 // that apt-get installs are not in it, so a newer package needs a forced build. Where the sources are not here, an image
 // counts as made from others.
 func (r recipe) content(baseID string) string {
 	h := sha256.New()
 	h.Write([]byte(baseID + "\n"))
 	h.Write(r.text)
-	if r.program() != "" {
+	if r.inputs() != "" {
 		sum, err := r.sum()
 		if err != nil {
 			return "sources unknown"
