@@ -149,10 +149,3 @@ type Command struct {
 
 // A Server is an embedded one.
 type Server interface{ Close() error }
-
-// A Process is a Server that this program runs as a process of its own, where the server's library has no way to end
-// without an orderly shutdown. Labs sample and freeze that process instead of this one.
-type Process interface {
-	Server
-	PID() int
-}

@@ -77,14 +77,10 @@
 // subscribe to _INBOX.> and taskbench.>. nats://:TOKEN@host is a token, and creds=FILE is for JWTs. Servers older
 // than 2.10 do not tell their time: delays on them go by the clock of who consumes.
 //
-// The embedded server is a process that this program starts of itself, with an environment variable that says so: the
-// library's own shutdown writes down what a SIGKILL would not. It ends with whoever started it.
-//
 // # Dependencies
 //
 // github.com/nats-io/nats.go is the project's own client; of its package jetstream the descriptions of streams and
 // consumers are used, and not its consumers, which pull by time and size and not by what has been settled.
-// github.com/nats-io/nats-server/v2 is the server. It brings github.com/nats-io/jwt/v2 and nkeys (accounts),
-// minio/highwayhash (checksums of its files), google/go-tpm (a key store on Windows), antithesishq/antithesis-sdk-go
-// (assertions that do nothing in this build), and golang.org/x/time; it makes the command some 15 MB larger.
+// github.com/nats-io/nats-server/v2, the server, is for the tests alone, which run it as a process of their own: its library's
+// own shutdown writes down what a SIGKILL would not. docs/decisions/0009-nats-server-is-not-linked-into-bench.md says why.
 package nats

@@ -47,7 +47,6 @@ var Driver = brokers.Driver{
 		Data:     "/data",
 		Binaries: []string{"nats-server"},
 		Command:  command,
-		Embedded: embed,
 		URL:      func(addr string) string { return "nats://" + addr },
 		Ready:    ready,
 	},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,50 +48,6 @@ func TestContract(t *testing.T) {
 			return err
 		},
 		Unable: []lab.Action{lab.Pause, lab.Resume},
-	})
-}
-
-func TestMain(m *testing.M) {
-	labtest.Main() // this process may be a server
-	os.Exit(m.Run())
-}
-
-// A child is an embedded server that is a process.
-type child struct{ cmd *exec.Cmd }
-
-func (c child) PID() int { return c.cmd.Process.Pid }
-
-func (c child) Close() error {
-	err := c.cmd.Process.Kill()
-	_ = c.cmd.Wait() // says that it was killed
-	return err
-}
-
-// A server that is a process of its own can do all that a process can.
-func TestContractOfAProcess(t *testing.T) {
-	d := labtest.Driver()
-	d.Server.Embedded = func(_ context.Context, l brokers.Launch) (brokers.Server, error) {
-		c := d.Server.Command(l)
-		cmd := exec.Command(c.Args[0], c.Args[1:]...)
-		cmd.Env = append(os.Environ(), c.Env...)
-		return child{cmd}, cmd.Start()
-	}
-	labtest.Run(t, labtest.Subject{
-		Lab: newLab(t), Driver: d, Variant: d.Variants[0], Version: labtest.Version,
-		Put: func(ctx context.Context, url, text string) error {
-			_, err := labtest.Ask(ctx, labtest.Host(url), "put "+text)
-			return err
-		},
-		Get: func(ctx context.Context, url string) (string, error) {
-			return labtest.Ask(ctx, labtest.Host(url), "get")
-		},
-		Burn: func(ctx context.Context, url string) (err error) {
-			for range 5 { // it burns for a while, and on a busy machine has little of the processor then
-				_, failed := labtest.Ask(ctx, labtest.Host(url), "burn")
-				err = errors.Join(err, failed)
-			}
-			return err
-		},
 	})
 }
 
