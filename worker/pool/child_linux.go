@@ -35,7 +35,11 @@ func serve(run Runner) int {
 		return 1
 	}
 	os.Unsetenv(ChildEnv) // what tasks start are not pool children
-	for _, fd := range []int{fdJobs, fdLeash, fdNotebook} {
+	own := []int{fdJobs, fdLeash, fdNotebook}
+	if o.Outputs {
+		own = append(own, fdOutputs, fdOutputs+1)
+	}
+	for _, fd := range own {
 		syscall.CloseOnExec(fd)
 	}
 	book, err := openNotebook(fdNotebook, o.Seats)
@@ -98,12 +102,14 @@ func (c *child) write(frame []byte) error {
 
 // serve runs jobs one after the other, until there are no more: the parent is gone, or wants this child gone.
 func (c *child) serve(ctx context.Context) {
-	in := bufio.NewReaderSize(c.jobs, 16<<10)
+	in := inbox{from: bufio.NewReaderSize(c.jobs, 16<<10)}
 	// While a job runs nobody reads but its Send.
-	s := sender{child: c, answer: func() ([]byte, error) { return readFrame(in) }}
+	s := sender{child: c, answer: in.answer}
+	notes := &c.notes[0]
 	var out []byte
+	var ran uint64
 	for n := uint64(1); ; n++ {
-		payload, err := readFrame(in)
+		payload, err := in.job()
 		if err != nil {
 			return
 		}
@@ -111,10 +117,15 @@ func (c *child) serve(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if !notes.take(n) {
+			continue // recalled
+		}
+		ran++
+		c.redirect(n)
 		s.open()
-		r := c.job(ctx, &c.notes[0], n, rest, &s)
+		r := c.job(ctx, notes, n, rest, &s)
 		s.close()
-		leaving := c.leaving(n)
+		leaving := c.leaving(ran)
 		out = appendDone(out[:0], 0, r, leaving)
 		if err := c.write(out); err != nil || leaving {
 			return
@@ -125,15 +136,50 @@ func (c *child) serve(ctx context.Context) {
 	}
 }
 
+// An inbox is what a prefork child is sent. A job may come before the answer to what the one before it has asked.
+type inbox struct {
+	from *bufio.Reader
+	kept [][]byte
+}
+
+func (b *inbox) job() ([]byte, error) {
+	if len(b.kept) == 0 {
+		return readFrame(b.from)
+	}
+	first := b.kept[0]
+	b.kept = b.kept[1:]
+	return first, nil
+}
+
+func (b *inbox) answer() ([]byte, error) {
+	for {
+		payload, err := readFrame(b.from)
+		if err != nil || len(payload) == 0 || payload[0] != frameJob {
+			return payload, err
+		}
+		b.kept = append(b.kept, payload)
+	}
+}
+
+// redirect has what is printed go to where the parent looks for the words of the n-th job: it may not yet know that the
+// one before has ended.
+func (c *child) redirect(n uint64) {
+	if !c.orders.Outputs {
+		return
+	}
+	for _, fd := range []int{1, 2} {
+		_ = syscall.Dup3(fdOutputs+int(n&1), fd, 0) // of files that are open
+	}
+}
+
 // leaving tells whether the child has reached a bound with its n-th job.
 func (c *child) leaving(n uint64) bool {
 	return c.orders.MaxTasks > 0 && n >= uint64(c.orders.MaxTasks) ||
 		c.orders.MaxMemory > 0 && resident() > c.orders.MaxMemory
 }
 
-// job runs the seat's n-th job.
+// job runs the seat's n-th job, which was taken.
 func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *sender) Result {
-	notes.taken.Store(n)
 	j, flags, err := decodeJob(rest)
 	if err == nil {
 		j.Task, err = message.Read(j.Task.Message, j.Task.Message.ContentType) // accepted by the parent

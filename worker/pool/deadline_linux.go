@@ -50,15 +50,16 @@ func (d *deadline) passed(err error) bool {
 	return !d.at.IsZero() && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// expire kills the child for a job that is over its limit. One whose job has just ended gets time to say how.
-func (d *deadline) expire(s *seat) error {
-	if s.note.decide(s.count) {
+// expire kills the child for a job that is over its limit, once decide says that it is this that ends it. A child
+// whose job has just ended gets time to say how.
+func (d *deadline) expire(c *process, decide func() bool) error {
+	if decide() {
 		d.over = true
-		s.child.meant.Store(true)
+		c.meant.Store(true)
 	} else if time.Since(d.at) < frameGrace {
 		return d.file.SetReadDeadline(time.Now().Add(frameGrace))
 	}
 	d.at = time.Time{}
-	s.child.kill()
+	c.kill()
 	return os.ErrDeadlineExceeded
 }
