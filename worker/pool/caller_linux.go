@@ -11,6 +11,7 @@ type caller struct {
 	wake chan struct{} // says that look has something new
 	out  *output       // where the job is noted; nil where it is not
 	err  error         // of sending the job
+	at   time.Time     // the job was sent
 
 	// Guarded by the line's mu.
 	ticket     uint64 // by arrival

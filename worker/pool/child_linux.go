@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"taskbench/worker/message"
 )
@@ -198,9 +199,7 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 	} else {
 		j.Ended = ended
 		if flags&flagTellStart != 0 {
-			j.Started = func() { // a lost parent shows at the next read
-				_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, s.seat)))
-			}
+			j.Started = func() { c.started(notes.turn(n), s.seat) }
 		}
 		if flags&flagSend != 0 {
 			j.Send = s.send
@@ -209,6 +208,16 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 	}
 	ended(r) // of a Runner that does not tell
 	return r
+}
+
+// started tells the parent that an attempt has. A prefork child notes it down: its parent looks there when the attempt
+// has ended, or is not brief, so that brief ones cost no wake-up for their start.
+func (c *child) started(t *turn, seat uint32) {
+	if c.orders.Seats == 1 {
+		t.started.Store(time.Now().UnixNano())
+		return
+	}
+	_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, seat))) // a lost parent shows at the next read
 }
 
 // resident is this process's RSS in bytes; 0 where it cannot be told.

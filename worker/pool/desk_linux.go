@@ -28,8 +28,9 @@ func (l *line) look(c *caller) int {
 func (l *line) sent(c *caller) {
 	d := c.desk
 	left := false
+	c.at = time.Now()
 	l.mu.Lock()
-	c.sent, c.since = true, time.Now()
+	c.sent, c.since = true, c.at
 	switch {
 	case c.recalled && d.first == c:
 		l.leave(c)

@@ -6,63 +6,120 @@ import (
 	"time"
 )
 
+// A following is a caller that listens to the child that has its job first.
+type following struct {
+	pool    *prefork
+	caller  *caller
+	hard    time.Duration
+	limit   deadline
+	started bool           // as far as is known
+	telling sync.WaitGroup // who wants to know of the start
+}
+
 // follow listens to the child that has the caller's job first, to the end of the job or the child. The next at the
 // desk then listens; it, and whoever gets the place, need not wait for those who want to know of the start.
-func (p *prefork) follow(c *caller) (r Result) {
-	d, j := c.desk, c.job
-	child := d.child
-	var telling sync.WaitGroup
-	defer telling.Wait()
-	_, hard := j.Limits()
-	limit := deadline{file: child.jobs}
-	err := c.err
+func (p *prefork) follow(c *caller) Result {
+	f := following{pool: p, caller: c, limit: deadline{desk: c.desk, file: c.desk.child.jobs}}
+	_, f.hard = c.job.Limits()
+	defer f.telling.Wait()
+	if c.err == nil {
+		if r, ended := f.listen(); ended {
+			return p.conclude(c, r)
+		}
+	}
+	return p.conclude(c, f.lose())
+}
+
+// listen returns when the job has ended; false when the child is lost.
+func (f *following) listen() (r Result, ended bool) {
+	child := f.caller.desk.child
+	err := f.limit.begin(f.hard > 0 || f.caller.job.Started != nil)
 	for err == nil {
 		var payload []byte
-		if payload, err = limit.read(child); err != nil {
-			if limit.passed(err) {
-				err = limit.expire(child, func() bool { return p.line.expire(c) })
+		if payload, err = f.limit.read(child); err != nil {
+			if f.limit.passed(err) {
+				err = f.late()
 			}
 			continue
 		}
-		var rest []byte
-		var kind byte
-		if kind, _, rest, err = about(payload); err != nil {
-			break
-		}
-		switch kind {
-		case frameStarted:
-			if hard > 0 {
-				err = limit.set(time.Now().Add(hard))
-			}
-			if j.Started != nil {
-				telling.Go(j.Started)
-			}
-		case frameSend:
-			err = child.publish(j, 0, rest)
-		case frameDone:
+		kind, _, rest, bad := about(payload)
+		switch {
+		case bad != nil:
+			err = bad
+		case kind == frameSend:
+			err = child.publish(f.caller.job, 0, rest)
+		case kind == frameDone:
 			var leaving bool
-			if r, leaving, err = decodeDone(rest); err != nil {
-				break
+			if r, leaving, err = decodeDone(rest); err == nil {
+				f.look()
+				f.done(leaving)
+				return r, true
 			}
-			limit.clear()
-			child.proven.Store(true)
-			if leaving {
-				p.line.doom(d)
-				child.retire()
-			}
-			return p.conclude(c, r)
 		default:
 			err = fmt.Errorf("pool child %d said something of kind %q", child.pid(), kind)
 		}
 	}
-	p.line.doom(d)
-	child.bury()
-	r = child.lost(d.note, c.number)
-	if limit.over {
-		r = overdue(hard, child.pid())
-		p.settings.Log.Warn("pool child killed at the hard time limit of its task", "task", j.Task.Name, "id", j.Task.ID, "limit", hard, "pid", child.pid())
+	return Result{}, false
+}
+
+// look tells who wants to know if the attempt has started, and when that was.
+func (f *following) look() (at time.Time) {
+	if f.started {
+		return at
 	}
-	return p.conclude(c, r)
+	c := f.caller
+	since := c.desk.note.turn(c.number).started.Load()
+	if since == 0 {
+		return at
+	}
+	f.started = true
+	if c.job.Started != nil {
+		f.telling.Go(c.job.Started)
+	}
+	// The clock may have been set meanwhile.
+	now := time.Now()
+	return now.Add(-min(max(now.Sub(time.Unix(0, since)), 0), now.Sub(c.at)))
+}
+
+// late is called when the bound on reading is reached.
+func (f *following) late() error {
+	if f.started {
+		c := f.caller
+		return f.limit.expire(c.desk.child, func() bool { return f.pool.line.expire(c) })
+	}
+	at := f.look()
+	switch {
+	case !f.started:
+		return f.limit.set(time.Now().Add(lookAfter))
+	case f.hard > 0:
+		return f.limit.set(at.Add(f.hard))
+	}
+	return f.limit.set(time.Time{})
+}
+
+// done sees to a child that has ended a job.
+func (f *following) done(leaving bool) {
+	d := f.caller.desk
+	d.child.proven.Store(true)
+	if leaving {
+		f.pool.line.doom(d)
+		d.child.retire()
+	}
+}
+
+// lose tells what became of the job of a child that is dead or dying.
+func (f *following) lose() Result {
+	c := f.caller
+	d := c.desk
+	f.pool.line.doom(d)
+	d.child.bury()
+	f.look()
+	if !f.limit.over {
+		return d.child.lost(d.note, c.number)
+	}
+	t := &c.job.Task
+	f.pool.settings.Log.Warn("pool child killed at the hard time limit of its task", "task", t.Name, "id", t.ID, "limit", f.hard, "pid", d.child.pid())
+	return overdue(f.hard, d.child.pid())
 }
 
 // conclude gives up the caller's desk. A job that Kill decided on has no other end.

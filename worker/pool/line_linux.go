@@ -51,6 +51,8 @@ type desk struct {
 	shut   bool // a job was recalled from behind the first: the child will meet its frame, and nobody else waits there
 	doomed bool // the child begins no more jobs
 	roomy  bool // it is in the line's list
+
+	timed bool // a deadline may be set for reading what the child says: known to who does
 }
 
 // add makes a child's desk.

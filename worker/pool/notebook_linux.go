@@ -16,9 +16,10 @@ type note struct{ turns [2]turn }
 
 // A turn is what is known of one job.
 type turn struct {
-	state atomic.Uint64 // its number, shifted left by 2, and its stage
-	ended atomic.Uint64 // its number, if it ran to its end, shifted left by 8, and its Status, with withValue
-	after atomic.Int64  // its Result.After
+	state   atomic.Uint64 // its number, shifted left by 2, and its stage
+	started atomic.Int64  // when the attempt did, in ns since 1970; 0 while it has not. A prefork child's only
+	ended   atomic.Uint64 // its number, if it ran to its end, shifted left by 8, and its Status, with withValue
+	after   atomic.Int64  // its Result.After
 }
 
 // The stages of a job. Whoever wants to move it from one to the next has done so if it was still at that.
@@ -35,7 +36,11 @@ const withValue = 0x80
 func (n *note) turn(number uint64) *turn { return &n.turns[number&1] }
 
 // offer makes a turn that of a new job, once that of the last but one is done with.
-func (n *note) offer(number uint64) { n.turn(number).state.Store(number<<2 | offered) }
+func (n *note) offer(number uint64) {
+	t := n.turn(number)
+	t.started.Store(0)
+	t.state.Store(number<<2 | offered)
+}
 
 func (n *note) move(number, from, to uint64) bool {
 	return n.turn(number).state.CompareAndSwap(number<<2|from, number<<2|to)
