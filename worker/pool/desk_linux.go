@@ -102,7 +102,7 @@ func (l *line) over(c *caller) (condemned bool) {
 	l.mu.Lock()
 	condemned = c.condemned
 	now := time.Now()
-	l.pace += (min(now.Sub(c.since), slow) - l.pace) / 8
+	l.pace += (min(now.Sub(c.since), slowly) - l.pace) / 8
 	next := d.second
 	if next != nil && d.doomed {
 		l.recall(next)

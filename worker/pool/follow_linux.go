@@ -12,7 +12,8 @@ type following struct {
 	caller  *caller
 	hard    time.Duration
 	limit   deadline
-	started bool           // as far as is known
+	started time.Time      // as far as is known
+	bound   bool           // the hard limit is in force
 	telling sync.WaitGroup // who wants to know of the start
 }
 
@@ -47,6 +48,7 @@ func (f *following) listen() (r Result, ended bool) {
 		case bad != nil:
 			err = bad
 		case kind == frameSend:
+			f.look()
 			err = child.publish(f.caller.job, 0, rest)
 		case kind == frameDone:
 			var leaving bool
@@ -62,37 +64,33 @@ func (f *following) listen() (r Result, ended bool) {
 	return Result{}, false
 }
 
-// look tells who wants to know if the attempt has started, and when that was.
-func (f *following) look() (at time.Time) {
-	if f.started {
-		return at
-	}
+// look finds out whether the attempt has started, and tells who wants to know.
+func (f *following) look() {
 	c := f.caller
 	since := c.desk.note.turn(c.number).started.Load()
-	if since == 0 {
-		return at
+	if since == 0 || !f.started.IsZero() {
+		return
 	}
-	f.started = true
+	now := time.Now()
+	f.started = now.Add(-min(max(now.Sub(time.Unix(0, since)), 0), now.Sub(c.at))) // the clock may have been set
 	if c.job.Started != nil {
 		f.telling.Go(c.job.Started)
 	}
-	// The clock may have been set meanwhile.
-	now := time.Now()
-	return now.Add(-min(max(now.Sub(time.Unix(0, since)), 0), now.Sub(c.at)))
 }
 
 // late is called when the bound on reading is reached.
 func (f *following) late() error {
-	if f.started {
+	if f.bound {
 		c := f.caller
 		return f.limit.expire(c.desk.child, func() bool { return f.pool.line.expire(c) })
 	}
-	at := f.look()
+	f.look()
 	switch {
-	case !f.started:
+	case f.started.IsZero():
 		return f.limit.set(time.Now().Add(lookAfter))
 	case f.hard > 0:
-		return f.limit.set(at.Add(f.hard))
+		f.bound = true
+		return f.limit.set(f.started.Add(f.hard))
 	}
 	return f.limit.set(time.Time{})
 }

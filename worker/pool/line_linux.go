@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// brief is how long jobs may take on average, from being sent to their end, for others to wait behind them. What
+	// briefly is how long jobs may take on average, from being sent to their end, for others to wait behind them. What
 	// that saves, two wake-ups, is nothing beside a longer job.
-	brief = time.Millisecond
+	briefly = time.Millisecond
 
-	// slow is the most that one job counts for in the average: one that takes hours is forgotten after some brief ones.
-	slow = 10 * time.Millisecond
+	// slowly is the most that one job counts for in the average: one that takes hours is forgotten after some brief ones.
+	slowly = 10 * time.Millisecond
 
-	// patience is how long a job waits behind another before it waits for a place again, ahead of all who came later.
-	patience = 2 * time.Millisecond
+	// patiently is how long a job waits behind another before it waits for a place again, ahead of all who came later.
+	patiently = 2 * time.Millisecond
 
 	// mostBehind is the most bytes of a job that others wait behind, or that waits. So much of three jobs fits into a
 	// socket, so that nobody waits there to write.
@@ -27,16 +27,17 @@ const (
 // caller's job, in the child's socket: a child that ends a job then need not wait for the next. Such a job can be
 // recalled until the child takes it.
 type line struct {
-	mu      sync.Mutex
-	desks   []*desk // of all children, and of dead ones for a while
-	idle    []*desk // without a job, in the order in which they became so; dead ones for a while
-	roomy   []*desk // with a job and maybe room behind it
-	waiting list    // for a place, by ticket
-	behind  list    // sent behind others and not known to have begun, the oldest first
-	tickets uint64
-	pace    time.Duration // moving average of what jobs take
-	clock   *time.Timer
-	ticking bool
+	mu              sync.Mutex
+	desks           []*desk // of all children, and of dead ones for a while
+	idle            []*desk // without a job, in the order in which they became so; dead ones for a while
+	roomy           []*desk // with a job and maybe room behind it
+	waiting         list    // for a place, by ticket
+	behind          list    // sent behind others and not known to have begun, the oldest first
+	tickets         uint64
+	pace            time.Duration // moving average of what jobs take
+	brief, patience time.Duration
+	clock           *time.Timer
+	ticking         bool
 }
 
 // A desk is where a child works: at one job, with at most one more behind it.
@@ -111,7 +112,7 @@ func (l *line) match() {
 			l.give(d, c)
 		}
 	}
-	for c := l.waiting.first; c != nil && l.pace < brief && c.small(); c = l.waiting.first {
+	for c := l.waiting.first; c != nil && l.pace < l.brief && c.small(); c = l.waiting.first {
 		d := l.room()
 		if d == nil {
 			break
@@ -126,7 +127,7 @@ func (l *line) room() *desk {
 		d := l.roomy[0]
 		l.roomy = slices.Delete(l.roomy, 0, 1)
 		d.roomy = false
-		if d.open() && time.Since(d.first.since) < patience && d.child.alive() && d.child.engage() {
+		if d.open() && time.Since(d.first.since) < l.patience && d.child.alive() && d.child.engage() {
 			return d
 		}
 	}
@@ -191,7 +192,7 @@ func (l *line) watch() {
 		return
 	}
 	l.ticking = true
-	wait := patience - time.Since(l.behind.first.since)
+	wait := l.patience - time.Since(l.behind.first.since)
 	if l.clock == nil {
 		l.clock = time.AfterFunc(wait, l.tick)
 	} else {
@@ -203,7 +204,7 @@ func (l *line) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ticking = false
-	for c := l.behind.first; c != nil && time.Since(c.since) >= patience; c = l.behind.first {
+	for c := l.behind.first; c != nil && time.Since(c.since) >= l.patience; c = l.behind.first {
 		l.recall(c)
 	}
 	l.match()

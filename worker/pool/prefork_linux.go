@@ -26,7 +26,7 @@ func newPrefork(ctx context.Context, s Settings) (Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prefork{line: line{pace: slow}} // jobs have to show that they are brief
+	p := &prefork{line: line{pace: slowly, brief: briefly, patience: patiently}} // jobs have to show that they are brief
 	p.init(s, m, p.line.add)
 	if err := p.open(ctx, s.Size); err != nil {
 		return nil, err
