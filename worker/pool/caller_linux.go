@@ -45,7 +45,7 @@ func (c *caller) free() {
 	callers.Put(c)
 }
 
-// small tells whether the job's frame fits in a socket together with others.
+// small tells whether the job's frame fits in a pipe together with others.
 func (c *caller) small() bool { return len(c.job.frame) <= mostBehind }
 
 // call has the caller look, now or when it comes to it.

@@ -36,7 +36,7 @@ func serve(run Runner) int {
 		return 1
 	}
 	os.Unsetenv(ChildEnv) // what tasks start are not pool children
-	own := []int{fdJobs, fdLeash, fdNotebook}
+	own := []int{fdJobs, fdWord, fdLeash, fdNotebook}
 	if o.Outputs {
 		own = append(own, fdOutputs, fdOutputs+1)
 	}
@@ -56,9 +56,10 @@ func serve(run Runner) int {
 	go follow(cancel)
 	if o.Seats > 1 {
 		_ = syscall.SetNonblock(fdJobs, true) // many wait for many things: in the poller
+		_ = syscall.SetNonblock(fdWord, true)
 	}
 	trim()
-	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), notes: book.notes, orders: o}
+	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), word: os.NewFile(fdWord, "word"), notes: book.notes, orders: o}
 	if err := c.write(closeFrame(openFrame(nil, frameHello, 0))); err != nil {
 		return 0
 	}
@@ -87,7 +88,8 @@ func follow(cancel context.CancelCauseFunc) {
 
 type child struct {
 	run    Runner
-	jobs   *os.File // with one seat it blocks in the kernel: there is nothing else for this process to do
+	jobs   *os.File // with one seat both block in the kernel: there is nothing else for this process to do
+	word   *os.File
 	notes  []note
 	orders orders
 
@@ -97,7 +99,7 @@ type child struct {
 func (c *child) write(frame []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	_, err := c.jobs.Write(frame)
+	_, err := c.word.Write(frame)
 	return err
 }
 

@@ -37,7 +37,7 @@ func (l *line) sent(c *caller) {
 		l.queue(c)
 		left = true
 	case c.recalled:
-		d.second, d.shut = nil, true
+		d.second = nil
 		c.desk = nil
 		l.queue(c)
 		left = true
@@ -113,7 +113,7 @@ func (l *line) over(c *caller) (condemned bool) {
 	} else {
 		next.unlist()
 		c.desk = nil
-		d.first, d.second, d.shut = next, nil, false
+		d.first, d.second = next, nil
 		next.since = now
 		l.offer(d)
 		next.call()

@@ -20,7 +20,7 @@ type following struct {
 // follow listens to the child that has the caller's job first, to the end of the job or the child. The next at the
 // desk then listens; it, and whoever gets the place, need not wait for those who want to know of the start.
 func (p *prefork) follow(c *caller) Result {
-	f := following{pool: p, caller: c, limit: deadline{desk: c.desk, file: c.desk.child.jobs}}
+	f := following{pool: p, caller: c, limit: deadline{desk: c.desk, file: c.desk.child.said}}
 	_, f.hard = c.job.Limits()
 	defer f.telling.Wait()
 	if c.err == nil {

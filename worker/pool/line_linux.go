@@ -18,13 +18,13 @@ const (
 	patiently = 2 * time.Millisecond
 
 	// mostBehind is the most bytes of a job that others wait behind, or that waits. So much of three jobs fits into a
-	// socket, so that nobody waits there to write.
-	mostBehind = 32 << 10
+	// pipe, so that nobody waits there to write.
+	mostBehind = 8 << 10
 )
 
 // A line is where callers of Run wait for children of a prefork pool. A caller has a desk to itself where one is idle,
 // and waits for one otherwise, in the order of arrival. While jobs are brief it may meanwhile wait behind another
-// caller's job, in the child's socket: a child that ends a job then need not wait for the next. Such a job can be
+// caller's job, in the child's pipe: a child that ends a job then need not wait for the next. Such a job can be
 // recalled until the child takes it.
 type line struct {
 	mu              sync.Mutex
@@ -49,7 +49,6 @@ type desk struct {
 	count  uint64 // jobs given
 	first  *caller
 	second *caller
-	shut   bool // a job was recalled from behind the first: the child will meet its frame, and nobody else waits there
 	doomed bool // the child begins no more jobs
 	roomy  bool // it is in the line's list
 
@@ -136,7 +135,7 @@ func (l *line) room() *desk {
 
 // open tells whether a job may wait at the desk behind another.
 func (d *desk) open() bool {
-	return d.first != nil && d.first.sent && d.first.small() && d.second == nil && !d.shut && !d.doomed
+	return d.first != nil && d.first.sent && d.first.small() && d.second == nil && !d.doomed
 }
 
 // offer lists the desk if it is open.
@@ -149,7 +148,6 @@ func (l *line) offer(d *desk) {
 
 // free lists the desk as idle, unless its child is not to be used any more.
 func (l *line) free(d *desk) {
-	d.shut = false
 	if !d.doomed {
 		l.idle = append(l.idle, d)
 	}
@@ -169,7 +167,8 @@ func (l *line) give(d *desk, c *caller) {
 	c.call()
 }
 
-// recall has a job that waits behind another wait for a place instead; false says that the child has begun it.
+// recall has a job that waits behind another wait for a place instead; false says that the child has begun it. The desk
+// is not offered again before its first has ended, by when the child has met the frame: they do not pile up.
 func (l *line) recall(c *caller) bool {
 	c.unlist()
 	d := c.desk
@@ -179,7 +178,7 @@ func (l *line) recall(c *caller) bool {
 	if c.recalled = !c.sent; c.recalled {
 		return true // its caller will see
 	}
-	d.second, d.shut = nil, true
+	d.second = nil
 	c.desk = nil
 	l.queue(c)
 	d.child.disengage()

@@ -159,7 +159,7 @@ func TestNoJobWaitsBehindWhileAChildIsIdle(t *testing.T) {
 	if r := within(t, time.Minute, behind); r.Status != OK {
 		t.Errorf("%+v, want it run by the child that became idle", r)
 	}
-	// The first, at which one was recalled, gets no other: they would pile up in its socket.
+	// The first, at which one was recalled, gets no other: they would pile up in its pipe.
 	again, letAgain := gated(t)
 	third := begin(t, p, again)
 	other := follows(t, t.Context(), p, job(t, "pid"))

@@ -15,7 +15,7 @@ const preforkProcs = "GOMAXPROCS=2"
 const killDelay = 100 * time.Millisecond
 
 // prefork runs jobs in child processes, one at a time in each. Where jobs are brief and all children busy, one more
-// job may wait behind the one that runs, in the child's socket; see line.
+// job may wait behind the one that runs, in the child's pipe; see line.
 type prefork struct {
 	keeper
 	line line

@@ -16,7 +16,8 @@ import (
 // with it.
 type process struct {
 	cmd   *exec.Cmd
-	jobs  *os.File // socket
+	jobs  *os.File // what it is sent
+	said  *os.File // what it says
 	in    *bufio.Reader
 	leash *os.File // the child leaves when this pipe closes; what is written there cancels its tasks
 	book  *notebook
@@ -111,6 +112,7 @@ func (p *process) release() {
 
 func (p *process) free() {
 	p.jobs.Close()
+	p.said.Close()
 	p.leash.Close()
 	if p.book != nil {
 		p.book.close()
