@@ -9,8 +9,12 @@ import (
 // frameGrace is how long a child may take, past its job's hard limit, to finish what it has begun to say.
 const frameGrace = 10 * time.Second
 
-// lookAfter is how long a job may have ended after it was sent for nobody to have looked whether it started.
-const lookAfter = 2 * time.Millisecond
+// A job that has not ended lookAfter it was sent is looked at, whether it has started; and again, at the latest each
+// lookAtLeast, if not: its child may not run at all.
+const (
+	lookAfter   = 2 * time.Millisecond
+	lookAtLeast = 100 * time.Millisecond
+)
 
 // A deadline is a bound on reading what a prefork child says: until the job is known to have started, for looking
 // whether it has; after that it is the job's hard limit.

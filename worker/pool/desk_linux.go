@@ -26,21 +26,13 @@ func (l *line) look(c *caller) int {
 
 // sent notes that a caller has sent its job.
 func (l *line) sent(c *caller) {
-	d := c.desk
-	left := false
-	c.at = time.Now()
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.at = time.Now()
 	c.sent, c.since = true, c.at
-	switch {
-	case c.recalled && d.first == c:
-		l.leave(c)
-		l.queue(c)
-		left = true
+	switch d := c.desk; {
 	case c.recalled:
-		d.second = nil
-		c.desk = nil
-		l.queue(c)
-		left = true
+		l.putBack(c)
 	case d.first == c:
 		l.offer(d)
 	default:
@@ -48,10 +40,6 @@ func (l *line) sent(c *caller) {
 		l.watch()
 	}
 	l.match()
-	l.mu.Unlock()
-	if left {
-		d.child.disengage()
-	}
 }
 
 // leave takes the first caller, or one that has not sent its job, from its desk; l.mu is held.
@@ -120,7 +108,7 @@ func (l *line) over(c *caller) (condemned bool) {
 	}
 	l.match()
 	l.mu.Unlock()
-	d.child.disengage()
+	d.child.disengage() // outside: it may free what the child had, and log its last words
 	return condemned
 }
 
@@ -138,15 +126,10 @@ func (l *line) clear(d *desk) {
 func (l *line) doom(d *desk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.end(d)
-	l.match()
-}
-
-// end is doom; l.mu is held.
-func (l *line) end(d *desk) {
 	d.doomed = true
 	if d.second != nil {
 		l.recall(d.second)
+		l.match()
 	}
 }
 

@@ -14,6 +14,7 @@ type following struct {
 	limit   deadline
 	started time.Time      // as far as is known
 	bound   bool           // the hard limit is in force
+	looks   int            // in vain
 	telling sync.WaitGroup // who wants to know of the start
 }
 
@@ -87,7 +88,8 @@ func (f *following) late() error {
 	f.look()
 	switch {
 	case f.started.IsZero():
-		return f.limit.set(time.Now().Add(lookAfter))
+		f.looks++
+		return f.limit.set(time.Now().Add(min(lookAfter<<min(f.looks, 10), lookAtLeast)))
 	case f.hard > 0:
 		f.bound = true
 		return f.limit.set(f.started.Add(f.hard))

@@ -178,11 +178,20 @@ func (l *line) recall(c *caller) bool {
 	if c.recalled = !c.sent; c.recalled {
 		return true // its caller will see
 	}
-	d.second = nil
-	c.desk = nil
+	l.putBack(c)
+	return true
+}
+
+// putBack has a recalled caller wait for a place.
+func (l *line) putBack(c *caller) {
+	d := c.desk
+	if d.second == c {
+		d.second, c.desk = nil, nil
+	} else { // the first has ended, and it was not sent before
+		l.leave(c)
+	}
 	l.queue(c)
 	d.child.disengage()
-	return true
 }
 
 // watch sees to it that nobody waits behind another beyond patience.

@@ -30,6 +30,9 @@ const (
 	over                   // its outcome is decided: by the child, by its end, or before that by the parent
 )
 
+// at is the state of a job at a stage.
+func at(number, stage uint64) uint64 { return number<<2 | stage }
+
 // withValue marks a Status in a note: the task returned something that the note does not hold.
 const withValue = 0x80
 
@@ -39,11 +42,11 @@ func (n *note) turn(number uint64) *turn { return &n.turns[number&1] }
 func (n *note) offer(number uint64) {
 	t := n.turn(number)
 	t.started.Store(0)
-	t.state.Store(number<<2 | offered)
+	t.state.Store(at(number, offered))
 }
 
 func (n *note) move(number, from, to uint64) bool {
-	return n.turn(number).state.CompareAndSwap(number<<2|from, number<<2|to)
+	return n.turn(number).state.CompareAndSwap(at(number, from), at(number, to))
 }
 
 // take is the child's; false says that the job is not to be run any more.
@@ -63,7 +66,7 @@ func (n *note) doom(number uint64) bool {
 // begun tells whether the child has taken the job.
 func (n *note) begun(number uint64) bool {
 	state := n.turn(number).state.Load()
-	return state == number<<2|taken || state == number<<2|over
+	return state == at(number, taken) || state == at(number, over)
 }
 
 func (n *note) end(number uint64, r Result) {

@@ -80,7 +80,7 @@ func TestLastWordOfADeadChild(t *testing.T) {
 	} {
 		p := &process{cmd: exited(t)}
 		n := &note{}
-		n.turn(5).state.Store(c.number<<2 | c.state)
+		n.turn(5).state.Store(at(c.number, c.state))
 		n.turn(5).ended.Store(c.ended)
 		n.turn(5).after.Store(int64(time.Second))
 		if r := p.lost(n, 5); r.Status != c.want || (r.Exception != nil) != c.lost || r.Status == Retry && r.After != time.Second {
