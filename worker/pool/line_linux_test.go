@@ -292,6 +292,13 @@ func TestKillOfAJobThatIsNotRead(t *testing.T) {
 	p, began := eager(t, Settings{Size: 1})
 	pid := p.PIDs()[0]
 	syscall.Kill(pid, syscall.SIGSTOP)
+	until(t, "all threads of the child have stopped", func() bool {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
+			text, _ := os.ReadFile(path)
+			return !strings.Contains(string(text), ") T ")
+		})
+	})
 	first := job(t, "noop")
 	ended := make(chan Result, 1)
 	go func() { ended <- p.Run(t.Context(), first) }()
