@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"taskbench/worker/message"
 )
@@ -35,7 +36,11 @@ func serve(run Runner) int {
 		return 1
 	}
 	os.Unsetenv(ChildEnv) // what tasks start are not pool children
-	for _, fd := range []int{fdJobs, fdLeash, fdNotebook} {
+	own := []int{fdJobs, fdWord, fdLeash, fdNotebook}
+	if o.Outputs {
+		own = append(own, fdOutputs, fdOutputs+1)
+	}
+	for _, fd := range own {
 		syscall.CloseOnExec(fd)
 	}
 	book, err := openNotebook(fdNotebook, o.Seats)
@@ -51,9 +56,10 @@ func serve(run Runner) int {
 	go follow(cancel)
 	if o.Seats > 1 {
 		_ = syscall.SetNonblock(fdJobs, true) // many wait for many things: in the poller
+		_ = syscall.SetNonblock(fdWord, true)
 	}
 	trim()
-	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), notes: book.notes, orders: o}
+	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), word: os.NewFile(fdWord, "word"), notes: book.notes, orders: o}
 	if err := c.write(closeFrame(openFrame(nil, frameHello, 0))); err != nil {
 		return 0
 	}
@@ -82,7 +88,8 @@ func follow(cancel context.CancelCauseFunc) {
 
 type child struct {
 	run    Runner
-	jobs   *os.File // with one seat it blocks in the kernel: there is nothing else for this process to do
+	jobs   *os.File // with one seat both block in the kernel: there is nothing else for this process to do
+	word   *os.File
 	notes  []note
 	orders orders
 
@@ -92,18 +99,20 @@ type child struct {
 func (c *child) write(frame []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	_, err := c.jobs.Write(frame)
+	_, err := c.word.Write(frame)
 	return err
 }
 
 // serve runs jobs one after the other, until there are no more: the parent is gone, or wants this child gone.
 func (c *child) serve(ctx context.Context) {
-	in := bufio.NewReaderSize(c.jobs, 16<<10)
+	in := inbox{from: bufio.NewReaderSize(c.jobs, 16<<10)}
 	// While a job runs nobody reads but its Send.
-	s := sender{child: c, answer: func() ([]byte, error) { return readFrame(in) }}
+	s := sender{child: c, answer: in.answer}
+	notes := &c.notes[0]
 	var out []byte
+	var ran uint64
 	for n := uint64(1); ; n++ {
-		payload, err := readFrame(in)
+		payload, err := in.job()
 		if err != nil {
 			return
 		}
@@ -111,10 +120,15 @@ func (c *child) serve(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if !notes.take(n) {
+			continue // recalled
+		}
+		ran++
+		c.redirect(n)
 		s.open()
-		r := c.job(ctx, &c.notes[0], n, rest, &s)
+		r := c.job(ctx, notes, n, rest, &s)
 		s.close()
-		leaving := c.leaving(n)
+		leaving := c.leaving(ran)
 		out = appendDone(out[:0], 0, r, leaving)
 		if err := c.write(out); err != nil || leaving {
 			return
@@ -125,15 +139,50 @@ func (c *child) serve(ctx context.Context) {
 	}
 }
 
+// An inbox is what a prefork child is sent. A job may come before the answer to what the one before it has asked.
+type inbox struct {
+	from *bufio.Reader
+	kept [][]byte
+}
+
+func (b *inbox) job() ([]byte, error) {
+	if len(b.kept) == 0 {
+		return readFrame(b.from)
+	}
+	first := b.kept[0]
+	b.kept = b.kept[1:]
+	return first, nil
+}
+
+func (b *inbox) answer() ([]byte, error) {
+	for {
+		payload, err := readFrame(b.from)
+		if err != nil || len(payload) == 0 || payload[0] != frameJob {
+			return payload, err
+		}
+		b.kept = append(b.kept, payload)
+	}
+}
+
+// redirect has what is printed go to where the parent looks for the words of the n-th job: it may not yet know that the
+// one before has ended.
+func (c *child) redirect(n uint64) {
+	if !c.orders.Outputs {
+		return
+	}
+	for _, fd := range []int{1, 2} {
+		_ = syscall.Dup3(fdOutputs+int(n&1), fd, 0) // of files that are open
+	}
+}
+
 // leaving tells whether the child has reached a bound with its n-th job.
 func (c *child) leaving(n uint64) bool {
 	return c.orders.MaxTasks > 0 && n >= uint64(c.orders.MaxTasks) ||
 		c.orders.MaxMemory > 0 && resident() > c.orders.MaxMemory
 }
 
-// job runs the seat's n-th job.
+// job runs the seat's n-th job, which was taken.
 func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *sender) Result {
-	notes.taken.Store(n)
 	j, flags, err := decodeJob(rest)
 	if err == nil {
 		j.Task, err = message.Read(j.Task.Message, j.Task.Message.ContentType) // accepted by the parent
@@ -152,9 +201,7 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 	} else {
 		j.Ended = ended
 		if flags&flagTellStart != 0 {
-			j.Started = func() { // a lost parent shows at the next read
-				_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, s.seat)))
-			}
+			j.Started = func() { c.started(notes.turn(n), s.seat) }
 		}
 		if flags&flagSend != 0 {
 			j.Send = s.send
@@ -163,6 +210,16 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 	}
 	ended(r) // of a Runner that does not tell
 	return r
+}
+
+// started tells the parent that an attempt has. A prefork child notes it down: its parent looks there when the attempt
+// has ended, or is not brief, so that brief ones cost no wake-up for their start.
+func (c *child) started(t *turn, seat uint32) {
+	if c.orders.Seats == 1 {
+		t.started.Store(time.Now().UnixNano())
+		return
+	}
+	_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, seat))) // a lost parent shows at the next read
 }
 
 // resident is this process's RSS in bytes; 0 where it cannot be told.

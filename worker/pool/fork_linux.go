@@ -21,14 +21,19 @@ const ChildEnv = "TASKBENCH_POOL_CHILD"
 type orders struct {
 	MaxTasks  int   `json:"max_tasks"`
 	MaxMemory int64 `json:"max_memory"`
-	Seats     int   `json:"seats"` // most jobs at a time; 1 is a prefork child
+	Seats     int   `json:"seats"`   // most jobs at a time; 1 is a prefork child
+	Outputs   bool  `json:"outputs"` // a prefork child prints to fdOutputs
 }
 
-// Files of a child, by number: its end of the job socket, of the leash, and the notebook's memory.
+// Files of a child, by number: its ends of the pipes for jobs and for what it says, of the leash, the notebook's memory,
+// and, in a prefork child
+// whose output is captured, two pipes: what jobs of even number print goes to the first, of odd number to the second.
 const (
 	fdJobs = 3 + iota
+	fdWord
 	fdLeash
 	fdNotebook
+	fdOutputs
 )
 
 // A mould is what all children of a pool have in common.
@@ -38,12 +43,23 @@ type mould struct {
 	log   *slog.Logger // for captured output; nil where that is not captured
 }
 
+// outputs is how many pipes take what a child prints.
+func (m mould) outputs() int {
+	switch {
+	case m.log == nil:
+		return 0
+	case m.seats == 1:
+		return 2
+	}
+	return 1
+}
+
 // newMould checks that this process may have children.
 func newMould(s Settings, seats int, env ...string) (mould, error) {
 	if IsChild() {
 		return mould{}, errors.New("start a pool with children: this process is itself a pool child that was not taken over: call worker.Main first in main and in TestMain")
 	}
-	told, err := json.Marshal(orders{MaxTasks: s.MaxTasks, MaxMemory: s.MaxMemory, Seats: seats})
+	told, err := json.Marshal(orders{MaxTasks: s.MaxTasks, MaxMemory: s.MaxMemory, Seats: seats, Outputs: s.Capture && seats == 1})
 	if err != nil {
 		return mould{}, fmt.Errorf("start a pool with children: %w", err)
 	}
@@ -72,21 +88,26 @@ func (m mould) fork() (p *process, err error) {
 			f.Close()
 		}
 	}()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	theirJobs, jobs, err := newPipe(1)
 	if err != nil {
-		return nil, fmt.Errorf("make a socket pair: %w", err)
+		return nil, err
 	}
-	_ = unix.SetNonblock(pair[0], true) // the parent's end waits in the poller; how the child's does is its own choice
-	jobs, theirJobs := os.NewFile(uintptr(pair[0]), "pool child"), os.NewFile(uintptr(pair[1]), "pool child's end")
 	theirs = append(theirs, theirJobs)
+	said, theirWord, err := newPipe(0)
+	if err != nil {
+		jobs.Close()
+		return nil, err
+	}
+	theirs = append(theirs, theirWord)
 	theirLeash, leash, err := os.Pipe()
 	if err != nil {
 		jobs.Close()
+		said.Close()
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	theirs = append(theirs, theirLeash)
 	p = &process{
-		jobs: jobs, leash: leash, in: bufio.NewReaderSize(jobs, 4096),
+		jobs: jobs, said: said, leash: leash, in: bufio.NewReaderSize(said, 4096),
 		gone: make(chan struct{}), retired: make(chan struct{}),
 	}
 	defer func() {
@@ -101,25 +122,44 @@ func (m mould) fork() (p *process, err error) {
 	p.cmd = exec.Command(exe, "pool-child")
 	p.cmd.Env = append(os.Environ(), m.env...)
 	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr // standard output may be the parent's way to speak to a program
-	if m.log != nil {
-		var write *os.File
-		if p.out, write, err = newOutput(m.log); err != nil {
+	p.cmd.ExtraFiles = []*os.File{theirJobs, theirWord, theirLeash, p.book.file}
+	for len(p.outs) < m.outputs() {
+		out, write, err := newOutput(m.log)
+		if err != nil {
 			return nil, err
 		}
-		theirs = append(theirs, write)
+		out.solo = m.seats == 1
+		p.outs, theirs = append(p.outs, out), append(theirs, write)
 		p.cmd.Stdout, p.cmd.Stderr = write, write
+		if m.seats == 1 {
+			p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, write)
+		}
 	}
-	p.cmd.ExtraFiles = []*os.File{theirJobs, theirLeash, p.book.file}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err = p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	p.born = time.Now()
 	p.users.Store(1)
-	if p.out != nil {
-		p.out.pid = p.pid()
-		go p.out.follow()
+	for _, out := range p.outs {
+		out.pid = p.pid()
+		go out.follow()
 	}
 	go p.reap()
 	return p, nil
+}
+
+// pipeSize is what a pipe for frames may hold, where the system lets it: more than the usual, for large messages.
+const pipeSize = 256 << 10
+
+// newPipe makes a pipe of which one end is the parent's, and waits in the poller; how the child's does is its own choice.
+// It is not a socket, since who reads from one of those wakes whoever waits for the other direction.
+func newPipe(ours int) (read, write *os.File, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	_, _ = unix.FcntlInt(uintptr(ends[0]), unix.F_SETPIPE_SZ, pipeSize)
+	_ = unix.SetNonblock(ends[ours], true)
+	return os.NewFile(uintptr(ends[0]), "pool child's frames"), os.NewFile(uintptr(ends[1]), "pool child's frames"), nil
 }

@@ -104,9 +104,9 @@ func (h *host) run(j *Job) Result {
 		<-h.gone
 		return Result{}
 	}
-	if h.out != nil {
-		h.out.begin(j)
-		defer h.out.end(j)
+	for _, out := range h.outs {
+		out.begin(j)
+		defer out.end(j)
 	}
 	var telling sync.WaitGroup
 	defer telling.Wait()
@@ -139,7 +139,7 @@ func (h *host) run(j *Job) Result {
 				telling.Go(j.Started)
 			}
 		case frameSend:
-			err = s.publish(j, rest)
+			err = h.publish(j, s.index, rest)
 		case frameDone:
 			r, leaving, bad := decodeDone(rest)
 			if err = bad; err != nil {
@@ -153,7 +153,9 @@ func (h *host) run(j *Job) Result {
 			return r
 		}
 	}
-	return s.lost()
+	h.bury()
+	s.end()
+	return h.lost(s.note, s.count)
 }
 
 // leave frees a seat whose job has ended.
@@ -207,7 +209,7 @@ func (h *host) unblock() {
 	h.mu.Lock()
 	stuck := false
 	for _, s := range h.waiting {
-		stuck = stuck || s != nil && s.running && s.note.taken.Load() != s.count
+		stuck = stuck || s != nil && s.running && !s.note.begun(s.count)
 	}
 	h.mu.Unlock()
 	if stuck {

@@ -101,7 +101,8 @@ func TestHardLimitRacesWithTheEnd(t *testing.T) {
 func TestNoteIsDecidedOnce(t *testing.T) {
 	for number := uint64(1); number < 2000; number++ {
 		n := &note{}
-		n.decided.Store(number - 1)
+		n.offer(number)
+		n.take(number)
 		var won atomic.Int32
 		var all sync.WaitGroup
 		for range 2 {

@@ -24,6 +24,11 @@ import (
 	"taskbench/worker/result"
 )
 
+// runsEnv names a file to which children add the number of each attempt that they run.
+const runsEnv = "TASKBENCH_TEST_RUNS"
+
+var runs *os.File
+
 // muteEnv makes a pool child end before it has said hello.
 const muteEnv = "TASKBENCH_TEST_MUTE"
 
@@ -33,6 +38,9 @@ func TestMain(m *testing.M) {
 		os.Exit(3)
 	}
 	if IsChild() {
+		if path := os.Getenv(runsEnv); path != "" {
+			runs, _ = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		}
 		Serve(perform)
 	}
 	if name := os.Getenv(lonelyEnv); name != "" {
@@ -65,6 +73,9 @@ func perform(ctx context.Context, j *Job) Result {
 }
 
 func act(ctx context.Context, j *Job) Result {
+	if runs != nil {
+		fmt.Fprintln(runs, j.Attempt) // one write: lines of many children do not mix
+	}
 	if j.Task.Name == "noop" {
 		return Result{Status: OK} // quickly, for benchmarks
 	}
@@ -91,6 +102,13 @@ func act(ctx context.Context, j *Job) Result {
 		}
 	case "deaf":
 		<-time.After(time.Duration(number) * time.Millisecond)
+	case "gate": // until there is such a file
+		for {
+			if _, err := os.Stat(arg); err == nil {
+				break
+			}
+			<-time.After(100 * time.Microsecond)
+		}
 	case "burn":
 		for {
 			burnt++

@@ -56,6 +56,7 @@ func (c *child) serveMany(ctx context.Context) {
 
 // lodge runs a seat's n-th job.
 func (c *child) lodge(ctx context.Context, l *lodger, n uint64, rest []byte, done *atomic.Uint64) {
+	c.notes[l.seat].take(n) // nobody recalls what a green child was sent
 	l.open()
 	r := c.job(ctx, &c.notes[l.seat], n, rest, &l.sender)
 	l.close()

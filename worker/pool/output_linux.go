@@ -26,6 +26,7 @@ type output struct {
 	pid  int
 	file *os.File // the end to read of the pipe
 	fd   int      // its own, as long as it is not closed
+	solo bool     // of one job at a time
 
 	mu     sync.Mutex
 	closed bool
@@ -140,7 +141,17 @@ func (o *output) begin(j *Job) {
 	if len(o.jobs) > 0 {
 		o.drain() // it was the others'
 	}
+	if o.solo {
+		o.jobs = o.jobs[:0] // one that was recalled may not have come to forget itself
+	}
 	o.jobs = append(o.jobs, printer{j.Task.Name, j.Task.ID})
+}
+
+// forget undoes begin for a job that was not begun after all.
+func (o *output) forget(j *Job) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.remove(j)
 }
 
 // end is called when a job has: what it printed is in the pipe.
@@ -148,6 +159,11 @@ func (o *output) end(j *Job) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.drain()
+	o.remove(j)
+}
+
+// remove is forget; o.mu is held.
+func (o *output) remove(j *Job) {
 	if i := slices.Index(o.jobs, printer{j.Task.Name, j.Task.ID}); i >= 0 {
 		o.jobs = slices.Delete(o.jobs, i, i+1)
 	}

@@ -3,7 +3,7 @@
 // foreign code keeps there), green (so many at a time on one thread of one child process), and prefork (each in a
 // child process of its own, which can be killed without harm to the rest). Children are of the same binary.
 //
-// It takes golang.org/x/sys for the shared memory, socket flags and waiting of Linux that the syscall package lacks.
+// It takes golang.org/x/sys for the shared memory, pipes and waiting of Linux that the syscall package lacks.
 package pool
 
 import (

@@ -4,17 +4,21 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // preforkProcs bounds a child to the processor that runs its task and one that watches its parent: with more, the
 // children of one machine get in each other's way; with one, the watching holds up tasks that are short.
 const preforkProcs = "GOMAXPROCS=2"
 
-// prefork runs jobs in child processes, one at a time in each. A job goes to an idle child only, so that no job
-// waits behind another while a child has nothing to do.
+// killDelay is how long a signal of Kill's has to be heeded by what the task has started, before SIGKILL.
+const killDelay = 100 * time.Millisecond
+
+// prefork runs jobs in child processes, one at a time in each. Where jobs are brief and all children busy, one more
+// job may wait behind the one that runs, in the child's pipe; see line.
 type prefork struct {
 	keeper
-	idle chan *seat // may hold those of dead children for a while
+	line line
 }
 
 func newPrefork(ctx context.Context, s Settings) (Pool, error) {
@@ -22,8 +26,8 @@ func newPrefork(ctx context.Context, s Settings) (Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prefork{idle: make(chan *seat, 4*max(s.Size, mostChildren))}
-	p.init(s, m, func(c *process) { p.offer(c.addSeat()) })
+	p := &prefork{line: line{pace: slowly, brief: briefly, patience: patiently}} // jobs have to show that they are brief
+	p.init(s, m, p.line.add)
 	if err := p.open(ctx, s.Size); err != nil {
 		return nil, err
 	}
@@ -38,67 +42,49 @@ func (p *prefork) Run(ctx context.Context, j *Job) Result {
 	if len(j.frame) > 64<<10 {
 		defer func() { j.frame = nil }() // not kept alive for jobs of common size
 	}
-	for {
-		s := p.take(ctx)
-		if s == nil {
-			return Result{}
-		}
-		r, again := s.run(j, p.settings.Log)
-		if again {
-			p.offer(s)
-		}
-		s.child.disengage()
-		if r.Status != Unstarted {
+	c := newCaller(j)
+	defer c.free()
+	for p.enter(ctx, c) {
+		if r := p.follow(c); r.Status != Unstarted {
 			return r
 		}
 		// The child was dead before it had read the job, so another one may have it.
 	}
+	return Result{}
 }
 
-// take waits for an idle child, engaged by the caller; nil when ctx or the pool ends first. Some contexts end without
-// waking anybody, so they are asked once more when there is a child.
-func (p *prefork) take(ctx context.Context) *seat {
-	for ctx.Err() == nil {
-		select {
-		case s := <-p.idle:
-			if !s.child.alive() || !s.child.engage() {
-				continue
-			}
-			if ctx.Err() == nil {
-				return s
-			}
-			p.offer(s) // the caller is not to be run any more
-			s.child.disengage()
-		case <-ctx.Done():
-		case <-p.closing:
-			return nil
-		}
+// enter has the caller's job sent to a child, and returns when it is the first there; false when ctx or the pool ends
+// before it has begun. Some contexts end without waking anybody, so they are asked once more when there is a place.
+func (p *prefork) enter(ctx context.Context, c *caller) bool {
+	if ctx.Err() != nil || p.ended() {
+		return false
 	}
-	return nil
-}
-
-// offer makes a child available.
-func (p *prefork) offer(s *seat) {
+	p.line.join(c)
+	done, closing := ctx.Done(), p.closing
 	for {
-		select {
-		case p.idle <- s:
-			return
-		default:
-			p.sweep() // full of dead ones
-		}
-	}
-}
-
-// sweep takes the dead out of the idle.
-func (p *prefork) sweep() {
-	for range len(p.idle) {
-		select {
-		case s := <-p.idle:
-			if s.child.alive() {
-				p.idle <- s
+		switch p.line.look(c) {
+		case toFollow:
+			return true
+		case toSend:
+			if ctx.Err() != nil && p.line.withdraw(c) {
+				return false
 			}
-		default:
-			return
+			c.send()
+			p.line.sent(c)
+			done, closing = ctx.Done(), p.closing
+			continue
+		}
+		select {
+		case <-c.wake:
+			done, closing = ctx.Done(), p.closing
+			continue
+		case <-done:
+			done = nil
+		case <-closing:
+			closing = nil
+		}
+		if p.line.quit(c) {
+			return false
 		}
 	}
 }
@@ -168,15 +154,23 @@ func (p *prefork) replace(pl *place) {
 
 // Kill implements Manager.
 func (p *prefork) Kill(attempt uint64, sig syscall.Signal) bool {
-	for _, c := range p.held() {
-		found := c.terminate(attempt, sig)
-		c.release()
-		if found {
-			return true
-		}
+	c := p.line.condemn(attempt)
+	if c == nil {
+		return false
 	}
-	return false
+	defer c.release()
+	c.meant.Store(true)
+	if sig == syscall.SIGKILL {
+		c.kill()
+		return true
+	}
+	c.signal(sig)
+	time.AfterFunc(killDelay, c.kill)
+	return true
 }
+
+// Locate implements Locator.
+func (p *prefork) Locate(attempt uint64) (pid int) { return p.line.locate(attempt) }
 
 // Abandoned implements Manager: who is over the limit is killed.
 func (p *prefork) Abandoned() int { return 0 }

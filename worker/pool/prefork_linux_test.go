@@ -66,25 +66,25 @@ func TestGreenChildTakesItsJobsAlong(t *testing.T) {
 // What a child noted down before its death counts, though it could not say it.
 func TestLastWordOfADeadChild(t *testing.T) {
 	for _, c := range []struct {
-		taken, ended uint64
-		want         Status
-		lost         bool // what it ended with
+		number, state, ended uint64
+		want                 Status
+		lost                 bool // what it ended with
 	}{
-		{4, 4<<8 | uint64(OK), Unstarted, false},
-		{5, 4<<8 | uint64(OK), Killed, true},
-		{5, 5<<8 | uint64(OK), OK, false},
-		{5, 5<<8 | uint64(OK) | withValue, OK, true},
-		{5, 5<<8 | uint64(Retry), Retry, true},
+		{5, offered, 3<<8 | uint64(OK), Unstarted, false},
+		{5, recalled, 3<<8 | uint64(OK), Unstarted, false},
+		{3, over, 3<<8 | uint64(OK), Unstarted, false},
+		{5, taken, 3<<8 | uint64(OK), Killed, true},
+		{5, over, 5<<8 | uint64(OK), OK, false},
+		{5, over, 5<<8 | uint64(OK) | withValue, OK, true},
+		{5, over, 5<<8 | uint64(Retry), Retry, true},
 	} {
-		p := &process{book: &notebook{}, gone: make(chan struct{}), reaped: true}
-		close(p.gone)
-		p.cmd = exited(t)
-		s := &seat{child: p, note: &note{}, count: 5}
-		s.note.taken.Store(c.taken)
-		s.note.ended.Store(c.ended)
-		s.note.after.Store(int64(time.Second))
-		if r := s.lost(); r.Status != c.want || (r.Exception != nil) != c.lost || r.Status == Retry && r.After != time.Second {
-			t.Errorf("taken %d, ended %d: %+v, want status %d", c.taken, c.ended>>8, r, c.want)
+		p := &process{cmd: exited(t)}
+		n := &note{}
+		n.turn(5).state.Store(at(c.number, c.state))
+		n.turn(5).ended.Store(c.ended)
+		n.turn(5).after.Store(int64(time.Second))
+		if r := p.lost(n, 5); r.Status != c.want || (r.Exception != nil) != c.lost || r.Status == Retry && r.After != time.Second {
+			t.Errorf("job %d at stage %d, ended %d: %+v, want status %d", c.number, c.state, c.ended>>8, r, c.want)
 		}
 	}
 }

@@ -16,11 +16,12 @@ import (
 // with it.
 type process struct {
 	cmd   *exec.Cmd
-	jobs  *os.File // socket
+	jobs  *os.File // what it is sent
+	said  *os.File // what it says
 	in    *bufio.Reader
 	leash *os.File // the child leaves when this pipe closes; what is written there cancels its tasks
 	book  *notebook
-	out   *output       // nil where it is not captured
+	outs  []*output     // where it is captured: a green child's, or those of a prefork child's jobs of even and of odd number
 	gone  chan struct{} // closed when the process has been reaped
 	born  time.Time
 	users atomic.Int32 // what the parent holds of the child is freed by the last of them
@@ -29,6 +30,8 @@ type process struct {
 	meant   atomic.Bool   // its end is the parent's will, or as configured
 	cut     atomic.Bool   // it was told to leave while it had a job
 	retired chan struct{} // closed when it is to get no more jobs
+
+	recall func() // has what waits in a prefork child for its turn go elsewhere
 
 	writing sync.Mutex
 
@@ -109,12 +112,13 @@ func (p *process) release() {
 
 func (p *process) free() {
 	p.jobs.Close()
+	p.said.Close()
 	p.leash.Close()
 	if p.book != nil {
 		p.book.close()
 	}
-	if p.out != nil {
-		p.out.close()
+	for _, out := range p.outs {
+		out.close()
 	}
 }
 
@@ -153,6 +157,8 @@ func (p *process) retire() (busy bool) {
 		close(p.retired)
 		if !busy {
 			p.leash.Close()
+		} else if p.recall != nil {
+			p.recall()
 		}
 	}
 	return busy

@@ -1,0 +1,113 @@
+package pool
+
+import (
+	"sync"
+	"time"
+)
+
+// A caller is one call of Run in a prefork pool.
+type caller struct {
+	job  *Job
+	wake chan struct{} // says that look has something new
+	out  *output       // where the job is noted; nil where it is not
+	err  error         // of sending the job
+	at   time.Time     // the job was sent
+
+	// Guarded by the line's mu.
+	ticket     uint64 // by arrival
+	list       *list
+	prev, next *caller
+	desk       *desk // nil while it waits for one
+	number     uint64
+	sent       bool
+	recalled   bool      // before it was sent
+	condemned  bool      // Kill has decided on the attempt
+	since      time.Time // it became the first at its desk, or waits behind the first
+}
+
+var callers = sync.Pool{New: func() any { return &caller{wake: make(chan struct{}, 1)} }}
+
+func newCaller(j *Job) *caller {
+	c := callers.Get().(*caller)
+	c.job = j
+	return c
+}
+
+// free is called when nobody else knows of the caller any more.
+func (c *caller) free() {
+	c.forget()
+	wake := c.wake
+	select {
+	case <-wake:
+	default:
+	}
+	*c = caller{wake: wake}
+	callers.Put(c)
+}
+
+// small tells whether the job's frame fits in a pipe together with others.
+func (c *caller) small() bool { return len(c.job.frame) <= mostBehind }
+
+// call has the caller look, now or when it comes to it.
+func (c *caller) call() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// send writes the job to its desk's child. An error shows once more when the child is listened to.
+func (c *caller) send() {
+	child := c.desk.child
+	c.forget()
+	if len(child.outs) > 0 {
+		c.out = child.outs[c.number&1]
+		c.out.begin(c.job)
+	}
+	c.err = child.write(c.job.frame)
+}
+
+// forget undoes the noting of a job that has not printed anything.
+func (c *caller) forget() {
+	if c.out != nil {
+		c.out.forget(c.job)
+		c.out = nil
+	}
+}
+
+// A list is callers in some order; each is in one list at most.
+type list struct{ first, last *caller }
+
+// add puts a caller behind another; nil is before all.
+func (l *list) add(c, after *caller) {
+	c.list, c.prev = l, after
+	if after == nil {
+		c.next, l.first = l.first, c
+	} else {
+		c.next, after.next = after.next, c
+	}
+	if c.next == nil {
+		l.last = c
+	} else {
+		c.next.prev = c
+	}
+}
+
+// unlist takes a caller out of the list it is in, if any.
+func (c *caller) unlist() {
+	l := c.list
+	if l == nil {
+		return
+	}
+	if c.prev == nil {
+		l.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		l.last = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	c.list, c.prev, c.next = nil, nil, nil
+}

@@ -1,0 +1,220 @@
+package pool
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// briefly is how long jobs may take on average, from being sent to their end, for others to wait behind them. What
+	// that saves, two wake-ups, is nothing beside a longer job.
+	briefly = time.Millisecond
+
+	// slowly is the most that one job counts for in the average: one that takes hours is forgotten after some brief ones.
+	slowly = 10 * time.Millisecond
+
+	// patiently is how long a job waits behind another before it waits for a place again, ahead of all who came later.
+	patiently = 2 * time.Millisecond
+
+	// mostBehind is the most bytes of a job that others wait behind, or that waits. So much of three jobs fits into a
+	// pipe, so that nobody waits there to write.
+	mostBehind = 8 << 10
+)
+
+// A line is where callers of Run wait for children of a prefork pool. A caller has a desk to itself where one is idle,
+// and waits for one otherwise, in the order of arrival. While jobs are brief it may meanwhile wait behind another
+// caller's job, in the child's pipe: a child that ends a job then need not wait for the next. Such a job can be
+// recalled until the child takes it.
+type line struct {
+	mu              sync.Mutex
+	desks           []*desk // of all children, and of dead ones for a while
+	idle            []*desk // without a job, in the order in which they became so; dead ones for a while
+	roomy           []*desk // with a job and maybe room behind it
+	waiting         list    // for a place, by ticket
+	behind          list    // sent behind others and not known to have begun, the oldest first
+	tickets         uint64
+	pace            time.Duration // moving average of what jobs take
+	brief, patience time.Duration
+	clock           *time.Timer
+	ticking         bool
+}
+
+// A desk is where a child works: at one job, with at most one more behind it.
+type desk struct {
+	child *process
+	note  *note
+
+	// Guarded by the line's mu.
+	count  uint64 // jobs given
+	first  *caller
+	second *caller
+	doomed bool // the child begins no more jobs
+	roomy  bool // it is in the line's list
+
+	timed bool // a deadline may be set for reading what the child says: known to who does
+}
+
+// add makes a child's desk.
+func (l *line) add(p *process) {
+	d := &desk{child: p, note: &p.book.notes[0]}
+	p.recall = func() { l.clear(d) }
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dead := func(d *desk) bool { return d.first == nil && !d.child.alive() }
+	l.desks = append(slices.DeleteFunc(l.desks, dead), d)
+	l.idle = slices.DeleteFunc(l.idle, dead)
+	l.free(d)
+	l.match()
+}
+
+// join has a caller wait for a place. One that comes again keeps its ticket.
+func (l *line) join(c *caller) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue(c)
+	l.match()
+}
+
+// queue puts a caller among the waiting; l.mu is held, as in all that follows here.
+func (l *line) queue(c *caller) {
+	after := l.waiting.last
+	if c.ticket == 0 {
+		l.tickets++
+		c.ticket = l.tickets
+	} else {
+		after = nil
+		for w := l.waiting.first; w != nil && w.ticket < c.ticket; w = w.next {
+			after = w
+		}
+	}
+	l.waiting.add(c, after)
+}
+
+// match gives out the places that there are.
+func (l *line) match() {
+	for len(l.idle) > 0 {
+		d := l.idle[0]
+		if !d.child.alive() {
+			l.idle = slices.Delete(l.idle, 0, 1)
+			continue
+		}
+		for l.waiting.first == nil && l.behind.first != nil {
+			l.recall(l.behind.first)
+		}
+		c := l.waiting.first
+		if c == nil {
+			break
+		}
+		l.idle = slices.Delete(l.idle, 0, 1)
+		if d.child.engage() {
+			l.give(d, c)
+		}
+	}
+	for c := l.waiting.first; c != nil && l.pace < l.brief && c.small(); c = l.waiting.first {
+		d := l.room()
+		if d == nil {
+			break
+		}
+		l.give(d, c)
+	}
+}
+
+// room finds a desk, and engages its child, where a job may wait behind another.
+func (l *line) room() *desk {
+	for len(l.roomy) > 0 {
+		d := l.roomy[0]
+		l.roomy = slices.Delete(l.roomy, 0, 1)
+		d.roomy = false
+		if d.open() && time.Since(d.first.since) < l.patience && d.child.alive() && d.child.engage() {
+			return d
+		}
+	}
+	return nil
+}
+
+// open tells whether a job may wait at the desk behind another.
+func (d *desk) open() bool {
+	return d.first != nil && d.first.sent && d.first.small() && d.second == nil && !d.doomed
+}
+
+// offer lists the desk if it is open.
+func (l *line) offer(d *desk) {
+	if d.open() && !d.roomy {
+		d.roomy = true
+		l.roomy = append(l.roomy, d)
+	}
+}
+
+// free lists the desk as idle, unless its child is not to be used any more.
+func (l *line) free(d *desk) {
+	if !d.doomed {
+		l.idle = append(l.idle, d)
+	}
+}
+
+// give places a waiting caller, who then has to send its job.
+func (l *line) give(d *desk, c *caller) {
+	c.unlist()
+	d.count++
+	c.desk, c.number, c.sent, c.recalled = d, d.count, false, false
+	d.note.offer(c.number)
+	if d.first == nil {
+		d.first = c
+	} else {
+		d.second = c
+	}
+	c.call()
+}
+
+// recall has a job that waits behind another wait for a place instead; false says that the child has begun it. The desk
+// is not offered again before its first has ended, by when the child has met the frame: they do not pile up.
+func (l *line) recall(c *caller) bool {
+	c.unlist()
+	d := c.desk
+	if !d.note.recall(c.number) {
+		return false
+	}
+	if c.recalled = !c.sent; c.recalled {
+		return true // its caller will see
+	}
+	l.putBack(c)
+	return true
+}
+
+// putBack has a recalled caller wait for a place.
+func (l *line) putBack(c *caller) {
+	d := c.desk
+	if d.second == c {
+		d.second, c.desk = nil, nil
+	} else { // the first has ended, and it was not sent before
+		l.leave(c)
+	}
+	l.queue(c)
+	d.child.disengage()
+}
+
+// watch sees to it that nobody waits behind another beyond patience.
+func (l *line) watch() {
+	if l.ticking || l.behind.first == nil {
+		return
+	}
+	l.ticking = true
+	wait := l.patience - time.Since(l.behind.first.since)
+	if l.clock == nil {
+		l.clock = time.AfterFunc(wait, l.tick)
+	} else {
+		l.clock.Reset(wait)
+	}
+}
+
+func (l *line) tick() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ticking = false
+	for c := l.behind.first; c != nil && time.Since(c.since) >= l.patience; c = l.behind.first {
+		l.recall(c)
+	}
+	l.match()
+	l.watch()
+}
