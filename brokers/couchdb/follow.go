@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	breath  = 3 * time.Millisecond  // between looks at the feed at least, so that more comes by each
+	breath  = 15 * time.Millisecond // between looks at the feed at least, so that more comes by each: one costs a server milliseconds
 	leisure = 50 * time.Millisecond // the same while there is enough to claim
 )
 
