@@ -75,7 +75,7 @@ func (s *subscription) want() int {
 	if weight == 0 {
 		weight = guess
 	}
-	return min(s.limit-len(s.holds), most, max(mostBytes/weight, 1))
+	return min(s.limit-len(s.holds)+s.settling, most, max(mostBytes/weight, 1))
 }
 
 // take keeps what was claimed.

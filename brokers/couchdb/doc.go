@@ -23,7 +23,7 @@
 //
 // It reads the first thousand names of each queue with _all_docs, follows _changes by long poll from a point before that, and
 // reads on when few are left. In memory are those names and no messages. What that index says is a hint; a claim that it got wrong
-// is a conflict. An idle consumer is woken by the poll, and otherwise costs the renewal of its lease: fewer than two
+// is a conflict. An idle consumer is woken by the poll, asks anew every ten seconds, and renews its lease: that is fewer than two
 // requests a second.
 //
 // # How it comes back

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	breath  = 3 * time.Millisecond  // between looks at the feed at least, so that more comes by each
+	breath  = 15 * time.Millisecond // between looks at the feed at least, so that more comes by each: one costs a server milliseconds
+	longest = 10 * time.Second      // how long one question is waited on: who was forgotten asks again
 	leisure = 50 * time.Millisecond // the same while there is enough to claim
 )
 
@@ -47,7 +48,7 @@ func (h *holder) follow(since string) {
 	}
 }
 
-// listen waits for changes; it is Canceled when there is something else to do.
+// listen waits for changes; it is Canceled when there is something else to do, or it is time to ask anew.
 func (h *holder) listen(since string) (news, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})
@@ -57,7 +58,10 @@ func (h *holder) listen(since string) (news, error) {
 	}()
 	go func() {
 		defer close(over)
+		limit := time.NewTimer(longest)
+		defer limit.Stop()
 		select {
+		case <-limit.C:
 		case <-h.stir:
 		case <-h.lost:
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
@@ -26,14 +27,15 @@ type subscription struct {
 	stop   chan struct{} // closed when no more is to be claimed
 	idle   chan struct{} // closed when the claimer is done
 
-	mu     sync.Mutex
-	limit  int
-	next   uint64
-	inbox  []uint64 // claimed and not yet taken
-	holds  map[uint64]document
-	ended  bool
-	spent  bool
-	weight int // bytes of a message, as they were lately
+	mu       sync.Mutex
+	limit    int
+	next     uint64
+	inbox    []uint64 // claimed and not yet taken
+	holds    map[uint64]document
+	settling int // of these, which whoever had them is done with
+	ended    bool
+	spent    bool
+	weight   int // bytes of a message, as they were lately
 }
 
 func newSubscription(b *broker, h *holder, queues []string, prefetch int) *subscription {
@@ -157,7 +159,8 @@ func (s *subscription) giveBack(unseen, seen []uint64) {
 	}
 }
 
-// Settle implements feed.Source.
+// Settle implements feed.Source. The next message is claimed while this one is settled: with few in hand, the time that
+// both take would else be most of what a task takes.
 func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	s.mu.Lock()
 	d, ours := s.holds[tag]
@@ -167,13 +170,30 @@ func (s *subscription) Settle(ctx context.Context, tag uint64, o feed.Outcome) e
 	case err == nil && !ours:
 		err = errGone
 	case err == nil:
+		s.leaving(1)
+		var told atomic.Bool
 		st := settlement{holder: s.holder, doc: d, outcome: o}
-		err = s.b.ends.Do(ctx, st, func(err error) { s.settled(tag, err) })
+		err = s.b.ends.Do(ctx, st, func(err error) {
+			told.Store(true)
+			s.leaving(-1)
+			s.settled(tag, err)
+		})
+		if err != nil && brokers.Definite(err) && !told.Load() { // it was never sent, and nobody will tell
+			s.leaving(-1)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("settle a message of %s in couchdb: %w", s.queueOf(d.ID), err)
 	}
 	return nil
+}
+
+// leaving counts what is about to be settled.
+func (s *subscription) leaving(n int) {
+	s.mu.Lock()
+	s.settling += n
+	s.mu.Unlock()
+	signal(s.room)
 }
 
 // settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept alive;
