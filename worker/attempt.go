@@ -208,7 +208,7 @@ func (s *session) execute(ctx, settle context.Context, a *attempt) {
 	w := s.worker
 	t := &a.job.Task
 	a.job.Soft, a.job.Hard = a.task.limits(t.Soft, t.Hard)
-	a.job.Started = nil
+	a.job.Started, a.job.Prompt = nil, a.task.early // what is acknowledged late may come again
 	if w.inProcess || a.task.early || a.task.track || w.options.Metrics != nil || w.events.Enabled() {
 		a.job.Started = a.started
 	}

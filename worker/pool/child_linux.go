@@ -201,7 +201,7 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 	} else {
 		j.Ended = ended
 		if flags&flagTellStart != 0 {
-			j.Started = func() { c.started(notes.turn(n), s.seat) }
+			j.Started = func() { c.started(notes.turn(n), s.seat, flags&flagPrompt != 0) }
 		}
 		if flags&flagSend != 0 {
 			j.Send = s.send
@@ -213,11 +213,13 @@ func (c *child) job(ctx context.Context, notes *note, n uint64, rest []byte, s *
 }
 
 // started tells the parent that an attempt has. A prefork child notes it down: its parent looks there when the attempt
-// has ended, or is not brief, so that brief ones cost no wake-up for their start.
-func (c *child) started(t *turn, seat uint32) {
+// has ended, or is not brief, so that brief ones cost no wake-up for their start, unless that is wanted.
+func (c *child) started(t *turn, seat uint32, prompt bool) {
 	if c.orders.Seats == 1 {
 		t.started.Store(time.Now().UnixNano())
-		return
+		if !prompt {
+			return
+		}
 	}
 	_ = c.write(closeFrame(openFrame(make([]byte, 0, atRest), frameStarted, seat))) // a lost parent shows at the next read
 }

@@ -48,6 +48,8 @@ func (f *following) listen() (r Result, ended bool) {
 		switch {
 		case bad != nil:
 			err = bad
+		case kind == frameStarted:
+			f.look()
 		case kind == frameSend:
 			f.look()
 			err = child.publish(f.caller.job, 0, rest)

@@ -37,6 +37,10 @@ type Job struct {
 	// on meanwhile; elsewhere the task's function waits for it. Nil: nobody wants to know.
 	Started func()
 
+	// Prompt has Started called as soon as the attempt has. With prefork a start is else told some milliseconds late,
+	// or with the end, so that tasks that take less than that cost no more for it.
+	Prompt bool
+
 	// Ended is called by a Runner when it knows the result, before it tells anybody else: a child that dies
 	// after that has not been killed over the job. False says that the attempt was given up before, so that its
 	// result is nobody's and is not told. Nil: nobody wants to know.

@@ -40,6 +40,7 @@ const (
 	flagTellStart
 	flagLimits
 	flagSend
+	flagPrompt
 )
 
 // openFrame begins a frame in buf; closeFrame fills in its length.
@@ -77,6 +78,9 @@ func (j *Job) encode() error {
 	}
 	if j.Send != nil {
 		flags |= flagSend
+	}
+	if j.Prompt {
+		flags |= flagPrompt
 	}
 	buf := append(openFrame(j.frame[:0], frameJob, 0), flags)
 	buf = binary.BigEndian.AppendUint64(buf, j.Attempt)
