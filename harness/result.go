@@ -60,7 +60,7 @@ type Cell struct {
 	Prefetch    int               `json:"prefetch"`
 	Load        LoadAsked         `json:"load"`
 	Workload    string            `json:"workload"`
-	Under       string            `json:"under,omitempty"` // which of the result's scenarios broke something in it; "" is none
+	Under       string            `json:"under"` // which of the result's scenarios broke something in it; "" is none
 	Repeat      int               `json:"repeat"`
 	Outcome     Outcome           `json:"outcome"`
 	Warnings    []string          `json:"warnings"`

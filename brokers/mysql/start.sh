@@ -5,6 +5,7 @@ shift 3
 PATH=$PATH:/usr/sbin
 cd "$dir"
 data=$dir/server
+export TMPDIR=$dir # at its start a server removes all temporary tables from there, and there may be others
 
 # The server refuses to be root. It dies with whoever starts it.
 as=

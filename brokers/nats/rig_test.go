@@ -58,7 +58,7 @@ func (s *testServer) restart(ctx context.Context) error {
 }
 
 // soon is how long something that must happen may take.
-const soon = 20 * time.Second
+const soon = 45 * time.Second
 
 func openAt(t testing.TB, url string, v brokers.Variant) *broker {
 	t.Helper()

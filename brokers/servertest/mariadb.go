@@ -29,7 +29,11 @@ func MariaDB(t testing.TB) *Server {
 	if err := os.WriteFile(users, []byte(accounts), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	as := asNobody(t, dir)
+	nobody := asNobody(t, dir)
+	as := func(cmd *exec.Cmd) *exec.Cmd {
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir) // at its start a server removes all temporary tables from there
+		return nobody(cmd)
+	}
 	if out, err := as(exec.Command(install, append(args, "--skip-test-db", "--auth-root-authentication-method=normal")...)).CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}

@@ -147,7 +147,9 @@ func (r *rig) commands() (n int) {
 func TestIdleConsumerCostsLittle(t *testing.T) {
 	r := launch(t)
 	b := r.open(r.server.URL) // with the lease that is usual
-	r.consume(b, 4, "q", "r")
+	c := r.consume(b, 4, "q", "r")
+	r.publish("q", 1)
+	r.ack(r.next(c, time.Minute)) // by then its groups and its lease are there
 	const length = 5 * time.Second
 	before := r.commands()
 	<-time.After(length)
