@@ -80,7 +80,7 @@ func keepsContract(t *testing.T, d brokers.Driver, v brokers.Variant) {
 			held++
 		}
 	})
-	if held < 30 {
+	if held < 25 { // the fewest apply to a library that hands nothing out again
 		t.Errorf("only %d clauses were applied", held)
 	}
 }
