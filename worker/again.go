@@ -40,6 +40,8 @@ func (s *session) skip(settle context.Context, d brokers.Delivery, e Event, k ke
 	if err := d.Ack(settle); err != nil {
 		w.memory.unheard(k) // and so again with the next one
 		s.failed("acknowledge message "+k.id, err)
+		e.Kind = Returned // or acknowledged: it is out of this worker's hands
+		w.observe(e)
 		return
 	}
 	w.memory.tell(s, k) // it may not have arrived, either

@@ -252,6 +252,28 @@ func TestAcknowledgementsLostWithTheConnection(t *testing.T) {
 	})
 }
 
+// A redelivered message that waits for the attempt in hand goes back with its connection, and that is said: nobody has it
+// in hand any more.
+func TestWhatWaitsForAnAttemptGoesWithItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, seen := newFake(), &witness{}
+		s.put(task("wait", "twice", 2000))
+		w := begin(t, s, Config{Pool: "goroutine", Concurrency: 2}, seen)
+		pass(time.Second)
+		s.mu.Lock()
+		s.ready = append(s.ready, fakeItem{m: task("wait", "twice", 2000), redelivered: true})
+		s.wakeAll()
+		s.mu.Unlock()
+		synctest.Wait()
+		s.dropAll()
+		pass(time.Minute)
+		if received, out := seen.count(Received, 0), seen.count(Finished, 0)+seen.count(Returned, 0)+int(w.Stats().Deduplicated); received < 3 || received != out || s.left() != 0 {
+			t.Errorf("%d received, %d finished, returned or acknowledged unrun, %d left: %v", received, out, s.left(), seen.of("twice"))
+		}
+		w.stop()
+	})
+}
+
 // Two messages of one id are two tasks, while nothing says that one is the other delivered again.
 func TestSameIDTwiceIsRunTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
