@@ -89,14 +89,23 @@ func deaf(ctx context.Context, queues []string, prefetch int, next consumeFunc) 
 // inTurn delivers only while no other consumer that shares the turn has a delivery waiting.
 func inTurn(ctx context.Context, c brokers.Consumer, turn chan struct{}) brokers.Consumer {
 	p := &passing{Consumer: c, out: make(chan brokers.Delivery)}
+	first := false // the first consumer has its turn before the next can come
+	select {
+	case turn <- struct{}{}:
+		first = true
+	default:
+	}
 	go func() {
 		defer close(p.out)
 		for d := range c.Deliveries() {
-			select {
-			case turn <- struct{}{}:
-			case <-ctx.Done():
-				return
+			if !first {
+				select {
+				case turn <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
 			}
+			first = false
 			select {
 			case p.out <- d:
 				<-turn
