@@ -35,7 +35,7 @@ test: ## vet and run every test, on the brokers of BENCH_LAB
 	@$(GO) run ./cmd/bench doctor --lab $(BENCH_LAB) >&2
 	@code=0; \
 	$(GO) test -timeout 20m $(TESTFLAGS) $(others) || code=$$?; \
-	$(GO) test -timeout 20m $(TESTFLAGS) $(alone) || code=$$?; \
+	$(GO) test -parallel 3 -timeout 20m $(TESTFLAGS) $(alone) || code=$$?; \
 	exit $$code
 
 test-short: ## run every test at its short profile, on embedded brokers: no engine, no servers
