@@ -1,10 +1,12 @@
 package pool
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -245,6 +247,37 @@ func TestCloseWhileChildrenStart(t *testing.T) {
 			if running(pid) {
 				t.Errorf("child %d is still there", pid)
 			}
+		}
+	}
+}
+
+// The start of a prompt job is told in a frame, as its message is acknowledged then; that of any other is noted down.
+func TestPromptStart(t *testing.T) {
+	for _, prompt := range []bool{true, false} {
+		in, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { in.Close() })
+		c := &child{word: out, notes: make([]note, 1), orders: orders{Seats: 1}, run: perform}
+		j := job(t, "noop")
+		j.Prompt, j.Started = prompt, func() {}
+		if err := j.encode(); err != nil {
+			t.Fatal(err)
+		}
+		c.notes[0].offer(1)
+		c.notes[0].take(1)
+		_, _, rest, err := about(j.frame[4:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := c.job(t.Context(), &c.notes[0], 1, rest, &sender{child: c}); r.Status != OK {
+			t.Fatalf("%+v", r)
+		}
+		out.Close()
+		payload, err := readFrame(bufio.NewReader(in))
+		if told := err == nil && payload[0] == frameStarted; told != prompt || c.notes[0].turn(1).started.Load() == 0 {
+			t.Errorf("prompt %t: told %t (%v), noted down %d", prompt, told, err, c.notes[0].turn(1).started.Load())
 		}
 	}
 }
