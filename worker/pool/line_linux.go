@@ -30,7 +30,7 @@ type line struct {
 	mu              sync.Mutex
 	desks           []*desk // of all children, and of dead ones for a while
 	idle            []*desk // without a job, in the order in which they became so; dead ones for a while
-	roomy           []*desk // with a job and maybe room behind it
+	roomy           []*desk // with a job and maybe room behind it; dead ones for a while
 	waiting         list    // for a place, by ticket
 	behind          list    // sent behind others and not known to have begun, the oldest first
 	tickets         uint64
@@ -64,6 +64,7 @@ func (l *line) add(p *process) {
 	dead := func(d *desk) bool { return d.first == nil && !d.child.alive() }
 	l.desks = append(slices.DeleteFunc(l.desks, dead), d)
 	l.idle = slices.DeleteFunc(l.idle, dead)
+	l.roomy = slices.DeleteFunc(l.roomy, dead) // while jobs are long nobody else takes any out
 	l.free(d)
 	l.match()
 }
@@ -76,7 +77,7 @@ func (l *line) join(c *caller) {
 	l.match()
 }
 
-// queue puts a caller among the waiting; l.mu is held, as in all that follows here.
+// queue puts a caller among the waiting; l.mu is held, as in all that follows here but tick.
 func (l *line) queue(c *caller) {
 	after := l.waiting.last
 	if c.ticket == 0 {
@@ -208,6 +209,7 @@ func (l *line) watch() {
 	}
 }
 
+// tick is called by the clock, when the one that waits the longest behind another may have waited long enough.
 func (l *line) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -83,6 +83,22 @@ func follows(t testing.TB, ctx context.Context, p managed, j *Job) <-chan Result
 	return ended
 }
 
+// The line forgets a child that was replaced, however long its jobs took.
+func TestTheLineForgetsReplacedChildren(t *testing.T) {
+	p, _ := eager(t, Settings{Size: 1, MaxTasks: 1})
+	change(p, func(l *line) { l.brief = 0 })
+	for range 10 {
+		if r := p.Run(t.Context(), job(t, "noop")); r.Status != OK {
+			t.Fatalf("%+v", r)
+		}
+	}
+	change(p, func(l *line) {
+		if most := max(len(l.desks), len(l.idle), len(l.roomy)); most > 3 {
+			t.Errorf("after 10 children of one place %d have desks, %d are listed as idle and %d as roomy", len(l.desks), len(l.idle), len(l.roomy))
+		}
+	})
+}
+
 func TestNoJobWaitsBehindWhileAChildIsIdle(t *testing.T) {
 	p, _ := eager(t, Settings{Size: 2})
 	one, letOne := gated(t)
