@@ -16,15 +16,23 @@ import (
 	"taskbench/brokers"
 )
 
-var seeds = flag.Int("seeds", 3, "how many pools TestPreforkUnderChaos lets loose")
+var (
+	seeds = flag.Int("seeds", 3, "how many pools TestPreforkUnderChaos lets loose")
+	seed  = flag.Uint64("seed", 0, "seed of the first of them, such as a failure names; 0 draws one")
+)
 
 // Whatever happens to a pool's children and jobs at once, each job has one outcome, one that it can have, and has been
 // begun once if it had any effect, and not at all otherwise.
 func TestPreforkUnderChaos(t *testing.T) {
-	first := rand.Uint64()
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64()
+	}
 	for i := range *seeds {
-		seed := first + uint64(i)
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(seed, 0))) })
+		of := first + uint64(i)
+		if !t.Run(fmt.Sprint(of), func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(of, 0))) }) {
+			t.Logf("the same jobs and troubles again: go test ./worker/pool -run TestPreforkUnderChaos -seeds 1 -seed %d", of)
+		}
 	}
 }
 
