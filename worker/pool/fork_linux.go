@@ -26,8 +26,8 @@ type orders struct {
 }
 
 // Files of a child, by number: its ends of the pipes for jobs and for what it says, of the leash, the notebook's memory,
-// and, in a prefork child
-// whose output is captured, two pipes: what jobs of even number print goes to the first, of odd number to the second.
+// and, in a prefork child whose output is captured, two pipes: what jobs of even number print goes to the first, of odd
+// number to the second.
 const (
 	fdJobs = 3 + iota
 	fdWord

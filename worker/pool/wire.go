@@ -15,8 +15,8 @@ import (
 
 // Parent and child speak in frames: four bytes of length, one that says the kind, four for the seat that it is
 // about, then the rest. A seat is where one job at a time runs: a prefork child has one, a green child many. The
-// child says hello once; of each job it tells the start (a green one, if asked to), what it wants to have sent, and the
-// end.
+// child says hello once; of each job it tells the start (if asked to; a prefork child, of a prompt job only), what it wants
+// to have sent, and the end.
 
 const (
 	frameHello   = 'H'
