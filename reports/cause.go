@@ -31,15 +31,21 @@ func cause(c harness.Cell) string {
 		return ", and no fault was injected"
 	}
 	for _, f := range c.Faults {
-		broker := f.Node == "broker" || strings.HasPrefix(f.Node, "broker")
 		switch {
-		case broker && (f.Fault == "kill" || f.Fault == "stop") && c.Durability == string(brokers.Memory):
+		case forgot(c, f):
 			return ": its durability class is memory, and " + list(hit)
-		case !broker && c.Acks == "early" && (strings.HasPrefix(f.Fault, "kill") || f.Fault == "stop"):
+		case !onBroker(f) && c.Acks == "early" && (strings.HasPrefix(f.Fault, "kill") || f.Fault == "stop"):
 			return ": its workers acknowledge early, and " + list(hit)
 		}
 	}
 	return " after " + list(hit)
+}
+
+func onBroker(f harness.FaultResult) bool { return strings.HasPrefix(f.Node, "broker") }
+
+// forgot tells whether the fault ended the broker's process, and with it what that kept in memory alone.
+func forgot(c harness.Cell, f harness.FaultResult) bool {
+	return onBroker(f) && (f.Fault == "kill" || f.Fault == "stop") && c.Durability == string(brokers.Memory)
 }
 
 // mishaps says what the faults did, each once.

@@ -55,7 +55,7 @@ func cellViews(gs []group) []cellView {
 	open := false
 	for _, g := range gs {
 		for _, c := range g.Cells {
-			v := cellView{Cell: c, ID: fmt.Sprintf("cell-%d", len(vs)+1), Label: g.Label, Brief: brief(c)}
+			v := cellView{Cell: c, ID: anchor(len(vs)), Label: g.Label, Brief: brief(c)}
 			if len(g.Cells) > 1 {
 				v.Label += fmt.Sprintf(" · repeat %d", c.Repeat)
 			}
@@ -81,6 +81,9 @@ func cellViews(gs []group) []cellView {
 	}
 	return vs
 }
+
+// anchor names the page's n-th cell in links to it, counted from 0.
+func anchor(n int) string { return fmt.Sprintf("cell-%d", n+1) }
 
 // brief is the line that a folded cell shows.
 func brief(c harness.Cell) string {

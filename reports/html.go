@@ -119,8 +119,8 @@ func HTML(w io.Writer, r harness.Result) error {
 	p := sheet{
 		Result: r, Verdict: Verdict(r), Style: template.CSS(style), Tiles: tiles(r),
 		Tables: tablesOf(classesOf(gs)), Conditions: conditions(r), Warnings: warningsOf(r), Provenance: provenance(r), Cells: cellViews(gs),
+		Matrix: matrixOf(gs),
 	}
-	p.Matrix = matrixOf(gs, p.Cells)
 	for _, e := range expectedOf(gs) {
 		if e.Held == e.Of {
 			p.Held = append(p.Held, e)

@@ -29,7 +29,7 @@ type seenUnder struct {
 	Outcome   harness.Outcome
 	Guarantee string // the weakest of the repeats; "" where none was seen
 	Counts    string // "" where there are none that count
-	Bad       bool   // the guarantee is weaker than the promise
+	Bad       bool   // what was lost should have come back, by the promise and the durability class
 	Cell      string // the page's anchor of the repeat that this is about; "" where there is no such group
 }
 
@@ -40,7 +40,7 @@ func orCalm(under string) string { return cmp.Or(under, "calm") }
 var guarantees = []string{"none", brokers.AtMostOnce, brokers.AtLeastOnce, "exactly-once"}
 
 // matrixOf is nil where nothing was broken, or nothing else was run to set beside it.
-func matrixOf(gs []group, cells []cellView) *matrix {
+func matrixOf(gs []group) *matrix {
 	m := &matrix{}
 	for _, g := range gs {
 		if !slices.Contains(m.Columns, g.Under) {
@@ -63,7 +63,7 @@ func matrixOf(gs []group, cells []cellView) *matrix {
 			rows[k] = at
 			m.Rows = append(m.Rows, matrixRow{Name: g.broker(), Rest: strings.Join(parts(k), " · "), Promised: g.Cells[0].Promised, Seen: make([]seenUnder, len(m.Columns))})
 		}
-		m.Rows[at].Seen[slices.Index(m.Columns, g.Under)] = seenIn(g, cells[next:next+len(g.Cells)])
+		m.Rows[at].Seen[slices.Index(m.Columns, g.Under)] = seenIn(g, next)
 		next += len(g.Cells)
 	}
 	slices.SortStableFunc(m.Rows, func(a, b matrixRow) int {
@@ -72,9 +72,9 @@ func matrixOf(gs []group, cells []cellView) *matrix {
 	return m
 }
 
-// seenIn sums a group up; the cells are its repeats as the page shows them.
-func seenIn(g group, cells []cellView) seenUnder {
-	s := seenUnder{Outcome: g.Outcome(), Cell: cells[0].ID}
+// seenIn sums a group up, whose repeats are the page's cells from that number on.
+func seenIn(g group, first int) seenUnder {
+	s := seenUnder{Outcome: g.Outcome(), Cell: anchor(first)}
 	var n harness.Counts
 	weakest := len(guarantees)
 	for i, c := range g.Cells {
@@ -84,8 +84,9 @@ func seenIn(g group, cells []cellView) seenUnder {
 		n.Acknowledged += c.Counts.Acknowledged
 		n.Lost += c.Counts.Lost
 		n.Duplicated += c.Counts.Duplicated
+		s.Bad = s.Bad || broke(c)
 		if at := slices.Index(guarantees, c.Guarantee); at >= 0 && at < weakest {
-			weakest, s.Cell = at, cells[i].ID
+			weakest, s.Cell = at, anchor(first+i)
 		}
 	}
 	if n.Acknowledged == 0 {
@@ -95,9 +96,14 @@ func seenIn(g group, cells []cellView) seenUnder {
 	if weakest < len(guarantees) {
 		s.Guarantee = guarantees[weakest]
 	}
-	// Volatile storage is not held against a broker's promise: its durability class says that much.
-	s.Bad = n.Lost > 0 && g.Cells[0].Promised == brokers.AtLeastOnce && s.Outcome != harness.Pass
 	return s
+}
+
+// broke tells whether a cell lost what was to be handed out until it was acknowledged. What is gone with the memory of
+// the broker's process is not held against the promise: the durability class says that much.
+func broke(c harness.Cell) bool {
+	return c.Counts.Lost > 0 && c.Promised == brokers.AtLeastOnce &&
+		!slices.ContainsFunc(c.Faults, func(f harness.FaultResult) bool { return forgot(c, f) })
 }
 
 // markdown writes the matrix as a table.

@@ -16,7 +16,8 @@ func Summary(w io.Writer, r harness.Result) error {
 	if r.Asks != "" {
 		fmt.Fprintf(&b, "\n_%s_\n", markdown(r.Asks))
 	}
-	classes := classesOf(groupsOf(r))
+	gs := groupsOf(r)
+	classes := classesOf(gs)
 	for _, c := range classes {
 		b.WriteString("\n" + markdown(c.title(classes)) + "\n\n")
 		c.markdown(&b)
@@ -24,7 +25,7 @@ func Summary(w io.Writer, r harness.Result) error {
 	if len(classes) > 0 {
 		b.WriteString("\n`~`: the repeats overlap, so no difference was shown. Medians over the repeats, with their range. Only cells of one durability class are ranked, by p99.\n")
 	}
-	if m := matrixOf(groupsOf(r), cellViews(groupsOf(r))); m != nil {
+	if m := matrixOf(gs); m != nil {
 		m.markdown(&b)
 	}
 	if failing := failing(r); len(failing) > 0 {

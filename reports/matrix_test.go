@@ -1,0 +1,42 @@
+package reports
+
+import (
+	"testing"
+
+	"taskbench/brokers"
+	"taskbench/harness"
+)
+
+// A loss is held against a broker where it promised to hand out again, unless its memory was said to be all that it has,
+// and its process was ended: whatever else the cell was expected to do.
+func TestWhichLossesBreakAPromise(t *testing.T) {
+	for _, c := range []struct {
+		durability                 brokers.Durability
+		promised, fault, node, why string
+		lost                       int
+		outcome                    harness.Outcome
+		bad                        bool
+	}{
+		{brokers.Memory, brokers.AtLeastOnce, "kill", "worker-1", "no broker forgot it", 3, harness.Fail, true},
+		{brokers.Memory, brokers.AtLeastOnce, "pause", "broker", "a paused broker forgets nothing", 3, harness.Fail, true},
+		{brokers.Memory, brokers.AtLeastOnce, "kill", "broker", "declared, and the cell passed", 3, harness.Pass, false},
+		{brokers.Memory, brokers.AtLeastOnce, "kill", "broker", "declared, and the cell failed at something else", 3, harness.Fail, false},
+		{brokers.Memory, brokers.AtLeastOnce, "stop", "broker", "declared, and interrupted", 3, harness.Undecided, false},
+		{brokers.Fsync, brokers.AtLeastOnce, "kill", "broker", "it was on disk", 3, harness.Fail, true},
+		{brokers.Fsync, brokers.AtLeastOnce, "kill", "broker", "though nobody expected otherwise", 3, harness.Pass, true},
+		{brokers.Fsync, brokers.AtMostOnce, "kill", "worker-1", "nothing was to come again", 3, harness.Fail, false},
+		{brokers.Fsync, brokers.AtLeastOnce, "kill", "worker-1", "nothing was lost", 0, harness.Fail, false},
+		{brokers.Fsync, brokers.AtLeastOnce, "kill", "broker", "its numbers do not count", 3, harness.Void, false},
+	} {
+		calm := harness.Cell{Broker: "b", Repeat: 1, Outcome: harness.Pass, Durability: string(c.durability), Promised: c.promised,
+			Counts: harness.Counts{Acknowledged: 10}}
+		broken := calm
+		broken.Under, broken.Outcome, broken.Counts.Lost = "x", c.outcome, c.lost
+		broken.Faults = []harness.FaultResult{{Fault: c.fault, Node: c.node}}
+		m := matrixOf(groupsOf(run("compare", "", harness.Fail, calm, broken)))
+		if seen := m.Rows[0].Seen; seen[0].Bad || seen[1].Bad != c.bad {
+			t.Errorf("%s, %s, %s on %s, %d lost (%s): calm held against it %t, broken %t, want %t",
+				c.durability, c.promised, c.fault, c.node, c.lost, c.why, seen[0].Bad, seen[1].Bad, c.bad)
+		}
+	}
+}
