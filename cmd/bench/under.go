@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"taskbench/brokers"
 	"taskbench/harness/scenario"
 	"taskbench/scenarios"
 )
@@ -51,29 +52,15 @@ func chooseBreakages(names []string) (chosen []breakage, err error) {
 
 // scenario is that of a comparison, with something broken from three tenths of its duration on, for two tenths.
 func (b breakage) scenario(s scenario.Scenario) (scenario.Scenario, error) {
-	tenths := func(n time.Duration) string {
-		return scenario.FormatDuration((s.Load.For * n / 10).Truncate(time.Millisecond))
+	tenths := func(n time.Duration) time.Duration { return (s.Load.For * n / 10).Truncate(time.Millisecond) }
+	s.Name = b.name
+	s.Asks = "What do these brokers and pools lose, repeat or stall when this is done to each?"
+	s.Faults = []scenario.Fault{{At: tenths(3), Fault: b.fault, Node: b.node, For: tenths(2)}}
+	s.Expect = []scenario.Expect{{Expr: "unexpected == 0"}}
+	for _, expr := range []string{"lost == 0", "orphaned == 0", "stuck == 0"} {
+		s.Expect = append(s.Expect, scenario.Expect{When: fmt.Sprintf("promised == %q", brokers.AtLeastOnce) + b.when, Expr: expr})
 	}
-	text := fmt.Sprintf(`
-name: %s
-asks: What do these brokers and pools lose, repeat or stall when this is done to each?
-workload: {tasks: [{task: noop}]}
-load: {shape: constant, rate: 1/s, for: %s}
-faults:
-  - {at: %s, fault: %s, node: %s, for: %s}
-expect:
-  - unexpected == 0
-  - when: promised == "at-least-once"%s
-    then:
-      - lost == 0
-      - orphaned == 0
-      - stuck == 0
-drain: 90s
-`, b.name, scenario.FormatDuration(s.Load.For), tenths(3), b.fault, b.node, tenths(2), b.when)
-	mould, err := scenario.Parse("comparison under "+b.name, []byte(text), scenarios.Known(), scenario.Full)
-	if err != nil {
-		return scenario.Scenario{}, err
-	}
-	mould.Workload, mould.Load, mould.System = s.Workload, s.Load, s.System
-	return mould, nil
+	s.Drain = 90 * time.Second
+	err := scenario.Override(&s, scenarios.Known()) // no changes: judges the whole
+	return s, err
 }
