@@ -57,6 +57,9 @@ var (
 
 // perform does what the task's name says, under the soft limit.
 func perform(ctx context.Context, j *Job) Result {
+	if runs != nil {
+		fmt.Fprintln(runs, j.Attempt) // one write: lines of many children do not mix. First, since from the start on it may be killed
+	}
 	if j.Started != nil {
 		j.Started()
 	}
@@ -73,9 +76,6 @@ func perform(ctx context.Context, j *Job) Result {
 }
 
 func act(ctx context.Context, j *Job) Result {
-	if runs != nil {
-		fmt.Fprintln(runs, j.Attempt) // one write: lines of many children do not mix
-	}
 	if j.Task.Name == "noop" {
 		return Result{Status: OK} // quickly, for benchmarks
 	}
