@@ -116,8 +116,8 @@ type ServerSpec struct {
 	// Launch keeps its data.
 	Command func(l Launch) Command
 
-	// Embedded starts the server inside this process, or a Process out of this program; nil where there is none. Closing the server is its
-	// SIGKILL: connections break, and what the variant does not keep is gone.
+	// Embedded starts the server inside this process; nil where there is none. Closing the server is its SIGKILL:
+	// connections break, and what the variant does not keep is gone.
 	Embedded func(ctx context.Context, l Launch) (Server, error)
 
 	// Library marks a broker that is a library over files in Launch.Dir: there is no server to start or to hurt.
