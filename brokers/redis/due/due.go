@@ -101,17 +101,15 @@ func (s *Store) send(all []message) []error {
 	return errs
 }
 
-// Move moves what is due until stop or lost is closed, and tells each time that it moved something. Failures are left to the next look: a
-// link that is lost is noticed by others.
-func (s *Store) Move(stop, lost <-chan struct{}, moved func()) {
+// Move moves what is due until over is closed, and tells each time that it moved something. Failures are left to the next
+// look: a link that is lost is noticed by others.
+func (s *Store) Move(over <-chan struct{}, moved func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-		case <-stop:
-			return
-		case <-lost:
+		case <-over:
 			return
 		}
 		cmd := moveScript.Call(context.Background(), s.keys, append([]any{atOne}, s.how...)...)
