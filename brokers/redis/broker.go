@@ -6,23 +6,23 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/group"
 	"taskbench/brokers/kombu"
 	"taskbench/brokers/redis/due"
 	"taskbench/brokers/redis/exchange"
 	"taskbench/brokers/redis/keys"
 	"taskbench/brokers/redis/lease"
 	"taskbench/brokers/redis/link"
+	"taskbench/brokers/redis/outbox"
 	"taskbench/brokers/redis/stream"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer, on kombu's lists.
 type broker struct {
 	*exchange.Exchanges
-	link      *link.Link
-	publishes *group.Group[parcel]
-	holders   *lease.Holders[string]
-	delays    *due.Store
+	*outbox.Outbox
+	link    *link.Link
+	holders *lease.Holders[string]
+	delays  *due.Store
 
 	bound sync.Map // queues whose binding was written over this connection
 	full  sync.Map // queues so long that nobody can be waiting for a message
@@ -38,7 +38,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		return nil, err
 	}
 	b := &broker{link: l, Exchanges: exchange.New(l, nil), delays: due.New(l, delayedKey, "LPUSH")}
-	b.publishes = group.New(b.sendPublishes)
+	b.Outbox = outbox.New(pack, b.push)
 	b.holders = lease.NewHolders(l, lease.Terms[string]{Plan: plan, Gone: errGone, Sweep: sweepEvery})
 	return b, nil
 }
@@ -50,7 +50,7 @@ func (b *broker) Close() error {
 	}
 	b.Exchanges.End()
 	b.link.Close(func() {
-		b.publishes.Close()
+		b.Outbox.Close()
 		b.delays.Close()
 		b.holders.Close()
 		b.Exchanges.Wait()

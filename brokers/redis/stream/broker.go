@@ -8,20 +8,20 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/envelope"
-	"taskbench/brokers/group"
 	"taskbench/brokers/redis/due"
 	"taskbench/brokers/redis/exchange"
 	"taskbench/brokers/redis/lease"
 	"taskbench/brokers/redis/link"
+	"taskbench/brokers/redis/outbox"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
 type broker struct {
 	*exchange.Exchanges
-	link      *link.Link
-	publishes *group.Group[parcel]
-	holders   *lease.Holders[hold]
-	delays    *due.Store
+	*outbox.Outbox
+	link    *link.Link
+	holders *lease.Holders[hold]
+	delays  *due.Store
 }
 
 // Open connects to the server at url; variant says what its settings are. It returns within the context's deadline; a
@@ -32,7 +32,7 @@ func Open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		return nil, err
 	}
 	b := &broker{link: l, Exchanges: exchange.New(l, layout{}), delays: due.New(l, delayedKey, "XADD", "*", field)}
-	b.publishes = group.New(b.sendPublishes)
+	b.Outbox = outbox.New(pack, b.send)
 	b.holders = lease.NewHolders(l, lease.Terms[hold]{Plan: plan, Gone: errGone, Sweep: sweepEvery})
 	return b, nil
 }
@@ -44,7 +44,7 @@ func (b *broker) Close() error {
 	}
 	b.Exchanges.End()
 	b.link.Close(func() {
-		b.publishes.Close()
+		b.Outbox.Close()
 		b.delays.Close()
 		b.holders.Close()
 		b.Exchanges.Wait()
