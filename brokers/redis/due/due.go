@@ -4,7 +4,7 @@ package due
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed" // the scripts
+	"embed"
 	"fmt"
 	"time"
 
@@ -23,18 +23,17 @@ const (
 	atRow = 1024 // messages stored in one exchange
 )
 
-var (
-	//go:embed lua/delay.lua
-	delaySource string
-	//go:embed lua/move.lua
-	moveSource string
+//go:embed lua/*.lua
+var sources embed.FS
 
-	delayScript = link.NewScript(delaySource)
-	moveScript  = link.NewScript(moveSource)
+var (
+	scripts     = link.ReadScripts(sources)
+	delayScript = scripts.Named("delay")
+	moveScript  = scripts.Named("move")
 )
 
 // Scripts are those that the link must know.
-func Scripts() []link.Script { return []link.Script{delayScript, moveScript} }
+func Scripts() []link.Script { return scripts.All() }
 
 // A Store keeps messages in two keys: names by the time at which they are due, and messages by their names. It is safe
 // for concurrent use.
