@@ -8,9 +8,28 @@ import (
 	"taskbench/brokers/redis/link"
 )
 
-// keep renews the lease, and looks after what dead consumers left. It is also what notices a dead link while the claimer
-// has no slot free.
+// keep renews the lease while something is or may come to be held, and lets go of what is left after that.
 func (h *Holder[H]) keep() {
+	if err := h.tend(); err != nil {
+		h.Lose(link.Judgef(err, "renew lease at redis"))
+	}
+	if isShut(h.spent) {
+		h.retire()
+		return
+	}
+	// Until the lease has ended the broker's end gives back what a lost consumer holds; then anybody does.
+	over := time.NewTimer(h.among.link.Lease)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-h.spent:
+	}
+	h.among.remove(h)
+}
+
+// tend renews the lease, and looks after what dead consumers left. It is also what notices a dead link while the claimer
+// has no slot free. It returns when the consumer is spent or lost.
+func (h *Holder[H]) tend() error {
 	renew := time.NewTicker(h.among.link.Lease / 3)
 	defer renew.Stop()
 	sweep := time.NewTicker(min(h.among.terms.Sweep, h.among.link.Visibility/4))
@@ -19,8 +38,7 @@ func (h *Holder[H]) keep() {
 	for old := true; ; {
 		dead, err := h.renew()
 		if err != nil {
-			h.Lose(link.Judgef(err, "renew lease at redis"))
-			return
+			return err
 		}
 		if (old || len(dead) > 0) && busy.CompareAndSwap(false, true) {
 			go func(old bool) { // a long clean-up must not hold up the renewing
@@ -34,10 +52,9 @@ func (h *Holder[H]) keep() {
 		case <-sweep.C:
 			old = true
 		case <-h.lost:
-			return
+			return nil
 		case <-h.spent:
-			h.retire()
-			return
+			return nil
 		}
 	}
 }
