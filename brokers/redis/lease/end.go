@@ -12,15 +12,12 @@ import (
 // End implements feed.Source.
 func (h *Holder[H]) End(unseen []uint64) {
 	h.halt()
-	<-h.idle
-	h.claiming.Lock() // a claim may have gone along with an acknowledgement
 	h.mu.Lock()
 	for _, f := range h.buffer {
 		unseen = append(unseen, f.tag)
 	}
 	h.buffer = nil
 	h.mu.Unlock()
-	h.claiming.Unlock()
 	h.giveBack(unseen, false)
 }
 
@@ -28,7 +25,6 @@ func (h *Holder[H]) End(unseen []uint64) {
 func (h *Holder[H]) close() {
 	h.Lose(brokers.ErrClosed)
 	h.halt()
-	<-h.idle
 	h.mu.Lock()
 	tags := slices.Collect(maps.Keys(h.holds))
 	h.mu.Unlock()
@@ -36,8 +32,24 @@ func (h *Holder[H]) close() {
 	h.retire()
 }
 
+// halt returns when no more is claimed. It may be called more than once.
+func (h *Holder[H]) halt() {
+	h.mu.Lock()
+	shut(h.over)
+	h.mu.Unlock()
+	<-h.idle
+	h.claiming.Lock() // a claim may have gone along with an acknowledgement
+	defer h.claiming.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	h.checkSpent()
+}
+
 // giveBack makes messages ready again. What cannot be given back now goes back when the lease ends.
 func (h *Holder[H]) giveBack(tags []uint64, seen bool) {
+	h.giving.Lock()
+	defer h.giving.Unlock()
 	slices.Sort(tags)
 	slices.Reverse(tags) // where they go to the front, that is filled from behind
 	for part := range slices.Chunk(tags, gulp) {
@@ -46,27 +58,22 @@ func (h *Holder[H]) giveBack(tags []uint64, seen bool) {
 		for _, tag := range part {
 			if m, ok := h.holds[tag]; ok {
 				held = append(held, m)
-				delete(h.holds, tag)
 			}
 		}
-		h.checkSpent()
 		h.mu.Unlock()
 		cmds := h.layout.Return(held, seen)
 		h.among.link.Exec(context.Background(), cmds...)
+		h.mu.Lock()
+		for _, tag := range part {
+			delete(h.holds, tag)
+		}
+		h.checkSpent()
+		h.mu.Unlock()
 		if err := link.FirstError(cmds); err != nil {
 			h.Lose(link.Judgef(err, "give messages back to redis"))
 			return
 		}
 	}
-}
-
-// halt stops the claiming. It may be called more than once.
-func (h *Holder[H]) halt() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ended = true
-	shut(h.over)
-	h.checkSpent()
 }
 
 // Lose ends the consumer because of err: what it holds goes back when its lease ends. The first error stands.

@@ -34,6 +34,7 @@ type Holder[H any] struct {
 
 	claiming sync.Mutex  // by who claims, from the making of a claim until what it brought is taken in
 	plenty   atomic.Bool // the last claim brought all that it wanted
+	giving   sync.Mutex  // by who gives back, for End and the broker's end may come at once
 
 	mu     sync.Mutex
 	limit  int
@@ -42,7 +43,7 @@ type Holder[H any] struct {
 	last   time.Time // when a claim last brought something
 	buffer []fresh   // claimed and not yet taken
 	holds  map[uint64]Held[H]
-	ended  bool
+	ended  bool // no more is claimed
 	err    error
 }
 
