@@ -6,29 +6,26 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/group"
 	"taskbench/brokers/kombu"
 	"taskbench/brokers/redis/due"
 	"taskbench/brokers/redis/exchange"
 	"taskbench/brokers/redis/keys"
+	"taskbench/brokers/redis/lease"
 	"taskbench/brokers/redis/link"
+	"taskbench/brokers/redis/outbox"
 	"taskbench/brokers/redis/stream"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer, on kombu's lists.
 type broker struct {
 	*exchange.Exchanges
-	link      *link.Link
-	publishes *group.Group[parcel]
-	settles   *group.Group[settlement]
-	delays    *due.Store
+	*outbox.Outbox
+	link    *link.Link
+	holders *lease.Holders[string]
+	delays  *due.Store
 
 	bound sync.Map // queues whose binding was written over this connection
 	full  sync.Map // queues so long that nobody can be waiting for a message
-
-	mu     sync.Mutex
-	closed bool
-	subs   map[*subscription]struct{}
 }
 
 // open connects to lists or to streams, as the variant has it.
@@ -40,59 +37,25 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{link: l, Exchanges: exchange.New(l, nil), delays: due.New(l, delayedKey, "LPUSH"), subs: map[*subscription]struct{}{}}
-	b.publishes = group.New(b.sendPublishes)
-	b.settles = group.New(b.sendSettlements)
+	b := &broker{link: l, Exchanges: exchange.New(l, nil), delays: due.New(l, delayedKey, "LPUSH")}
+	b.Outbox = outbox.New(pack, b.push)
+	b.holders = lease.NewHolders(l, lease.Terms[string]{Plan: plan, Gone: errGone, Sweep: sweepEvery})
 	return b, nil
 }
 
 // Close gives back what is held, then drops the connections.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	if !b.holders.End() {
 		return nil
 	}
-	b.closed = true
-	subs := make([]*subscription, 0, len(b.subs))
-	for s := range b.subs {
-		subs = append(subs, s)
-	}
-	b.mu.Unlock()
 	b.Exchanges.End()
-
 	b.link.Close(func() {
-		b.publishes.Close()
-		b.settles.Close()
+		b.Outbox.Close()
 		b.delays.Close()
-		for _, s := range subs {
-			s.close()
-		}
+		b.holders.Close()
 		b.Exchanges.Wait()
 	})
 	return nil
-}
-
-func (b *broker) enlist(s *subscription) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	b.subs[s] = struct{}{}
-	return nil
-}
-
-func (b *broker) dismiss(s *subscription) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.subs, s)
-}
-
-func (b *broker) isClosed() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.closed
 }
 
 // Delay implements brokers.Delayer. Any consumer on the same database moves the message to its list.

@@ -12,7 +12,7 @@ import (
 
 // Depth implements brokers.Inspector: the four lists, and the bookings of the queue, those of other clients too.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
-	if b.isClosed() {
+	if b.holders.Ended() {
 		return 0, 0, brokers.ErrClosed
 	}
 	lengths := lengths(ctx, queue)
@@ -30,7 +30,7 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 
 // Purge implements brokers.Purger. It takes what is ready in one step, so that the count is exact.
 func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
-	if b.isClosed() {
+	if b.holders.Ended() {
 		return 0, brokers.ErrClosed
 	}
 	lengths := lengths(ctx, queue)

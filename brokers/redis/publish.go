@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"fmt"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -10,87 +9,32 @@ import (
 	"taskbench/brokers/kombu"
 	"taskbench/brokers/redis/keys"
 	"taskbench/brokers/redis/link"
+	"taskbench/brokers/redis/outbox"
 )
 
-// A parcel is an encoded message on its way to a list.
-type parcel struct {
-	queue string
-	list  string
-	value []byte
-}
+// idleLength is the length from which a queue keeps its consumers busy without being woken.
+const idleLength = 64
 
-const (
-	exchangeBytes = 4 << 20 // published in one exchange, unless one message is larger
-	exchangeCount = 1024
-	idleLength    = 64 // a queue at least this long keeps its consumers busy without being woken
-)
-
-func pack(m brokers.Message) (parcel, error) {
+func pack(m brokers.Message) (outbox.Parcel, error) {
 	value, err := kombu.Encode(m, "", m.Queue)
-	return parcel{queue: m.Queue, list: keys.ListOf(m.Queue, m.Priority), value: value}, err
-}
-
-// Publish implements brokers.Broker.
-func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
-	p, err := pack(m)
-	if err != nil {
-		return err
-	}
-	if err := b.publishes.Do(ctx, p, nil); err != nil {
-		return fmt.Errorf("publish to %s: %w", m.Queue, err)
-	}
-	return nil
-}
-
-// PublishBatch implements brokers.Batcher.
-func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
-	errs := make([]error, len(ms))
-	var parcels []parcel
-	var places []int
-	for i, m := range ms {
-		p, err := pack(m)
-		if errs[i] = err; err == nil {
-			parcels, places = append(parcels, p), append(places, i)
-		}
-	}
-	for n, err := range b.publishes.DoAll(ctx, parcels) {
-		if err != nil {
-			errs[places[n]] = fmt.Errorf("publish to %s: %w", ms[places[n]].Queue, err)
-		}
-	}
-	return errs
-}
-
-// sendPublishes splits what waits into exchanges of a bounded size.
-func (b *broker) sendPublishes(ps []parcel) []error {
-	errs := make([]error, 0, len(ps))
-	for len(ps) > 0 {
-		n, size := 0, 0
-		for n < len(ps) && n < exchangeCount && (n == 0 || size+len(ps[n].value) <= exchangeBytes) {
-			size += len(ps[n].value)
-			n++
-		}
-		errs = append(errs, b.push(ps[:n])...)
-		ps = ps[n:]
-	}
-	return errs
+	return outbox.Parcel{Queue: m.Queue, Key: keys.ListOf(m.Queue, m.Priority), Value: value}, err
 }
 
 // push sends one LPUSH for each list, which takes all its messages or none, and a wake-up for each queue.
-func (b *broker) push(ps []parcel) []error {
+func (b *broker) push(ps []outbox.Parcel) []error {
 	ctx := context.Background()
 	var cmds []goredis.Cmder
 	var order []string
 	values := map[string][]any{}
 	queues := map[string]string{}
 	for _, p := range ps {
-		if values[p.list] == nil {
-			order = append(order, p.list)
-			queues[p.list] = p.queue
+		if values[p.Key] == nil {
+			order = append(order, p.Key)
+			queues[p.Key] = p.Queue
 		}
-		values[p.list] = append(values[p.list], p.value)
-		if _, known := b.bound.LoadOrStore(p.queue, true); !known {
-			cmds = append(cmds, bind(ctx, p.queue))
+		values[p.Key] = append(values[p.Key], p.Value)
+		if _, known := b.bound.LoadOrStore(p.Queue, true); !known {
+			cmds = append(cmds, bind(ctx, p.Queue))
 		}
 	}
 	pushes := map[string]*goredis.IntCmd{}
@@ -116,7 +60,7 @@ func (b *broker) push(ps []parcel) []error {
 	}
 	errs := make([]error, len(ps))
 	for i, p := range ps {
-		errs[i] = link.Judge(pushes[p.list].Err())
+		errs[i] = link.Judge(pushes[p.Key].Err())
 	}
 	return errs
 }

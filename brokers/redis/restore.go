@@ -13,21 +13,25 @@ import (
 	"taskbench/brokers/redis/keys"
 )
 
-const restoreAtOnce = 1000 // bookings looked at in one round
+const (
+	restoreAtOnce = 1000 // bookings looked at in one round
+	sweepEvery    = 10 * time.Second
+)
 
-// restore gives back what the dead consumers held and, where old is set, what is older than the visibility timeout.
-// Failures are left to the next round, or to another consumer: every step is atomic and looks again at its reason.
-func (b *broker) restore(dead []string, old bool) {
+// Restore implements lease.Layout. Old is what is older than the visibility timeout. Failures are left to the next round,
+// or to another consumer: every step is atomic and looks again at its reason.
+func (s *subscription) Restore(dead []string, old bool) {
+	b := s.b
 	ctx := context.Background()
 	for _, id := range dead {
-		tags, err := b.link.Client.SMembers(ctx, heldPrefix+id).Result()
+		tags, err := b.link.Client.SMembers(ctx, heldBy(id)).Result()
 		if err != nil {
 			return
 		}
 		for _, tag := range tags {
 			b.restoreOne(ctx, tag, id)
 		}
-		b.link.Exec(ctx, retireCall(id))
+		b.link.Exec(ctx, retirement(id))
 	}
 	if old {
 		b.restoreOld(ctx)
@@ -65,7 +69,7 @@ func (b *broker) restoreOld(ctx context.Context) {
 
 // restoreOne gives back one booking: that of a dead consumer of ours, or an old one where consumer is "".
 func (b *broker) restoreOne(ctx context.Context, tag, consumer string) {
-	held := heldPrefix + consumer
+	held := heldBy(consumer)
 	value, err := b.link.Client.HGet(ctx, unackedKey, tag).Result()
 	if errors.Is(err, goredis.Nil) {
 		b.link.Exec(ctx, goredis.NewIntCmd(ctx, "zrem", indexKey, tag), goredis.NewIntCmd(ctx, "srem", held, tag))

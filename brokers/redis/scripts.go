@@ -1,39 +1,26 @@
 package redis
 
 import (
-	_ "embed" // the scripts
+	"embed"
 	"slices"
 
 	"taskbench/brokers/redis/due"
 	"taskbench/brokers/redis/link"
 )
 
+//go:embed lua/*.lua
+var sources embed.FS
+
 // Each script is one atomic step of a message's life; the comment at its top says which.
 var (
-	//go:embed lua/claim.lua
-	claimSource string
-	//go:embed lua/ack.lua
-	ackSource string
-	//go:embed lua/move.lua
-	moveSource string
-	//go:embed lua/restore.lua
-	restoreSource string
-	//go:embed lua/renew.lua
-	renewSource string
-	//go:embed lua/retire.lua
-	retireSource string
-	//go:embed lua/held.lua
-	heldSource string
+	own     = link.ReadScripts(sources)
+	scripts = slices.Concat(due.Scripts(), own.All())
 
-	claimScript   = link.NewScript(claimSource)
-	ackScript     = link.NewScript(ackSource)
-	moveScript    = link.NewScript(moveSource)
-	restoreScript = link.NewScript(restoreSource)
-	renewScript   = link.NewScript(renewSource)
-	retireScript  = link.NewScript(retireSource)
-	heldScript    = link.NewScript(heldSource)
-
-	scripts = slices.Concat(due.Scripts(), []link.Script{
-		claimScript, ackScript, moveScript, restoreScript, renewScript, retireScript, heldScript,
-	})
+	claimScript   = own.Named("claim")
+	ackScript     = own.Named("ack")
+	moveScript    = own.Named("move")
+	restoreScript = own.Named("restore")
+	renewScript   = own.Named("renew")
+	retireScript  = own.Named("retire")
+	heldScript    = own.Named("held")
 )

@@ -22,7 +22,7 @@ const (
 // of each list, once.
 func (s *subscription) watch() []chan struct{} {
 	arms := make([]chan struct{}, 0, mostWatched)
-	for _, list := range keys.Lists(s.queues) {
+	for _, list := range keys.Lists(s.Queues) {
 		if len(arms) == mostWatched {
 			break
 		}
@@ -38,29 +38,26 @@ func (s *subscription) watchOne(list string, arm <-chan struct{}) {
 	for {
 		select {
 		case <-arm:
-		case <-s.stop:
-			return
-		case <-s.lost:
+		case <-s.Over():
 			return
 		}
 		err := error(goredis.Nil)
-		for errors.Is(err, goredis.Nil) && !s.halted() {
+		for errors.Is(err, goredis.Nil) && !s.IsOver() {
 			err = s.b.link.Client.BLMove(ctx, list, list, "LEFT", "LEFT", watchFor).Err()
 		}
 		var refused goredis.Error
 		switch {
 		case err == nil:
-			signal(s.knock)
+			s.Knock()
 		case errors.As(err, &refused):
 			// Out of memory, say: looking is all that is left.
 			select {
 			case <-time.After(watchedCalm):
-				signal(s.knock)
-			case <-s.stop:
-			case <-s.lost:
+				s.Knock()
+			case <-s.Over():
 			}
-		case !s.halted():
-			s.lose(fmt.Errorf("watch list %s: %w", list, err))
+		case !s.IsOver():
+			s.Lose(fmt.Errorf("watch list %s: %w", list, err))
 			return
 		}
 	}
@@ -69,23 +66,19 @@ func (s *subscription) watchOne(list string, arm <-chan struct{}) {
 // subscribe returns when the server has confirmed the wake-up channels, so that from then on the end of their
 // connection is seen.
 func (s *subscription) subscribe(ctx context.Context) error {
-	channels := make([]string, len(s.queues))
-	for i, q := range s.queues {
+	channels := make([]string, len(s.Queues))
+	for i, q := range s.Queues {
 		channels[i] = keys.WakeChannel(s.b.link.DB, q)
 	}
-	sub := s.b.link.Client.Subscribe(ctx, channels...)
-	if _, err := sub.ReceiveTimeout(ctx, link.Patience); err != nil {
-		_ = sub.Close() // it has failed
+	if err := s.wakes.Subscribe(ctx, channels...); err != nil {
 		return err
 	}
-	s.wakes = sub
-	return nil
+	_, err := s.wakes.ReceiveTimeout(ctx, link.Patience)
+	return err
 }
 
 func (s *subscription) unsubscribe() {
-	if s.wakes != nil {
-		_ = s.wakes.Close() // it has failed, or nobody needs it any more
-	}
+	_ = s.wakes.Close() // it has failed, or nobody needs it any more
 }
 
 // listen turns the wake-ups of publishers into knocks. Without them the claimer looks by itself; but the end of this
@@ -93,8 +86,8 @@ func (s *subscription) unsubscribe() {
 func (s *subscription) listen() {
 	go func() {
 		select {
-		case <-s.spent:
-		case <-s.lost:
+		case <-s.Spent():
+		case <-s.Lost():
 		}
 		s.unsubscribe() // makes Receive return
 	}()
@@ -102,14 +95,14 @@ func (s *subscription) listen() {
 		got, err := s.wakes.Receive(context.Background())
 		if err != nil {
 			select {
-			case <-s.spent:
+			case <-s.Spent():
 			default:
-				s.lose(fmt.Errorf("listen to redis: %w", err))
+				s.Lose(fmt.Errorf("listen to redis: %w", err))
 			}
 			return
 		}
 		if _, ok := got.(*goredis.Message); ok {
-			signal(s.knock)
+			s.Knock()
 		}
 	}
 }

@@ -4,7 +4,7 @@ package due
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed" // the scripts
+	"embed"
 	"fmt"
 	"time"
 
@@ -23,18 +23,17 @@ const (
 	atRow = 1024 // messages stored in one exchange
 )
 
-var (
-	//go:embed lua/delay.lua
-	delaySource string
-	//go:embed lua/move.lua
-	moveSource string
+//go:embed lua/*.lua
+var sources embed.FS
 
-	delayScript = link.NewScript(delaySource)
-	moveScript  = link.NewScript(moveSource)
+var (
+	scripts     = link.ReadScripts(sources)
+	delayScript = scripts.Named("delay")
+	moveScript  = scripts.Named("move")
 )
 
 // Scripts are those that the link must know.
-func Scripts() []link.Script { return []link.Script{delayScript, moveScript} }
+func Scripts() []link.Script { return scripts.All() }
 
 // A Store keeps messages in two keys: names by the time at which they are due, and messages by their names. It is safe
 // for concurrent use.
@@ -101,17 +100,15 @@ func (s *Store) send(all []message) []error {
 	return errs
 }
 
-// Move moves what is due until stop or lost is closed, and tells each time that it moved something. Failures are left to the next look: a
-// link that is lost is noticed by others.
-func (s *Store) Move(stop, lost <-chan struct{}, moved func()) {
+// Move moves what is due until over is closed, and tells each time that it moved something. Failures are left to the next
+// look: a link that is lost is noticed by others.
+func (s *Store) Move(over <-chan struct{}, moved func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-		case <-stop:
-			return
-		case <-lost:
+		case <-over:
 			return
 		}
 		cmd := moveScript.Call(context.Background(), s.keys, append([]any{atOne}, s.how...)...)

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -15,8 +19,39 @@ type Script struct {
 	hash   string
 }
 
-// NewScript returns the script of that source, whose comment at the top says which step it is.
-func NewScript(source string) Script { return Script{source, goredis.NewScript(source).Hash()} }
+// Scripts are those of one layout, by their names. The comment at the top of each says which step it is.
+type Scripts map[string]Script
+
+// ReadScripts reads the folder lua, where the script of a name stands in name.lua. It panics where that cannot be: the
+// files are part of the program.
+func ReadScripts(files fs.FS) Scripts {
+	paths, err := fs.Glob(files, "lua/*.lua")
+	if err != nil {
+		panic(err)
+	}
+	all := make(Scripts, len(paths))
+	for _, p := range paths {
+		source, err := fs.ReadFile(files, p)
+		if err != nil {
+			panic(err)
+		}
+		name := strings.TrimSuffix(path.Base(p), ".lua")
+		all[name] = Script{string(source), goredis.NewScript(string(source)).Hash()}
+	}
+	return all
+}
+
+// Named panics where there is no such script.
+func (s Scripts) Named(name string) Script {
+	script, ok := s[name]
+	if !ok {
+		panic("there is no lua/" + name + ".lua")
+	}
+	return script
+}
+
+// All returns them in no order. The slice is the caller's.
+func (s Scripts) All() []Script { return slices.Collect(maps.Values(s)) }
 
 // Call builds the call of a script that the server is expected to know already; Exec sends it.
 func (s Script) Call(ctx context.Context, keys []string, args ...any) *goredis.Cmd {

@@ -33,8 +33,8 @@ func (s *subscription) hang() (arm func(read map[string]string)) {
 
 func (s *subscription) ring(wants <-chan map[string]string) {
 	defer func() { _ = s.bell.Close() }() // it has failed, or nobody needs it any more
-	rung := make(map[string]string, len(s.queues))
-	for _, q := range s.queues {
+	rung := make(map[string]string, len(s.Queues))
+	for _, q := range s.Queues {
 		rung[bellOf(q)] = "0-0"
 	}
 	ask := time.NewTicker(askEvery)
@@ -46,13 +46,13 @@ func (s *subscription) ring(wants <-chan map[string]string) {
 			err = s.await(wants, read, rung)
 		case <-ask.C:
 			err = s.bell.Ping(context.Background()).Err()
-		case <-s.spent:
+		case <-s.Spent():
 			return
-		case <-s.lost:
+		case <-s.Lost():
 			return
 		}
 		if err != nil {
-			s.lose(link.Judgef(err, "wait for redis"))
+			s.Lose(link.Judgef(err, "wait for redis"))
 			return
 		}
 	}
@@ -60,7 +60,7 @@ func (s *subscription) ring(wants <-chan map[string]string) {
 
 // await blocks until there is something to claim, and knocks.
 func (s *subscription) await(wants <-chan map[string]string, read, rung map[string]string) error {
-	for !s.halted() {
+	for !s.IsOver() {
 		select {
 		case read = <-wants:
 		default:
@@ -83,7 +83,7 @@ func (s *subscription) await(wants <-chan map[string]string, read, rung map[stri
 				rung[f.Stream] = f.Messages[len(f.Messages)-1].ID
 			}
 		}
-		signal(s.knock)
+		s.Knock()
 		return nil
 	}
 	return nil

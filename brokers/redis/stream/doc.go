@@ -1,5 +1,5 @@
-// Package stream keeps queues in Redis as streams, with a consumer group each. It shares the connection and the
-// exchanges with kombu's lists, and no task: Celery does not read streams.
+// Package stream keeps queues in Redis as streams, with a consumer group each. It shares the connection, the exchanges and
+// what keeps a lease with kombu's lists, and no task: Celery does not read streams.
 //
 // # How a message lives
 //

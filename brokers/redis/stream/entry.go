@@ -7,6 +7,15 @@ import (
 	"taskbench/brokers/envelope"
 )
 
+// An entry is a message as it came.
+type entry struct {
+	queue      string
+	fields     []any // names and values in turn
+	deliveries int64
+}
+
+func (e entry) unpack() (m brokers.Message, redelivered bool) { return e.message(), e.deliveries > 1 }
+
 // message reads an entry. One that is none of ours is a message without headers, whose body is the entry's fields as
 // JSON, for the worker to reject: then it goes to the dead letters as it is.
 func (e entry) message() brokers.Message {

@@ -9,7 +9,7 @@ import (
 
 // Depth implements brokers.Inspector: what is in the streams is ready, but for what consumers of the group hold.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
-	if b.isClosed() {
+	if b.holders.Ended() {
 		return 0, 0, brokers.ErrClosed
 	}
 	cmd := depthScript.Call(ctx, streamsOf(queue))
@@ -30,7 +30,7 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 // Purge implements brokers.Purger. Where something is held, what is ready goes by and by, and what is published meanwhile
 // may go with it.
 func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
-	if b.isClosed() {
+	if b.holders.Ended() {
 		return 0, brokers.ErrClosed
 	}
 	purged := 0
