@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,16 +22,12 @@ const (
 // A consumer is the row that says that a broker's process is alive: what its sources hold belongs to it. It has a
 // connection of its own, which renews the lease and notices when the link is dead.
 type consumer struct {
-	broker *broker
-	owner  int64
-	lost   chan struct{} // closed when the consumer has ended
-	stir   chan struct{} // tells the look-out that messages are coming
+	*feed.Set[*source] // lost when the consumer has ended
 
+	broker  *broker
+	owner   int64
+	stir    chan struct{} // tells the look-out that messages are coming
 	mending atomic.Bool
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
 }
 
 func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
@@ -44,7 +39,7 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
 	if err != nil {
 		return nil, nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
 	}
-	c := &consumer{broker: b, lost: make(chan struct{}), stir: make(chan struct{}, 1), sources: map[*source]struct{}{}}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b, stir: make(chan struct{}, 1)}
 	r, err := conn.ExecContext(ctx, `INSERT INTO taskbench_consumer (name, until) VALUES (?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)`,
 		fmt.Sprintf("pid %d on %s", os.Getpid(), host), lease.Microseconds())
 	if err == nil {
@@ -63,46 +58,17 @@ func discard(conn *sql.Conn) {
 	_ = conn.Close()
 }
 
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
-}
-
 // add starts a source's claiming.
 func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	signal(c.stir)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
+	return c.Add(s, func() {
+		c.broker.tasks.Go(s.claim)
+		c.busy()
+	})
 }
 
 // changed tells the sources of a queue, of all where it is "", that there may be something to claim.
 func (c *consumer) changed(queue string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queue == "" || slices.Contains(s.queues, queue) {
 			s.Poke(true)
 		}
@@ -112,7 +78,7 @@ func (c *consumer) changed(queue string) {
 // keep renews the lease and sees to what is due, until the consumer ends.
 func (c *consumer) keep(conn *sql.Conn) {
 	defer discard(conn)
-	ctx, cancel := feed.While(c.lost)
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	renewed := time.Now()
 	again := time.NewTimer(0)
@@ -120,7 +86,7 @@ func (c *consumer) keep(conn *sql.Conn) {
 	for {
 		select {
 		case <-again.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		began := time.Now()
@@ -131,7 +97,7 @@ func (c *consumer) keep(conn *sql.Conn) {
 		case code(err) != 0 && time.Since(renewed) < lease: // the server lives and may think better of it while there is time
 			n = news{next: renewEvery / 3}
 		default:
-			c.lose(err)
+			c.Lose(err)
 			return
 		}
 		if (n.mend || n.ripe) && c.mending.CompareAndSwap(false, true) {

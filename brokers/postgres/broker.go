@@ -128,10 +128,10 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		return nil, fail(err)
 	}
 	s := newSource(c, queues, prefetch)
-	if err := c.add(s); err != nil {
+	if err := c.Add(s, func() { b.tasks.Go(s.claim) }); err != nil {
 		return nil, fail(err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // register returns the broker's consumer, a new one when there is none or it was lost.
@@ -139,7 +139,7 @@ func (b *broker) register(ctx context.Context) (*consumer, error) {
 	b.mu.Lock()
 	c := b.consumer
 	b.mu.Unlock()
-	if c != nil && c.cause() == nil {
+	if c != nil && c.Cause() == nil {
 		return c, nil
 	}
 	c, conn, err := newConsumer(ctx, b)
@@ -148,8 +148,8 @@ func (b *broker) register(ctx context.Context) (*consumer, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.consumer != nil && b.consumer.cause() == nil { // another call was faster: its lease runs out unused
-		c.lose(brokers.ErrClosed)
+	if b.closed || b.consumer != nil && b.consumer.Cause() == nil { // another call was faster: its lease runs out unused
+		c.Lose(brokers.ErrClosed)
 		hangUp(conn)
 		if b.closed {
 			return nil, brokers.ErrClosed
@@ -206,7 +206,7 @@ func (b *broker) Close() error {
 	b.writes.Close()
 	b.wishes.Close()
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
 	b.bell.close()

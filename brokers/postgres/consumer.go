@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -25,14 +25,11 @@ const (
 // A consumer is what a broker's deliveries belong to: in the lease layout a row that says that its process is alive. It
 // has a connection of its own, which renews the lease, listens to the bell, and notices when the link is dead.
 type consumer struct {
+	*feed.Set[*source] // lost when the consumer has ended
+
 	broker  *broker
 	owner   int64
-	lost    chan struct{} // closed when the consumer has ended
 	mending atomic.Bool
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
 }
 
 func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
@@ -42,7 +39,7 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
 	if err != nil {
 		return nil, nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
 	}
-	c := &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
@@ -65,58 +62,9 @@ func hangUp(conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
-}
-
-// while is a context that ends when the consumer does.
-func (c *consumer) while() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-c.lost:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
-// add starts a source's claiming.
-func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
-}
-
 // changed tells the sources of a queue, of all where it is "", that there may be something to claim.
 func (c *consumer) changed(queue string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queue == "" || slices.Contains(s.queues, queue) {
 			s.poke(true)
 		}
@@ -125,14 +73,14 @@ func (c *consumer) changed(queue string) {
 
 // keep renews the lease and listens, until the consumer ends. Then it gives back what is held, if that can be done.
 func (c *consumer) keep(conn *pgx.Conn) {
-	ctx, cancel := c.while()
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	err := c.listen(ctx, conn)
 	if err != nil {
-		c.lose(err)
+		c.Lose(err)
 	}
 	hangUp(conn)
-	if errors.Is(c.cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
+	if errors.Is(c.Cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
 		c.giveUp()
 	}
 }
@@ -193,7 +141,7 @@ func (c *consumer) renew(ctx context.Context, conn *pgx.Conn) (next time.Duratio
 // mend gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. What goes wrong will
 // go right, or be told, at another time.
 func (c *consumer) mend(mend, ripe bool) {
-	ctx, cancel := c.while()
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	if mend {
 		c.broker.wakeAfter(ctx, c.broker.layout.mend)
@@ -253,14 +201,8 @@ func (b *broker) wakeAfter(ctx context.Context, statements []string, values ...a
 // giveUp returns what is held. Where that has no owner who could have lost it meanwhile, it is for Close alone, before which
 // nothing of it can have been handed out again.
 func (c *consumer) giveUp() {
-	c.mu.Lock()
-	sources := make([]*source, 0, len(c.sources))
-	for s := range c.sources {
-		sources = append(sources, s)
-	}
-	c.mu.Unlock()
 	ids := []int64{}
-	for _, s := range sources {
+	for _, s := range slices.Collect(c.All()) {
 		<-s.ended // a claim under way may bring more
 		ids = append(ids, s.held()...)
 	}

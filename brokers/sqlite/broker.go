@@ -150,10 +150,10 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
 	s := newSource(c, queues, prefetch)
-	if err := c.add(s); err != nil {
+	if err := c.Add(s, func() { b.tasks.Go(s.claim) }); err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // register returns the broker's consumer row, a new one when there is none or it was lost.
@@ -161,7 +161,7 @@ func (b *broker) register(ctx context.Context) (*consumer, error) {
 	b.mu.Lock()
 	c := b.consumer
 	b.mu.Unlock()
-	if c != nil && c.cause() == nil {
+	if c != nil && c.Cause() == nil {
 		return c, nil
 	}
 	c, err := newConsumer(ctx, b)
@@ -171,11 +171,11 @@ func (b *broker) register(ctx context.Context) (*consumer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 		return nil, brokers.ErrClosed
 	}
-	if b.consumer != nil && b.consumer.cause() == nil { // another call was faster; the row just made runs out unused
-		c.lose(brokers.ErrClosed)
+	if b.consumer != nil && b.consumer.Cause() == nil { // another call was faster; the row just made runs out unused
+		c.Lose(brokers.ErrClosed)
 		return b.consumer, nil
 	}
 	b.consumer = c
@@ -226,7 +226,7 @@ func (b *broker) Close() error {
 	b.mu.Unlock()
 	var err error
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 		b.tasks.Wait()
 		err = c.giveUp()
 	}

@@ -54,14 +54,7 @@ func (s *source) poke(maybe bool) {
 	s.mu.Lock()
 	s.maybe = s.maybe || maybe
 	s.mu.Unlock()
-	signal(s.poked)
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	feed.Signal(s.poked)
 }
 
 // claim runs until the source or its consumer ends.
@@ -73,7 +66,7 @@ func (s *source) claim() {
 		case <-s.poked:
 		case <-s.ending:
 			return
-		case <-s.consumer.lost:
+		case <-s.consumer.Lost():
 			return
 		}
 		s.mu.Lock()
@@ -94,7 +87,7 @@ func (s *source) claim() {
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > lease:
-			s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
+			s.consumer.Lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
 			return
 		}
 		time.AfterFunc(100*time.Millisecond, func() { s.poke(true) })
@@ -133,8 +126,8 @@ func (s *source) claimSome(room int) error {
 	}
 	s.inbox = append(s.inbox, claimed...)
 	s.maybe = s.maybe || len(claimed) > 0 // there was something; whether there is more is seen next time
-	signal(s.wake)
-	signal(s.poked)
+	feed.Signal(s.wake)
+	feed.Signal(s.poked)
 	return nil
 }
 
@@ -178,7 +171,7 @@ func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	s.mu.Lock()
 	queue := s.held[id]
 	s.mu.Unlock()
-	if err := s.consumer.cause(); err != nil {
+	if err := s.consumer.Cause(); err != nil {
 		return fmt.Errorf("settle message: %w", err)
 	}
 	ours := true
@@ -216,14 +209,14 @@ func (s *source) SetPrefetch(n int) error {
 	s.bound(n)
 	s.mu.Unlock()
 	s.poke(true)
-	return s.consumer.cause()
+	return s.consumer.Cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
 	close(s.ending)
 	<-s.ended
-	s.consumer.remove(s)
+	s.consumer.Remove(s)
 	s.mu.Lock()
 	for _, r := range s.inbox {
 		unseen = append(unseen, uint64(r.id))
@@ -247,6 +240,6 @@ func (s *source) End(unseen []uint64) {
 	})
 	if err != nil && !errors.Is(err, brokers.ErrClosed) {
 		// They stay with this process's lease; ending that is the one way left to give them back.
-		s.consumer.lose(fmt.Errorf("give back %d messages: %w", len(unseen), err))
+		s.consumer.Lose(fmt.Errorf("give back %d messages: %w", len(unseen), err))
 	}
 }

@@ -49,7 +49,7 @@ func (b *Broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q in %s: %w", queues, b.base.Name, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: s.consumer.lost, Cause: s.consumer.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: s.consumer.Lost(), Cause: s.consumer.Cause}), nil
 }
 
 func (b *Broker) subscribe(ctx context.Context, queues []string, prefetch int) (*source, error) {
@@ -70,7 +70,7 @@ func (b *Broker) subscribe(ctx context.Context, queues []string, prefetch int) (
 		return nil, err
 	}
 	s := newSource(c, queues, ids, prefetch)
-	return s, c.add(s)
+	return s, c.Add(s, func() { b.tasks.Go(s.claim) })
 }
 
 // register returns the broker's consumer, a new one when there is none or it was lost.
@@ -82,14 +82,14 @@ func (b *Broker) register(ctx context.Context) (*consumer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.consumer
-	if b.closed || c != nil && c.cause() == nil {
+	if b.closed || c != nil && c.Cause() == nil {
 		_ = conn.Close() // back to the pool: there is one that looks after the link
 		if b.closed {
 			return nil, brokers.ErrClosed
 		}
 		return c, nil
 	}
-	c = &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
+	c = &consumer{Set: feed.NewSet[*source](), broker: b}
 	b.consumer = c
 	b.tasks.Go(func() { c.keep(conn) })
 	return c, nil
@@ -150,10 +150,10 @@ func (b *Broker) Close() error {
 	b.writes.Close()
 	b.settles.Close()
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
-	if c != nil && errors.Is(c.cause(), brokers.ErrClosed) {
+	if c != nil && errors.Is(c.Cause(), brokers.ErrClosed) {
 		b.giveUp(c.held())
 	}
 	if err := b.base.DB.Close(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"taskbench/brokers"
@@ -16,53 +15,14 @@ import (
 // A consumer is what a broker's deliveries belong to. It has a connection of its own, over which it looks after what is
 // delayed, and which tells when the link is dead.
 type consumer struct {
+	*feed.Set[*source] // lost when the consumer has ended
+
 	broker *Broker
-	lost   chan struct{} // closed when the consumer has ended
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
-}
-
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
-}
-
-// add starts a source's claiming.
-func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
 }
 
 // changed tells the sources of queues, all where none is named, that there may be something to claim.
 func (c *consumer) changed(queues ...int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queues == nil || slices.ContainsFunc(s.ids, func(id int64) bool { return slices.Contains(queues, id) }) {
 			s.Poke(true)
 		}
@@ -71,9 +31,7 @@ func (c *consumer) changed(queues ...int64) {
 
 // held are the messages that its sources hold.
 func (c *consumer) held() (ids []int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		ids = append(ids, s.Held()...)
 	}
 	return ids
@@ -87,7 +45,7 @@ const (
 // keep sees to what is due, until the consumer ends.
 func (c *consumer) keep(conn *sql.Conn) {
 	defer discard(conn)
-	ctx, cancel := feed.While(c.lost)
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	well := time.Now()
 	again := time.NewTimer(0)
@@ -95,7 +53,7 @@ func (c *consumer) keep(conn *sql.Conn) {
 	for {
 		select {
 		case <-again.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		began := time.Now()
@@ -104,7 +62,7 @@ func (c *consumer) keep(conn *sql.Conn) {
 		case err == nil:
 			well = began
 		case time.Since(well) > grace || c.dead(ctx, conn):
-			c.lose(fmt.Errorf("look for what is due in %s: %w", c.broker.base.Name, c.broker.base.Judge(err)))
+			c.Lose(fmt.Errorf("look for what is due in %s: %w", c.broker.base.Name, c.broker.base.Judge(err)))
 			return
 		}
 		again.Reset(next)
