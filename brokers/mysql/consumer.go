@@ -25,21 +25,22 @@ type consumer struct {
 	*feed.Set[*source] // lost when the consumer has ended
 
 	broker  *broker
+	conn    *sql.Conn // its own
 	owner   int64
 	stir    chan struct{} // tells the look-out that messages are coming
 	mending atomic.Bool
 }
 
-func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
+func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
 	}
 	conn, err := b.db.Conn(ctx)
 	if err != nil {
-		return nil, nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
+		return nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
 	}
-	c := &consumer{Set: feed.NewSet[*source](), broker: b, stir: make(chan struct{}, 1)}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn, stir: make(chan struct{}, 1)}
 	r, err := conn.ExecContext(ctx, `INSERT INTO taskbench_consumer (name, until) VALUES (?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)`,
 		fmt.Sprintf("pid %d on %s", os.Getpid(), host), lease.Microseconds())
 	if err == nil {
@@ -47,15 +48,23 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
 	}
 	if err != nil {
 		discard(conn)
-		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+		return nil, fmt.Errorf("register a consumer: %w", judge(err))
 	}
-	return c, conn, nil
+	return c, nil
 }
 
 // discard ends a connection that nobody is to use any more.
 func discard(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
 	_ = conn.Close()
+}
+
+// abandon leaves it to others to find that the lease has run out.
+func (c *consumer) abandon() { discard(c.conn) }
+
+func (c *consumer) start() {
+	c.broker.tasks.Go(c.keep)
+	c.broker.tasks.Go(c.watch)
 }
 
 // add starts a source's claiming.
@@ -76,8 +85,8 @@ func (c *consumer) changed(queue string) {
 }
 
 // keep renews the lease and sees to what is due, until the consumer ends.
-func (c *consumer) keep(conn *sql.Conn) {
-	defer discard(conn)
+func (c *consumer) keep() {
+	defer discard(c.conn)
 	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	renewed := time.Now()
@@ -90,7 +99,7 @@ func (c *consumer) keep(conn *sql.Conn) {
 			return
 		}
 		began := time.Now()
-		n, err := c.renew(ctx, conn)
+		n, err := c.renew(ctx)
 		switch {
 		case err == nil:
 			renewed = began
@@ -117,15 +126,15 @@ type news struct {
 }
 
 // renew also finds out whether the consumer's row is still there.
-func (c *consumer) renew(ctx context.Context, conn *sql.Conn) (news, error) {
+func (c *consumer) renew(ctx context.Context) (news, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var alive bool
 	var due sql.NullInt64
 	n := news{next: renewEvery}
-	_, err := conn.ExecContext(ctx, `UPDATE taskbench_consumer SET until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?`, lease.Microseconds(), c.owner)
+	_, err := c.conn.ExecContext(ctx, `UPDATE taskbench_consumer SET until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?`, lease.Microseconds(), c.owner)
 	if err == nil {
-		err = conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM taskbench_consumer WHERE id = ?),
+		err = c.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM taskbench_consumer WHERE id = ?),
 	EXISTS (SELECT 1 FROM taskbench_consumer WHERE until < UTC_TIMESTAMP(6))
 	OR EXISTS (SELECT 1 FROM taskbench_message WHERE expires < UTC_TIMESTAMP(6) AND owner = 0),
 	(SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), MIN(due)) FROM taskbench_delayed)`, c.owner).Scan(&alive, &n.mend, &due)

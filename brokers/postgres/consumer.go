@@ -28,18 +28,19 @@ type consumer struct {
 	*feed.Set[*source] // lost when the consumer has ended
 
 	broker  *broker
+	conn    *pgx.Conn // its own
 	owner   int64
 	mending atomic.Bool
 }
 
-func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
+func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	cfg := b.cfg.Copy()
 	cfg.RuntimeParams["synchronous_commit"] = "off" // a lease need not outlive the server
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
+		return nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
 	}
-	c := &consumer{Set: feed.NewSet[*source](), broker: b}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
@@ -49,18 +50,20 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
 		err = conn.QueryRow(ctx, b.layout.register, name, lease.Milliseconds()).Scan(&c.owner)
 	}
 	if err != nil {
-		hangUp(conn)
-		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+		c.hangUp()
+		return nil, fmt.Errorf("register a consumer: %w", judge(err))
 	}
-	return c, conn, nil
+	return c, nil
 }
 
-// hangUp closes a connection without waiting for a server that may not answer.
-func hangUp(conn *pgx.Conn) {
+// hangUp closes the connection without waiting for a server that may not answer.
+func (c *consumer) hangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_ = conn.Close(ctx)
+	_ = c.conn.Close(ctx)
 }
+
+func (c *consumer) start() { c.broker.tasks.Go(c.keep) }
 
 // changed tells the sources of a queue, of all where it is "", that there may be something to claim.
 func (c *consumer) changed(queue string) {
@@ -72,25 +75,25 @@ func (c *consumer) changed(queue string) {
 }
 
 // keep renews the lease and listens, until the consumer ends. Then it gives back what is held, if that can be done.
-func (c *consumer) keep(conn *pgx.Conn) {
+func (c *consumer) keep() {
 	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
-	err := c.listen(ctx, conn)
+	err := c.listen(ctx)
 	if err != nil {
 		c.Lose(err)
 	}
-	hangUp(conn)
+	c.hangUp()
 	if errors.Is(c.Cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
 		c.giveUp()
 	}
 }
 
 // listen returns nil when ctx ends, and else why the consumer is to end.
-func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
+func (c *consumer) listen(ctx context.Context) error {
 	due := time.Now() // of the next renewal
 	for ctx.Err() == nil {
 		if !time.Now().Before(due) {
-			next, err := c.renew(ctx, conn)
+			next, err := c.renew(ctx)
 			if err != nil {
 				return err
 			}
@@ -98,13 +101,13 @@ func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
 			c.changed("") // a ring may have been lost, or was not to be expected
 		}
 		wait, cancel := context.WithDeadline(ctx, due)
-		n, err := conn.WaitForNotification(wait)
+		n, err := c.conn.WaitForNotification(wait)
 		expired := wait.Err() != nil
 		cancel()
 		switch {
 		case err == nil:
 			c.changed(n.Payload)
-		case !expired || conn.IsClosed():
+		case !expired || c.conn.IsClosed():
 			return fmt.Errorf("listen to postgres at %s: %w", address(c.broker.cfg), explain(err))
 		}
 	}
@@ -112,13 +115,13 @@ func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // renew also sees to what is due, and finds out whether the consumer's row is still there. It tells when to come again.
-func (c *consumer) renew(ctx context.Context, conn *pgx.Conn) (next time.Duration, err error) {
+func (c *consumer) renew(ctx context.Context) (next time.Duration, err error) {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var mend bool
 	var due *float64
 	next = renewEvery / time.Duration(c.broker.layout.look)
-	err = conn.QueryRow(bounded, c.broker.layout.renew, c.owner, lease.Milliseconds()).Scan(&mend, &due)
+	err = c.conn.QueryRow(bounded, c.broker.layout.renew, c.owner, lease.Milliseconds()).Scan(&mend, &due)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, errLapsed

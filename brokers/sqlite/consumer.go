@@ -44,6 +44,11 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	return c, err
 }
 
+func (c *consumer) start() {
+	c.broker.tasks.Go(c.keep)
+	c.broker.tasks.Go(c.watch)
+}
+
 func until() int64 { return time.Now().Add(lease).UnixMilli() }
 
 // changed tells the sources that there may be something to claim.

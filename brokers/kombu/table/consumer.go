@@ -18,6 +18,23 @@ type consumer struct {
 	*feed.Set[*source] // lost when the consumer has ended
 
 	broker *Broker
+	conn   *sql.Conn // its own
+}
+
+func newConsumer(ctx context.Context, b *Broker) (*consumer, error) {
+	conn, err := b.base.DB.Conn(ctx)
+	if err != nil {
+		return nil, brokers.Refuse(b.base.Judge(err))
+	}
+	return &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn}, nil
+}
+
+func (c *consumer) start() { c.broker.tasks.Go(c.keep) }
+
+// discard ends the connection, which nobody is to use any more.
+func (c *consumer) discard() {
+	_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
+	_ = c.conn.Close()
 }
 
 // changed tells the sources of queues, all where none is named, that there may be something to claim.
@@ -43,8 +60,8 @@ const (
 )
 
 // keep sees to what is due, until the consumer ends.
-func (c *consumer) keep(conn *sql.Conn) {
-	defer discard(conn)
+func (c *consumer) keep() {
+	defer c.discard()
 	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	well := time.Now()
@@ -57,11 +74,11 @@ func (c *consumer) keep(conn *sql.Conn) {
 			return
 		}
 		began := time.Now()
-		next, err := c.tend(ctx, conn)
+		next, err := c.tend(ctx)
 		switch {
 		case err == nil:
 			well = began
-		case time.Since(well) > grace || c.dead(ctx, conn):
+		case time.Since(well) > grace || c.dead(ctx):
 			c.Lose(fmt.Errorf("look for what is due in %s: %w", c.broker.base.Name, c.broker.base.Judge(err)))
 			return
 		}
@@ -70,24 +87,18 @@ func (c *consumer) keep(conn *sql.Conn) {
 }
 
 // dead tells whether the link is, rather than that the database refuses something for the time being.
-func (c *consumer) dead(ctx context.Context, conn *sql.Conn) bool {
+func (c *consumer) dead(ctx context.Context) bool {
 	ctx, cancel := bounded(ctx, 0)
 	defer cancel()
-	return conn.PingContext(ctx) != nil
-}
-
-// discard ends a connection that nobody is to use any more.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
-	_ = conn.Close()
+	return c.conn.PingContext(ctx) != nil
 }
 
 // tend makes ready what is due, and tells when to come again.
-func (c *consumer) tend(ctx context.Context, conn *sql.Conn) (next time.Duration, err error) {
+func (c *consumer) tend(ctx context.Context) (next time.Duration, err error) {
 	asking, cancel := bounded(ctx, 0)
 	defer cancel()
 	var due sql.NullInt64
-	err = conn.QueryRowContext(asking, `SELECT MIN(due) - `+c.broker.base.Dialect.Clock+` FROM taskbench_kombu_delayed`).Scan(&due)
+	err = c.conn.QueryRowContext(asking, `SELECT MIN(due) - `+c.broker.base.Dialect.Clock+` FROM taskbench_kombu_delayed`).Scan(&due)
 	if err != nil || !due.Valid {
 		return lookEvery, err
 	}
