@@ -139,7 +139,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err := c.Add(s, func() { b.tasks.Go(s.claim) }); err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.Lost(), Cause: c.Cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // Depth implements brokers.Inspector.

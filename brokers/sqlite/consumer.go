@@ -54,7 +54,7 @@ func until() int64 { return time.Now().Add(lease).UnixMilli() }
 // changed tells the sources that there may be something to claim.
 func (c *consumer) changed() {
 	for s := range c.All() {
-		s.poke(true)
+		s.Poke(true)
 	}
 }
 
