@@ -3,22 +3,23 @@ package beanstalkd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 // broker implements brokers.Broker, Inspector, Purger, Batcher and Delayer. All but consumers and purging share a link,
 // which is made anew when it has failed and is needed.
 type broker struct {
-	set settings
+	set  settings
+	subs *feed.Set[*subscription] // lost when the broker is closed
 
 	mu     sync.Mutex
 	out    *link
 	making *making // of the next out, while that is under way
-	closed bool
-	subs   map[*subscription]struct{}
 }
 
 // A making is one attempt to connect, for all who wait for it.
@@ -33,7 +34,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{set: set, subs: map[*subscription]struct{}{}}
+	b := &broker{set: set, subs: feed.NewSet[*subscription]()}
 	if _, err := b.link(ctx); err != nil {
 		_ = b.Close() // an attempt may be under way
 		return nil, fmt.Errorf("open beanstalkd: %w", err)
@@ -47,9 +48,9 @@ func (b *broker) link(ctx context.Context) (*link, error) {
 		return nil, brokers.Refuse(err)
 	}
 	b.mu.Lock()
-	if b.closed {
+	if err := b.subs.Cause(); err != nil {
 		b.mu.Unlock()
-		return nil, brokers.ErrClosed
+		return nil, err
 	}
 	if b.out != nil && b.out.failed() == nil {
 		defer b.mu.Unlock()
@@ -76,9 +77,9 @@ func (b *broker) make(m *making) {
 	m.link, _, m.err = connect(ctx, b.set.addr)
 	b.mu.Lock()
 	b.making = nil
-	if m.err == nil && b.closed {
-		m.link.fail(brokers.ErrClosed)
-		m.err = brokers.ErrClosed
+	if closed := b.subs.Cause(); m.err == nil && closed != nil {
+		m.link.fail(closed)
+		m.err = closed
 	}
 	if m.err == nil {
 		b.out = m.link
@@ -92,23 +93,16 @@ const farewell = 2 * time.Second
 
 // Close drops the connections, and with them what is held.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	if !b.subs.Lose(brokers.ErrClosed) {
 		return nil
 	}
-	b.closed = true
-	out := b.out
-	subs := make([]*subscription, 0, len(b.subs))
-	for s := range b.subs {
-		subs = append(subs, s)
-	}
+	b.mu.Lock()
+	out := b.out // whoever makes one from now on ends it
 	b.mu.Unlock()
-
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, s := range subs {
+	for _, s := range slices.Collect(b.subs.All()) {
 		all.Go(func() { s.close(ctx) })
 	}
 	if out != nil {
@@ -116,20 +110,4 @@ func (b *broker) Close() error {
 	}
 	all.Wait()
 	return nil
-}
-
-func (b *broker) enlist(s *subscription) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	b.subs[s] = struct{}{}
-	return nil
-}
-
-func (b *broker) dismiss(s *subscription) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.subs, s)
 }

@@ -35,7 +35,7 @@ func (b *broker) subscribe(ctx context.Context, queues []string, prefetch int) (
 	if _, err := s.newHand(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.enlist(s); err != nil {
+	if err := b.subs.Add(s, nil); err != nil {
 		s.lose(err)
 		return nil, err
 	}

@@ -31,6 +31,11 @@
 // is given to others. A worker that finds itself late is told so when it settles; the delete of a message that is ready
 // again, and that nobody has reserved yet, is an ack like any other.
 //
+// Servers up to 1.13 may forget that a time has passed. They look once for each, and where that happens in the very
+// microsecond of its end, they take it for still running, and do not look again before that connection speaks or ends.
+// Nothing is lost or done twice: a worker that goes on still holds the message, and when it is killed, it comes back.
+// But as long as it stands still nobody else gets it. No other connection can make the server look, so no driver can help.
+//
 // Redelivered is the server's own count of reserves. It is not in the binlog: what was held when the server died comes
 // back without the flag. And it counts what was on its way to a consumer that ended, though nobody saw it: such a message
 // is flagged. So the flag says "perhaps", and its absence, while the server lives, "never".

@@ -78,5 +78,5 @@ func (s *subscription) retire() {
 	for _, h := range hands {
 		s.drop(h)
 	}
-	s.b.dismiss(s)
+	s.b.subs.Remove(s)
 }

@@ -33,11 +33,23 @@ func TestKilledWorkersMessageComesBack(t *testing.T) {
 }
 
 // A worker that stands still keeps its connections: its message comes back when its time to run has passed, and not
-// before. When it goes on, what it held is not its own.
+// before. Now and then the server forgets that, as doc.go says; then it shows in the server's own statistics, and
+// another worker is stopped.
 func TestFrozenWorkersMessageComesBack(t *testing.T) {
 	servertest.Needed(t)
+	for range 3 {
+		if frozenWorkersMessage(t) {
+			return
+		}
+	}
+	t.Error("nothing came back, as the server has forgotten three times that a time had passed")
+}
+
+// frozenWorkersMessage is false where the server has forgotten the message.
+func frozenWorkersMessage(t *testing.T) (came bool) {
+	t.Helper()
 	const ttr = 4 * time.Second
-	b, _, s := launch(t, "?ttr=4s")
+	b, watcher, s := launch(t, "?ttr=4s")
 	publish(t, b, brokers.Message{Queue: "q", CorrelationID: "m"})
 	child, err := startChild(t.Context(), s.URL, "q")
 	if err != nil {
@@ -54,13 +66,26 @@ func TestFrozenWorkersMessageComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
-	d := next(t, c)
+	var d brokers.Delivery
+	select {
+	case d = <-c.Deliveries():
+	case <-time.After(ttr + 2*time.Second):
+		const only = 1 // the job that the server has
+		if job, err := watcher.StatsJob(only); err == nil && job["state"] == "reserved" && strings.HasPrefix(job["time-left"], "-") {
+			return false
+		}
+		d = next(t, c)
+	}
+	if d == nil {
+		t.Fatalf("the consumer has ended: %v", c.Err())
+	}
 	if after := time.Since(stopped); after < ttr/3 || after > ttr+2*time.Second || !d.Redelivered() {
 		t.Errorf("it came %v after its worker stood still, flagged %v; want from %v on, at most %v, and flagged", after, d.Redelivered(), ttr/3, ttr)
 	}
 	if err := d.Ack(t.Context()); err != nil {
 		t.Error(err)
 	}
+	return true
 }
 
 // Who holds a message beyond its time without a touch has lost it: settling says so, and changes nothing.

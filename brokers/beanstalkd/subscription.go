@@ -185,7 +185,7 @@ func (s *subscription) lose(err error) {
 	for _, h := range hands {
 		h.fail(err)
 	}
-	s.b.dismiss(s)
+	s.b.subs.Remove(s)
 }
 
 func (s *subscription) cause() error {

@@ -1,5 +1,7 @@
 package feed
 
+import "cmp"
+
 // How many messages one claim may bring: few at first, as nobody knows how large they are.
 const (
 	gulp      = 256
@@ -9,14 +11,14 @@ const (
 
 // A Gulp tells how many messages a source claims at once, going by the size of those that it claimed before. It is 16 at
 // first, and 256 or some 4 MiB at most. The zero Gulp is ready to use; it is not safe for concurrent use.
-type Gulp struct{ most int }
+type Gulp struct {
+	First int // how many it is at first, unless that is 0
+	most  int
+}
 
 // Most is how many messages the next claim may bring: one at least.
 func (g *Gulp) Most() int {
-	if g.most == 0 {
-		return firstGulp
-	}
-	return g.most
+	return cmp.Or(g.most, g.First, firstGulp)
 }
 
 // Learn takes in that a claim brought n messages of so many bytes in all. One that came back full lets the next be larger.

@@ -45,7 +45,7 @@ func NewIntake(prefetch int, lost <-chan struct{}) *Intake {
 		overdue: make(chan struct{}), ended: make(chan struct{}), holds: map[int64]string{}, maybe: true,
 	}
 	i.bound(prefetch)
-	signal(i.poked)
+	Signal(i.poked)
 	return i
 }
 
@@ -56,14 +56,6 @@ func (i *Intake) bound(n int) {
 	i.prefetch = n
 }
 
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 // Wake is what Signals need.
 func (i *Intake) Wake() <-chan struct{} { return i.wake }
 
@@ -72,7 +64,7 @@ func (i *Intake) Poke(maybe bool) {
 	i.mu.Lock()
 	i.maybe = i.maybe || maybe
 	i.mu.Unlock()
-	signal(i.poked)
+	Signal(i.poked)
 }
 
 // Hungry tells whether there is room and nothing to claim that is known of.
@@ -158,10 +150,10 @@ func (i *Intake) Hold(got []Claimed, more bool) {
 	i.inbox = append(i.inbox, got...)
 	if more {
 		i.maybe = true
-		signal(i.poked)
+		Signal(i.poked)
 	}
 	if len(got) > 0 {
-		signal(i.wake)
+		Signal(i.wake)
 	}
 }
 

@@ -3,10 +3,11 @@ package mongodb
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 	"taskbench/brokers/group"
 )
 
@@ -17,11 +18,8 @@ type broker struct {
 	ids       *ids
 	publishes *group.Group[document]
 	settles   *group.Group[settlement]
-	finish    func() // what else is to be sent before the end
-
-	mu     sync.Mutex
-	closed bool
-	subs   map[*subscription]struct{}
+	finish    func()                   // what else is to be sent before the end
+	subs      *feed.Set[*subscription] // lost when the broker is closed
 }
 
 // leaser is a broker that keeps messages until they are due, too.
@@ -35,7 +33,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{link: l, ids: newIDs(), subs: map[*subscription]struct{}{}}
+	b := &broker{link: l, ids: newIDs(), subs: feed.NewSet[*subscription]()}
 	if v.Name == "kombu" {
 		b.start(newFetching(l))
 		return b, nil
@@ -58,25 +56,16 @@ const farewell = 2 * time.Second
 
 // Close gives back what is held, then drops the connections. Over a dead link, what is held goes back when its lease ends.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	if !b.subs.Lose(brokers.ErrClosed) {
 		return nil
 	}
-	b.closed = true
-	subs := make([]*subscription, 0, len(b.subs))
-	for s := range b.subs {
-		subs = append(subs, s)
-	}
-	b.mu.Unlock()
-
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		b.publishes.Close()
 		b.settles.Close()
 		b.finish()
-		for _, s := range subs {
+		for _, s := range slices.Collect(b.subs.All()) {
 			s.close()
 		}
 	}()
@@ -89,27 +78,9 @@ func (b *broker) Close() error {
 	return nil
 }
 
-func (b *broker) enlist(s *subscription) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	b.subs[s] = struct{}{}
-	return nil
-}
-
-func (b *broker) dismiss(s *subscription) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.subs, s)
-}
-
 func (b *broker) usable(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
+	if err := b.subs.Cause(); err != nil {
+		return err
 	}
 	return brokers.Refuse(ctx.Err())
 }

@@ -63,7 +63,7 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 		return err
 	})
 	if err == nil {
-		err = b.enlist(s)
+		err = b.subs.Add(s, nil)
 	}
 	if err != nil { // what was joined after all ends with its lease
 		s.forget()

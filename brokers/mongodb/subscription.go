@@ -142,7 +142,7 @@ func (s *subscription) giveBack(tags []uint64, o feed.Outcome) {
 
 // retire lets go of all that the subscription has, but for its messages.
 func (s *subscription) retire() {
-	s.b.dismiss(s)
+	s.b.subs.Remove(s)
 	s.forget()
 	_ = s.b.link.do(context.Background(), func(ctx context.Context) error { // left undone, the end of the lease does it
 		s.tenure.leave(ctx)
@@ -169,7 +169,7 @@ func (s *subscription) outlast() {
 	case <-over:
 	case <-s.spent:
 	}
-	s.b.dismiss(s)
+	s.b.subs.Remove(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buffer, s.weight = nil, 0

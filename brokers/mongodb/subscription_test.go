@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -22,7 +23,7 @@ func apart(t *testing.T) *broker {
 	}
 	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
 	l := &link{client: client, db: client.Database(t.Name()), addr: "127.0.0.1:1", failed: map[int]func(error){}}
-	return &broker{link: l, subs: map[*subscription]struct{}{}}
+	return &broker{link: l, subs: feed.NewSet[*subscription]()}
 }
 
 // A puppet is a tenure whose claims are told what to bring.
@@ -47,19 +48,18 @@ func subscribe(b *broker, prefetch int) (*subscription, *puppet) {
 	s := newSubscription(b, []string{"q"}, prefetch)
 	s.tenure, s.lasts = p, lease
 	s.forget = b.link.watch(s.lose)
-	b.subs[s] = struct{}{}
+	_ = b.subs.Add(s, nil) // which is refused to nobody: it is not closed
 	return s, p
 }
 
 // kept counts what is known of a broker's subscriptions, and of what one of them holds.
 func kept(b *broker, s *subscription) (subs, watchers, holds int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	subs = len(slices.Collect(b.subs.All()))
 	b.link.mu.Lock()
 	defer b.link.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(b.subs), len(b.link.failed), len(s.holds)
+	return subs, len(b.link.failed), len(s.holds)
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -19,11 +19,8 @@ type broker struct {
 	db      *sql.DB
 	writes  *group.Group[parcel]
 	settles *group.Group[settlement]
-
-	mu       sync.Mutex
-	closed   bool
-	consumer *consumer // that this broker's deliveries belong to, once there is one
-	tasks    sync.WaitGroup
+	seat    feed.Seat[*consumer] // whose this broker's deliveries are
+	tasks   sync.WaitGroup
 }
 
 // farewell is how long Close waits for the server to take back what is held.
@@ -82,25 +79,17 @@ func transact(ctx context.Context, c *sql.Conn, f func() error) error {
 	return err
 }
 
-func (b *broker) usable(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	return brokers.Refuse(ctx.Err())
-}
-
 // Consume implements brokers.Broker.
 func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
 	fail := func(err error) error { return fmt.Errorf("consume from %q in mysql: %w", queues, err) }
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return nil, fail(err)
 	}
 	if len(queues) == 0 {
 		return nil, fail(brokers.Refusef("no queue was named"))
 	}
-	c, err := b.register(ctx)
+	fresh := func() (*consumer, error) { return newConsumer(ctx, b) }
+	c, err := b.seat.Take(fresh, (*consumer).start, (*consumer).abandon)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -108,50 +97,19 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 	if err := c.add(s); err != nil {
 		return nil, fail(err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.lost, Cause: c.cause}), nil
-}
-
-// register returns the broker's consumer, a new one when there is none or it was lost.
-func (b *broker) register(ctx context.Context) (*consumer, error) {
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil && c.cause() == nil {
-		return c, nil
-	}
-	c, conn, err := newConsumer(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed || b.consumer != nil && b.consumer.cause() == nil { // another call was faster: its lease runs out unused
-		c.lose(brokers.ErrClosed)
-		discard(conn)
-		if b.closed {
-			return nil, brokers.ErrClosed
-		}
-		return b.consumer, nil
-	}
-	b.consumer = c
-	b.tasks.Go(func() { c.keep(conn) })
-	b.tasks.Go(c.watch)
-	return c, nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // changed wakes this broker's own consumers of a queue, which then need not find out by asking.
 func (b *broker) changed(queue string) {
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil {
+	if c := b.seat.Last(); c != nil {
 		c.changed(queue)
 	}
 }
 
 // Depth implements brokers.Inspector.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
-	if err = b.usable(ctx); err == nil {
+	if err = b.seat.Usable(ctx); err == nil {
 		err = b.with(ctx, func(c *sql.Conn) error {
 			return c.QueryRowContext(ctx, `SELECT
 	(SELECT COUNT(*) FROM taskbench_message WHERE queue = ? AND owner = 0),
@@ -167,7 +125,7 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 // Purge implements brokers.Purger.
 func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 	var n int64
-	err := b.usable(ctx)
+	err := b.seat.Usable(ctx)
 	if err == nil {
 		err = b.with(ctx, func(c *sql.Conn) error {
 			r, err := c.ExecContext(ctx, `DELETE FROM taskbench_message WHERE queue = ? AND owner = 0`, []byte(queue))
@@ -185,18 +143,14 @@ func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 
 // Close implements brokers.Broker. What waits to be sent is sent, and what is held is given back.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	c, first := b.seat.Close()
+	if !first {
 		return nil
 	}
-	b.closed = true
-	c := b.consumer
-	b.mu.Unlock()
 	b.writes.Close()
 	b.settles.Close()
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
 	if c != nil {

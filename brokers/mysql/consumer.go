@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,28 +22,25 @@ const (
 // A consumer is the row that says that a broker's process is alive: what its sources hold belongs to it. It has a
 // connection of its own, which renews the lease and notices when the link is dead.
 type consumer struct {
-	broker *broker
-	owner  int64
-	lost   chan struct{} // closed when the consumer has ended
-	stir   chan struct{} // tells the look-out that messages are coming
+	*feed.Set[*source] // lost when the consumer has ended
 
+	broker  *broker
+	conn    *sql.Conn // its own
+	owner   int64
+	stir    chan struct{} // tells the look-out that messages are coming
 	mending atomic.Bool
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
 }
 
-func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
+func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
 	}
 	conn, err := b.db.Conn(ctx)
 	if err != nil {
-		return nil, nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
+		return nil, brokers.Refusef("connect to mysql at %s: %w", b.addr, explain(err))
 	}
-	c := &consumer{broker: b, lost: make(chan struct{}), stir: make(chan struct{}, 1), sources: map[*source]struct{}{}}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn, stir: make(chan struct{}, 1)}
 	r, err := conn.ExecContext(ctx, `INSERT INTO taskbench_consumer (name, until) VALUES (?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)`,
 		fmt.Sprintf("pid %d on %s", os.Getpid(), host), lease.Microseconds())
 	if err == nil {
@@ -52,9 +48,9 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *sql.Conn, error) {
 	}
 	if err != nil {
 		discard(conn)
-		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+		return nil, fmt.Errorf("register a consumer: %w", judge(err))
 	}
-	return c, conn, nil
+	return c, nil
 }
 
 // discard ends a connection that nobody is to use any more.
@@ -63,46 +59,25 @@ func discard(conn *sql.Conn) {
 	_ = conn.Close()
 }
 
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
+// abandon leaves it to others to find that the lease has run out.
+func (c *consumer) abandon() { discard(c.conn) }
 
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
+func (c *consumer) start() {
+	c.broker.tasks.Go(c.keep)
+	c.broker.tasks.Go(c.watch)
 }
 
 // add starts a source's claiming.
 func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	signal(c.stir)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
+	return c.Add(s, func() {
+		c.broker.tasks.Go(s.claim)
+		c.busy()
+	})
 }
 
 // changed tells the sources of a queue, of all where it is "", that there may be something to claim.
 func (c *consumer) changed(queue string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queue == "" || slices.Contains(s.queues, queue) {
 			s.Poke(true)
 		}
@@ -110,9 +85,9 @@ func (c *consumer) changed(queue string) {
 }
 
 // keep renews the lease and sees to what is due, until the consumer ends.
-func (c *consumer) keep(conn *sql.Conn) {
-	defer discard(conn)
-	ctx, cancel := feed.While(c.lost)
+func (c *consumer) keep() {
+	defer discard(c.conn)
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	renewed := time.Now()
 	again := time.NewTimer(0)
@@ -120,18 +95,18 @@ func (c *consumer) keep(conn *sql.Conn) {
 	for {
 		select {
 		case <-again.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		began := time.Now()
-		n, err := c.renew(ctx, conn)
+		n, err := c.renew(ctx)
 		switch {
 		case err == nil:
 			renewed = began
 		case code(err) != 0 && time.Since(renewed) < lease: // the server lives and may think better of it while there is time
 			n = news{next: renewEvery / 3}
 		default:
-			c.lose(err)
+			c.Lose(err)
 			return
 		}
 		if (n.mend || n.ripe) && c.mending.CompareAndSwap(false, true) {
@@ -151,15 +126,15 @@ type news struct {
 }
 
 // renew also finds out whether the consumer's row is still there.
-func (c *consumer) renew(ctx context.Context, conn *sql.Conn) (news, error) {
+func (c *consumer) renew(ctx context.Context) (news, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var alive bool
 	var due sql.NullInt64
 	n := news{next: renewEvery}
-	_, err := conn.ExecContext(ctx, `UPDATE taskbench_consumer SET until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?`, lease.Microseconds(), c.owner)
+	_, err := c.conn.ExecContext(ctx, `UPDATE taskbench_consumer SET until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?`, lease.Microseconds(), c.owner)
 	if err == nil {
-		err = conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM taskbench_consumer WHERE id = ?),
+		err = c.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM taskbench_consumer WHERE id = ?),
 	EXISTS (SELECT 1 FROM taskbench_consumer WHERE until < UTC_TIMESTAMP(6))
 	OR EXISTS (SELECT 1 FROM taskbench_message WHERE expires < UTC_TIMESTAMP(6) AND owner = 0),
 	(SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), MIN(due)) FROM taskbench_delayed)`, c.owner).Scan(&alive, &n.mend, &due)

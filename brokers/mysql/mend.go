@@ -14,7 +14,7 @@ const atOnce = 500
 // mend gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. What goes wrong will
 // go right, or be told, at another time.
 func (c *consumer) mend(n news) {
-	ctx, cancel := feed.While(c.lost)
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	if n.mend {
 		lapsed, _ := c.broker.lapsed(ctx)

@@ -46,7 +46,7 @@ func statement(o feed.Outcome) string {
 // Settle implements feed.Source.
 func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	id := int64(tag)
-	err := s.consumer.cause()
+	err := s.consumer.Cause()
 	if err == nil {
 		st := settlement{consumer: s.consumer, id: id, outcome: o}
 		err = s.consumer.broker.settles.Do(ctx, st, func(err error) { s.settled(id, o, err) })
@@ -64,10 +64,10 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 		return // still held, and may be tried again
 	}
 	if s.Drop(id) {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
 	if err != nil {
-		s.consumer.lose(err)
+		s.consumer.Lose(err)
 		return
 	}
 	if o == feed.Ack {

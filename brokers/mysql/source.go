@@ -27,21 +27,13 @@ type source struct {
 }
 
 func newSource(c *consumer, queues []string, prefetch int) *source {
-	return &source{Intake: feed.NewIntake(prefetch, c.lost), consumer: c, queues: slices.Clone(queues)}
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	return &source{Intake: feed.NewIntake(prefetch, c.Lost()), consumer: c, queues: slices.Clone(queues)}
 }
 
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
 	if err := s.Run(s.claimSome, lease, nil); err != nil {
-		s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
+		s.consumer.Lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
 	}
 }
 
@@ -64,7 +56,7 @@ func (s *source) claimSome(ctx context.Context, room int) (got int, err error) {
 		}
 		found, err := s.consumer.claim(ctx, q, fair)
 		if errors.Is(err, errLapsed) {
-			s.consumer.lose(err) // there is no use in trying again
+			s.consumer.Lose(err) // there is no use in trying again
 		}
 		if err != nil {
 			return len(rows), err
@@ -187,14 +179,14 @@ func (s *source) SetPrefetch(n int) error {
 	if err := s.Intake.SetPrefetch(n); err != nil {
 		return err
 	}
-	return s.consumer.cause()
+	return s.consumer.Cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
 	rest, spent := s.Intake.End(patience)
 	if spent {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
 	unseen = append(unseen, rest...)
 	if len(unseen) == 0 {
@@ -216,7 +208,7 @@ func (s *source) End(unseen []uint64) {
 	}
 	if len(errs) > 0 {
 		// They stay with this process's lease; ending that is the one way left to give them back.
-		s.consumer.lose(fmt.Errorf("give back %d messages: %w", len(errs), errs[0]))
+		s.consumer.Lose(fmt.Errorf("give back %d messages: %w", len(errs), errs[0]))
 	}
 }
 

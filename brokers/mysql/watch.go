@@ -11,11 +11,11 @@ import (
 )
 
 // busy tells the look-out that messages are coming.
-func (c *consumer) busy() { signal(c.stir) }
+func (c *consumer) busy() { feed.Signal(c.stir) }
 
 // watch asks for all sources that have nothing to do whether there is something to do.
 func (c *consumer) watch() {
-	ctx, cancel := feed.While(c.lost)
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	var failing time.Time
 	pace := feed.NewPace()
@@ -33,7 +33,7 @@ func (c *consumer) watch() {
 				timer.Reset(wait)
 			}
 			continue
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		found, err := c.look(ctx)
@@ -43,7 +43,7 @@ func (c *consumer) watch() {
 		case failing.IsZero(): // it may be refused now and not a moment later
 			failing = time.Now()
 		case time.Since(failing) > lease:
-			c.lose(fmt.Errorf("look for messages in mysql at %s: %w", c.broker.addr, err))
+			c.Lose(fmt.Errorf("look for messages in mysql at %s: %w", c.broker.addr, err))
 			return
 		}
 		if found {
@@ -59,13 +59,11 @@ func (c *consumer) watch() {
 func (c *consumer) look(ctx context.Context) (bool, error) {
 	var hungry []*source
 	var queues []string
-	c.mu.Lock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if s.Hungry() {
 			hungry, queues = append(hungry, s), append(queues, s.queues...)
 		}
 	}
-	c.mu.Unlock()
 	slices.Sort(queues)
 	queues = slices.Compact(queues)
 	filled := map[string]bool{}

@@ -25,11 +25,8 @@ type broker struct {
 	writes *group.Group[parcel]
 	wishes *group.Group[wish]
 	bell   *bell
-
-	mu       sync.Mutex
-	closed   bool
-	consumer *consumer // that this broker's deliveries belong to, once there is one
-	tasks    sync.WaitGroup
+	seat   feed.Seat[*consumer] // whose this broker's deliveries are
+	tasks  sync.WaitGroup
 }
 
 // connections is how many the pool has at most: for publishing, for consuming, for the bell and the cleaning up, and for
@@ -103,19 +100,10 @@ func (b *broker) unreached(err error) error {
 	return err
 }
 
-func (b *broker) usable(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	return brokers.Refuse(ctx.Err())
-}
-
 // Consume implements brokers.Broker.
 func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
 	fail := func(err error) error { return fmt.Errorf("consume from %q in postgres: %w", queues, err) }
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return nil, fail(err)
 	}
 	for _, q := range queues {
@@ -123,42 +111,16 @@ func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (br
 			return nil, fail(err)
 		}
 	}
-	c, err := b.register(ctx)
+	fresh := func() (*consumer, error) { return newConsumer(ctx, b) }
+	c, err := b.seat.Take(fresh, (*consumer).start, (*consumer).hangUp)
 	if err != nil {
 		return nil, fail(err)
 	}
 	s := newSource(c, queues, prefetch)
-	if err := c.add(s); err != nil {
+	if err := c.Add(s, func() { b.tasks.Go(s.claim) }); err != nil {
 		return nil, fail(err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
-}
-
-// register returns the broker's consumer, a new one when there is none or it was lost.
-func (b *broker) register(ctx context.Context) (*consumer, error) {
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil && c.cause() == nil {
-		return c, nil
-	}
-	c, conn, err := newConsumer(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed || b.consumer != nil && b.consumer.cause() == nil { // another call was faster: its lease runs out unused
-		c.lose(brokers.ErrClosed)
-		hangUp(conn)
-		if b.closed {
-			return nil, brokers.ErrClosed
-		}
-		return b.consumer, nil
-	}
-	b.consumer = c
-	b.tasks.Go(func() { c.keep(conn) })
-	return c, nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // Depth implements brokers.Inspector.
@@ -187,7 +149,7 @@ func (b *broker) Purge(ctx context.Context, queue string) (n int, err error) {
 
 // ask makes an exchange that takes as long as the caller waits.
 func (b *broker) ask(ctx context.Context, f func(ctx context.Context, c *pgxpool.Conn) error) error {
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return err
 	}
 	return b.with(ctx, func(c *pgxpool.Conn) error { return f(ctx, c) })
@@ -195,18 +157,14 @@ func (b *broker) ask(ctx context.Context, f func(ctx context.Context, c *pgxpool
 
 // Close implements brokers.Broker. What waits to be sent is sent, and what is held is given back.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	c, first := b.seat.Close()
+	if !first {
 		return nil
 	}
-	b.closed = true
-	c := b.consumer
-	b.mu.Unlock()
 	b.writes.Close()
 	b.wishes.Close()
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
 	b.bell.close()

@@ -4,13 +4,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-)
 
-// How many messages one claim may bring: one at first, as nobody knows how large they are.
-const (
-	gulp      = 256
-	firstGulp = 1
-	gulpBytes = 4 << 20
+	"taskbench/brokers/feed"
 )
 
 // A row is one claimed message.
@@ -50,16 +45,17 @@ type planner struct {
 	queues []string
 	hot    map[string]bool // those that had something the last time
 	turn   int             // the queue that comes first the next time
-	gulp   int             // how many messages the next claim may bring, given the size of the last ones
+	gulp   feed.Gulp
 }
 
+// newPlanner asks for one message at first, as nobody knows how large they are.
 func newPlanner(queues []string) planner {
-	return planner{queues: slices.Clone(queues), hot: map[string]bool{}, gulp: firstGulp}
+	return planner{queues: slices.Clone(queues), hot: map[string]bool{}, gulp: feed.Gulp{First: 1}}
 }
 
 // plan asks for one message of each queue that had none, and for equal shares of those that had some.
 func (p *planner) plan(room int) *claim {
-	c := &claim{most: min(room, p.gulp)}
+	c := &claim{most: min(room, p.gulp.Most())}
 	if len(p.queues) == 0 || c.most <= 0 {
 		c.most = 0
 		return c
@@ -89,10 +85,5 @@ func (p *planner) learn(c *claim) {
 		p.hot[r.queue] = true
 		size += len(r.payload)
 	}
-	switch {
-	case size > gulpBytes:
-		p.gulp = max(1, int(int64(len(c.rows))*gulpBytes/int64(size)))
-	case len(c.rows) == p.gulp:
-		p.gulp = min(2*p.gulp, gulp)
-	}
+	p.gulp.Learn(len(c.rows), size)
 }

@@ -8,7 +8,7 @@ import (
 
 func TestPlannerSharesRoom(t *testing.T) {
 	p := newPlanner([]string{"a", "b", "c", "d"})
-	p.gulp = gulp
+	p.gulp.First = 256
 	first := p.plan(10)
 	if first.most != 10 || !slices.Equal(first.queues, []string{"a", "b", "c", "d"}) || !slices.Equal(first.shares, []int32{3, 3, 3, 3}) {
 		t.Errorf("at first %+v, want equal shares", first)

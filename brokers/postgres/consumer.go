@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -25,24 +25,22 @@ const (
 // A consumer is what a broker's deliveries belong to: in the lease layout a row that says that its process is alive. It
 // has a connection of its own, which renews the lease, listens to the bell, and notices when the link is dead.
 type consumer struct {
-	broker  *broker
-	owner   int64
-	lost    chan struct{} // closed when the consumer has ended
-	mending atomic.Bool
+	*feed.Set[*source] // lost when the consumer has ended
 
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
+	broker  *broker
+	conn    *pgx.Conn // its own
+	owner   int64
+	mending atomic.Bool
 }
 
-func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
+func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	cfg := b.cfg.Copy()
 	cfg.RuntimeParams["synchronous_commit"] = "off" // a lease need not outlive the server
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
+		return nil, brokers.Refusef("connect to postgres at %s: %w", address(cfg), explain(err))
 	}
-	c := &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
@@ -52,71 +50,24 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, *pgx.Conn, error) {
 		err = conn.QueryRow(ctx, b.layout.register, name, lease.Milliseconds()).Scan(&c.owner)
 	}
 	if err != nil {
-		hangUp(conn)
-		return nil, nil, fmt.Errorf("register a consumer: %w", judge(err))
+		c.hangUp()
+		return nil, fmt.Errorf("register a consumer: %w", judge(err))
 	}
-	return c, conn, nil
+	return c, nil
 }
 
-// hangUp closes a connection without waiting for a server that may not answer.
-func hangUp(conn *pgx.Conn) {
+// hangUp closes the connection without waiting for a server that may not answer.
+func (c *consumer) hangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_ = conn.Close(ctx)
+	_ = c.conn.Close(ctx)
 }
 
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
-}
-
-// while is a context that ends when the consumer does.
-func (c *consumer) while() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-c.lost:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
-// add starts a source's claiming.
-func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
-}
+func (c *consumer) start() { c.broker.tasks.Go(c.keep) }
 
 // changed tells the sources of a queue, of all where it is "", that there may be something to claim.
 func (c *consumer) changed(queue string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queue == "" || slices.Contains(s.queues, queue) {
 			s.poke(true)
 		}
@@ -124,25 +75,25 @@ func (c *consumer) changed(queue string) {
 }
 
 // keep renews the lease and listens, until the consumer ends. Then it gives back what is held, if that can be done.
-func (c *consumer) keep(conn *pgx.Conn) {
-	ctx, cancel := c.while()
+func (c *consumer) keep() {
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
-	err := c.listen(ctx, conn)
+	err := c.listen(ctx)
 	if err != nil {
-		c.lose(err)
+		c.Lose(err)
 	}
-	hangUp(conn)
-	if errors.Is(c.cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
+	c.hangUp()
+	if errors.Is(c.Cause(), brokers.ErrClosed) || c.broker.layout.owned && !errors.Is(err, errLapsed) {
 		c.giveUp()
 	}
 }
 
 // listen returns nil when ctx ends, and else why the consumer is to end.
-func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
+func (c *consumer) listen(ctx context.Context) error {
 	due := time.Now() // of the next renewal
 	for ctx.Err() == nil {
 		if !time.Now().Before(due) {
-			next, err := c.renew(ctx, conn)
+			next, err := c.renew(ctx)
 			if err != nil {
 				return err
 			}
@@ -150,13 +101,13 @@ func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
 			c.changed("") // a ring may have been lost, or was not to be expected
 		}
 		wait, cancel := context.WithDeadline(ctx, due)
-		n, err := conn.WaitForNotification(wait)
+		n, err := c.conn.WaitForNotification(wait)
 		expired := wait.Err() != nil
 		cancel()
 		switch {
 		case err == nil:
 			c.changed(n.Payload)
-		case !expired || conn.IsClosed():
+		case !expired || c.conn.IsClosed():
 			return fmt.Errorf("listen to postgres at %s: %w", address(c.broker.cfg), explain(err))
 		}
 	}
@@ -164,13 +115,13 @@ func (c *consumer) listen(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // renew also sees to what is due, and finds out whether the consumer's row is still there. It tells when to come again.
-func (c *consumer) renew(ctx context.Context, conn *pgx.Conn) (next time.Duration, err error) {
+func (c *consumer) renew(ctx context.Context) (next time.Duration, err error) {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var mend bool
 	var due *float64
 	next = renewEvery / time.Duration(c.broker.layout.look)
-	err = conn.QueryRow(bounded, c.broker.layout.renew, c.owner, lease.Milliseconds()).Scan(&mend, &due)
+	err = c.conn.QueryRow(bounded, c.broker.layout.renew, c.owner, lease.Milliseconds()).Scan(&mend, &due)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, errLapsed
@@ -193,7 +144,7 @@ func (c *consumer) renew(ctx context.Context, conn *pgx.Conn) (next time.Duratio
 // mend gives back what lapsed consumers hold, deletes what has expired, and makes ready what is due. What goes wrong will
 // go right, or be told, at another time.
 func (c *consumer) mend(mend, ripe bool) {
-	ctx, cancel := c.while()
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	if mend {
 		c.broker.wakeAfter(ctx, c.broker.layout.mend)
@@ -253,14 +204,8 @@ func (b *broker) wakeAfter(ctx context.Context, statements []string, values ...a
 // giveUp returns what is held. Where that has no owner who could have lost it meanwhile, it is for Close alone, before which
 // nothing of it can have been handed out again.
 func (c *consumer) giveUp() {
-	c.mu.Lock()
-	sources := make([]*source, 0, len(c.sources))
-	for s := range c.sources {
-		sources = append(sources, s)
-	}
-	c.mu.Unlock()
 	ids := []int64{}
-	for _, s := range sources {
+	for _, s := range slices.Collect(c.All()) {
 		<-s.ended // a claim under way may bring more
 		ids = append(ids, s.held()...)
 	}

@@ -173,7 +173,7 @@ func TestLapsedConsumer(t *testing.T) {
 	send(t, stopped, letter("q", "1"))
 	c := receive(t, stopped, "q", 1)
 	first := next(t, c)
-	lapsing := stopped.consumer.owner
+	lapsing := stopped.seat.Last().owner
 	rest := receive(t, other, "q", 1)
 	var again brokers.Delivery
 	err := servertest.Until(t.Context(), 20*time.Second, func() error {

@@ -67,7 +67,7 @@ func (s *source) claim() {
 		case <-s.poked:
 		case <-s.ending:
 			return
-		case <-s.consumer.lost:
+		case <-s.consumer.Lost():
 			return
 		}
 		s.mu.Lock()
@@ -89,7 +89,7 @@ func (s *source) claim() {
 		}
 		// After an answer that did not come the server may have given messages that nobody here knows of.
 		if !brokers.Definite(err) || errors.Is(err, errLapsed) || time.Since(failing) > lease {
-			s.consumer.lose(fmt.Errorf("claim from %q: %w", s.queues, err))
+			s.consumer.Lose(fmt.Errorf("claim from %q: %w", s.queues, err))
 			return
 		}
 		time.AfterFunc(100*time.Millisecond, func() { s.poke(true) })
@@ -102,7 +102,7 @@ func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	s.mu.Lock()
 	w.queue = s.holds[w.id]
 	s.mu.Unlock()
-	err := s.consumer.cause()
+	err := s.consumer.Cause()
 	if err == nil {
 		err = s.consumer.broker.wishes.Do(ctx, w, nil)
 	}
@@ -123,10 +123,10 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 	spent := s.over && len(s.holds) == 0
 	s.mu.Unlock()
 	if spent {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
 	if err != nil {
-		s.consumer.lose(err)
+		s.consumer.Lose(err)
 	}
 	s.poke(o != feed.Ack)
 }
@@ -177,7 +177,7 @@ func (s *source) SetPrefetch(n int) error {
 	s.bound(n)
 	s.mu.Unlock()
 	s.poke(true)
-	return s.consumer.cause()
+	return s.consumer.Cause()
 }
 
 func (s *source) held() []int64 {
@@ -206,9 +206,9 @@ func (s *source) End(unseen []uint64) {
 	spent := len(s.holds) == 0
 	s.mu.Unlock()
 	if spent {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
-	if s.consumer.cause() != nil {
+	if s.consumer.Cause() != nil {
 		return // all of it goes back with the consumer
 	}
 	errs := slices.DeleteFunc(s.consumer.broker.wishes.DoAll(context.Background(), wishes), func(err error) bool {
@@ -216,6 +216,6 @@ func (s *source) End(unseen []uint64) {
 	})
 	if len(errs) > 0 {
 		// They stay with this process's lease; ending that is the one way left to give them back.
-		s.consumer.lose(fmt.Errorf("give back %d messages unseen: %w", len(errs), errs[0]))
+		s.consumer.Lose(fmt.Errorf("give back %d messages unseen: %w", len(errs), errs[0]))
 	}
 }

@@ -28,7 +28,7 @@ func TestUnseenGoBackTogether(t *testing.T) {
 		return errs
 	})
 	for _, outcome = range []error{nil, refusal} {
-		c := &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
+		c := &consumer{Set: feed.NewSet[*source](), broker: b}
 		s := newSource(c, []string{"q"}, n)
 		unseen := make([]uint64, n)
 		for i := range unseen {
@@ -37,8 +37,8 @@ func TestUnseenGoBackTogether(t *testing.T) {
 		}
 		close(s.ended) // nothing is being claimed
 		s.End(unseen)
-		if !errors.Is(c.cause(), outcome) {
-			t.Errorf("after the outcome %v the consumer has the cause %v", outcome, c.cause())
+		if !errors.Is(c.Cause(), outcome) {
+			t.Errorf("after the outcome %v the consumer has the cause %v", outcome, c.Cause())
 		}
 	}
 	b.wishes.Close()

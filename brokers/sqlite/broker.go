@@ -15,15 +15,12 @@ import (
 
 // A broker is one opening of a database: a writer, and readers that it does not hold up.
 type broker struct {
-	file string
-	db   *sql.DB
-	out  *writer
-	any  *sql.Stmt // whether a queue has something ready
-
-	mu       sync.Mutex
-	closed   bool
-	consumer *consumer // the row that this broker's deliveries belong to, once there is one
-	tasks    sync.WaitGroup
+	file  string
+	db    *sql.DB
+	out   *writer
+	any   *sql.Stmt            // whether a queue has something ready
+	seat  feed.Seat[*consumer] // whose this broker's deliveries are
+	tasks sync.WaitGroup
 }
 
 // largest is the size of an envelope that is still stored; SQLite's own limit is near.
@@ -43,15 +40,6 @@ func newBroker(ctx context.Context, file string, v brokers.Variant) (*broker, er
 		return nil, errors.Join(explain(err, file), out.close(), db.Close())
 	}
 	return &broker{file: file, db: db, out: out, any: ready}, nil
-}
-
-func (b *broker) usable(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	return brokers.Refuse(ctx.Err())
 }
 
 // A record is a message as its row has it.
@@ -132,61 +120,31 @@ func (b *broker) published(err error) {
 	if err != nil {
 		return
 	}
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil {
+	if c := b.seat.Last(); c != nil {
 		c.changed()
 	}
 }
 
 // Consume implements brokers.Broker.
 func (b *broker) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return nil, err
 	}
-	c, err := b.register(ctx)
+	fresh := func() (*consumer, error) { return newConsumer(ctx, b) }
+	c, err := b.seat.Take(fresh, (*consumer).start, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
 	s := newSource(c, queues, prefetch)
-	if err := c.add(s); err != nil {
+	if err := c.Add(s, func() { b.tasks.Go(s.claim) }); err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: c.lost, Cause: c.cause}), nil
-}
-
-// register returns the broker's consumer row, a new one when there is none or it was lost.
-func (b *broker) register(ctx context.Context) (*consumer, error) {
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil && c.cause() == nil {
-		return c, nil
-	}
-	c, err := newConsumer(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		c.lose(brokers.ErrClosed)
-		return nil, brokers.ErrClosed
-	}
-	if b.consumer != nil && b.consumer.cause() == nil { // another call was faster; the row just made runs out unused
-		c.lose(brokers.ErrClosed)
-		return b.consumer, nil
-	}
-	b.consumer = c
-	b.tasks.Go(c.keep)
-	b.tasks.Go(c.watch)
-	return c, nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: c.Lost(), Cause: c.Cause}), nil
 }
 
 // Depth implements brokers.Inspector.
 func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return 0, 0, err
 	}
 	row := b.db.QueryRowContext(ctx, `SELECT
@@ -216,17 +174,13 @@ func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 
 // Close implements brokers.Broker.
 func (b *broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	c, first := b.seat.Close()
+	if !first {
 		return nil
 	}
-	b.closed = true
-	c := b.consumer
-	b.mu.Unlock()
 	var err error
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 		b.tasks.Wait()
 		err = c.giveUp()
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -19,20 +19,17 @@ const (
 
 // A consumer is the row that says that a broker's process is alive. Its sources' messages belong to it.
 type consumer struct {
+	*feed.Set[*source] // lost when the row is given up or gone
+
 	broker *broker
 	id     int64
-	lost   chan struct{} // closed when the row is given up or gone
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
 }
 
 var errLapsed = brokers.Refusef("the lease ran out, because this process stood still or could not write for %v: "+
 	"what it held has been given to others", lease)
 
 func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
-	c := &consumer{broker: b, lost: make(chan struct{}), sources: make(map[*source]struct{})}
+	c := &consumer{Set: feed.NewSet[*source](), broker: b}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown" // it is only for people who look
@@ -47,48 +44,17 @@ func newConsumer(ctx context.Context, b *broker) (*consumer, error) {
 	return c, err
 }
 
+func (c *consumer) start() {
+	c.broker.tasks.Go(c.keep)
+	c.broker.tasks.Go(c.watch)
+}
+
 func until() int64 { return time.Now().Add(lease).UnixMilli() }
-
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
-	}
-}
-
-// add starts a source's claiming.
-func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	return nil
-}
-
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
-}
 
 // changed tells the sources that there may be something to claim.
 func (c *consumer) changed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
-		s.poke(true)
+	for s := range c.All() {
+		s.Poke(true)
 	}
 }
 
@@ -116,14 +82,14 @@ func (c *consumer) keep() {
 	for {
 		select {
 		case <-t.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		if time.Since(renewed) >= renewEvery {
 			began := time.Now()
 			switch err := c.renew(); {
 			case errors.Is(err, errLapsed):
-				c.lose(err)
+				c.Lose(err)
 				return
 			case err == nil:
 				renewed = began

@@ -4,110 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/envelope"
 	"taskbench/brokers/feed"
 )
 
-// unbounded is what prefetch 0 stands for.
-const unbounded = 1000
-
-// A source claims messages for one subscription, as long as there is room, and feeds them to its consumer.
+// A source feeds the messages that one subscription claims to its consumer.
 type source struct {
+	*feed.Intake
 	consumer *consumer
 	queues   []string
 	turn     int // the queue that is claimed from first next time
-	poked    chan struct{}
-	wake     chan struct{}
-	ending   chan struct{}
-	ended    chan struct{} // closed when the claiming has stopped
-
-	mu       sync.Mutex
-	prefetch int
-	held     map[int64]string // the queue of each message claimed and not settled
-	inbox    []row
-	maybe    bool // there may be something to claim
 }
 
 func newSource(c *consumer, queues []string, prefetch int) *source {
-	s := &source{
-		consumer: c, queues: queues, poked: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		ending: make(chan struct{}), ended: make(chan struct{}), held: make(map[int64]string),
-	}
-	s.bound(prefetch)
-	s.poke(true)
-	return s
-}
-
-func (s *source) bound(n int) {
-	if n <= 0 {
-		n = unbounded
-	}
-	s.prefetch = n
-}
-
-// poke makes the claiming look again: at what there is, or only at how much room there is.
-func (s *source) poke(maybe bool) {
-	s.mu.Lock()
-	s.maybe = s.maybe || maybe
-	s.mu.Unlock()
-	signal(s.poked)
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	return &source{Intake: feed.NewIntake(prefetch, c.Lost()), consumer: c, queues: queues}
 }
 
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
-	defer close(s.ended)
-	var failing time.Time
-	for {
-		select {
-		case <-s.poked:
-		case <-s.ending:
-			return
-		case <-s.consumer.lost:
-			return
-		}
-		s.mu.Lock()
-		room := s.prefetch - len(s.held)
-		due := s.maybe && room > 0
-		if due {
-			s.maybe = false // from here on, whoever commits something says so again
-		}
-		s.mu.Unlock()
-		if !due {
-			continue
-		}
-		err := s.claimSome(room)
-		switch {
-		case err == nil:
-			failing = time.Time{}
-			continue
-		case failing.IsZero():
-			failing = time.Now()
-		case time.Since(failing) > lease:
-			s.consumer.lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
-			return
-		}
-		time.AfterFunc(100*time.Millisecond, func() { s.poke(true) })
+	if err := s.Run(s.claimSome, lease, nil); err != nil {
+		s.consumer.Lose(fmt.Errorf("take messages from %q: %w", s.queues, err))
 	}
 }
 
-// claimSome takes at most room messages. It writes only if there is something to take.
-func (s *source) claimSome(room int) error {
+// claimSome takes at most room messages. It writes only if there is something to take. Nothing keeps the writer waiting for
+// long, and what it has taken must not be left behind: a claim is not given up.
+func (s *source) claimSome(_ context.Context, room int) (got int, err error) {
 	queues, err := s.nonempty()
 	if err != nil || len(queues) == 0 {
-		return err
+		return 0, err
 	}
-	var claimed []row
+	var claimed []feed.Claimed
 	err = s.consumer.broker.out.do(context.Background(), func(st *statements) error {
 		claimed = claimed[:0]
 		for i, q := range queues {
@@ -124,18 +53,10 @@ func (s *source) claimSome(room int) error {
 		return nil
 	}, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range claimed {
-		s.held[r.id] = r.queue
-	}
-	s.inbox = append(s.inbox, claimed...)
-	s.maybe = s.maybe || len(claimed) > 0 // there was something; whether there is more is seen next time
-	signal(s.wake)
-	signal(s.poked)
-	return nil
+	s.Hold(claimed, len(claimed) > 0) // there was something; whether there is more is seen next time
+	return len(claimed), nil
 }
 
 // nonempty returns the queues that have something ready, beginning with another one each time.
@@ -145,7 +66,7 @@ func (s *source) nonempty() (queues []string, err error) {
 		var ready bool
 		err := s.consumer.broker.any.QueryRow(q).Scan(&ready)
 		if err != nil {
-			return nil, explain(err, s.consumer.broker.file)
+			return nil, brokers.Refuse(explain(err, s.consumer.broker.file)) // nothing was changed
 		}
 		if ready {
 			queues = append(queues, q)
@@ -157,17 +78,13 @@ func (s *source) nonempty() (queues []string, err error) {
 
 // Take implements feed.Source.
 func (s *source) Take(buf []feed.Item) []feed.Item {
-	s.mu.Lock()
-	inbox := s.inbox
-	s.inbox = nil
-	s.mu.Unlock()
-	for _, r := range inbox {
-		m, err := envelope.Decode(r.envelope)
+	for _, r := range s.Intake.Take() {
+		m, err := envelope.Decode(r.Envelope)
 		if err != nil {
-			m = brokers.Message{Body: r.envelope} // a foreign row: the receiver shall see it and reject it
+			m = brokers.Message{Body: r.Envelope} // a foreign row: the receiver shall see it and reject it
 		}
-		m.Queue = r.queue
-		buf = append(buf, feed.Item{Tag: uint64(r.id), Message: m, Redelivered: r.handed > 1})
+		m.Queue = r.Queue
+		buf = append(buf, feed.Item{Tag: uint64(r.ID), Message: m, Redelivered: r.Handed > 0})
 	}
 	return buf
 }
@@ -175,10 +92,8 @@ func (s *source) Take(buf []feed.Item) []feed.Item {
 // Settle implements feed.Source.
 func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	id := int64(tag)
-	s.mu.Lock()
-	queue := s.held[id]
-	s.mu.Unlock()
-	if err := s.consumer.cause(); err != nil {
+	queue := s.Queue(id)
+	if err := s.consumer.Cause(); err != nil {
 		return fmt.Errorf("settle message: %w", err)
 	}
 	ours := true
@@ -201,10 +116,8 @@ func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 
 // settled makes room, and lets everybody here know of what was given back.
 func (s *source) settled(id int64, o feed.Outcome) {
-	s.mu.Lock()
-	delete(s.held, id)
-	s.mu.Unlock()
-	s.poke(false)
+	s.Drop(id)
+	s.Poke(false)
 	if o != feed.Ack {
 		s.consumer.changed()
 	}
@@ -212,24 +125,17 @@ func (s *source) settled(id int64, o feed.Outcome) {
 
 // SetPrefetch implements feed.Source.
 func (s *source) SetPrefetch(n int) error {
-	s.mu.Lock()
-	s.bound(n)
-	s.mu.Unlock()
-	s.poke(true)
-	return s.consumer.cause()
+	if err := s.Intake.SetPrefetch(n); err != nil {
+		return err
+	}
+	return s.consumer.Cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
-	close(s.ending)
-	<-s.ended
-	s.consumer.remove(s)
-	s.mu.Lock()
-	for _, r := range s.inbox {
-		unseen = append(unseen, uint64(r.id))
-	}
-	s.inbox = nil
-	s.mu.Unlock()
+	rest, _ := s.Intake.End(lease)
+	s.consumer.Remove(s)
+	unseen = append(unseen, rest...)
 	if len(unseen) == 0 {
 		return
 	}
@@ -247,6 +153,6 @@ func (s *source) End(unseen []uint64) {
 	})
 	if err != nil && !errors.Is(err, brokers.ErrClosed) {
 		// They stay with this process's lease; ending that is the one way left to give them back.
-		s.consumer.lose(fmt.Errorf("give back %d messages: %w", len(unseen), err))
+		s.consumer.Lose(fmt.Errorf("give back %d messages: %w", len(unseen), err))
 	}
 }

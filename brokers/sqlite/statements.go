@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -20,7 +21,7 @@ const (
 	rejectSQL  = `UPDATE message SET owner = NULL, handed = 0, queue = ?3 WHERE id = ?1 AND owner = ?2`
 	claimSQL   = `UPDATE message SET owner = ?1, handed = handed + 1 WHERE id IN (
 	SELECT id FROM message WHERE queue = ?2 AND owner IS NULL AND (expires IS NULL OR expires > ?4)
-	ORDER BY priority DESC, id LIMIT ?3) RETURNING id, priority, handed, envelope`
+	ORDER BY priority DESC, id LIMIT ?3) RETURNING id, priority, handed - 1, envelope`
 )
 
 type statements struct {
@@ -70,35 +71,25 @@ func (s *statements) settle(owner, id int64, queue string, o feed.Outcome) (bool
 	return n > 0, err
 }
 
-// A row is one claimed message.
-type row struct {
-	id       int64
-	queue    string
-	priority int
-	handed   int
-	envelope []byte
-}
-
 // claim takes at most limit messages of a queue for the owner, the most urgent and oldest first.
-func (s *statements) claim(owner int64, queue string, limit int) (claimed []row, err error) {
+func (s *statements) claim(owner int64, queue string, limit int) (claimed []feed.Claimed, err error) {
 	rows, err := s.claimed.QueryContext(context.Background(), owner, queue, limit, time.Now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	priorities := map[int64]int{}
 	for rows.Next() {
-		r := row{queue: queue}
-		if err := rows.Scan(&r.id, &r.priority, &r.handed, &r.envelope); err != nil {
+		c := feed.Claimed{Queue: queue}
+		var priority int
+		if err := rows.Scan(&c.ID, &priority, &c.Handed, &c.Envelope); err != nil {
 			return nil, err
 		}
-		claimed = append(claimed, r)
+		claimed, priorities[c.ID] = append(claimed, c), priority
 	}
 	// RETURNING promises no order.
-	slices.SortFunc(claimed, func(a, b row) int {
-		if a.priority != b.priority {
-			return b.priority - a.priority
-		}
-		return int(a.id - b.id)
+	slices.SortFunc(claimed, func(a, b feed.Claimed) int {
+		return cmp.Or(cmp.Compare(priorities[b.ID], priorities[a.ID]), cmp.Compare(a.ID, b.ID))
 	})
 	return claimed, rows.Err()
 }

@@ -17,13 +17,13 @@ func (c *consumer) watch() {
 	ctx := context.Background()
 	conn, err := c.broker.db.Conn(ctx)
 	if err != nil {
-		c.lose(explain(err, c.broker.file))
+		c.Lose(explain(err, c.broker.file))
 		return
 	}
 	defer conn.Close()
 	version, err := conn.PrepareContext(ctx, "PRAGMA data_version")
 	if err != nil {
-		c.lose(explain(err, c.broker.file))
+		c.Lose(explain(err, c.broker.file))
 		return
 	}
 	defer version.Close()
@@ -33,12 +33,12 @@ func (c *consumer) watch() {
 	for {
 		select {
 		case <-t.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		var now int64
 		if err := version.QueryRow().Scan(&now); err != nil && !busy(err) {
-			c.lose(explain(err, c.broker.file))
+			c.Lose(explain(err, c.broker.file))
 			return
 		}
 		if now != last {

@@ -18,12 +18,11 @@ type Broker struct {
 	turn    sync.Mutex // of who writes, where there is one at a time
 	writes  *group.Group[parcel]
 	settles *group.Group[settlement]
+	seat    feed.Seat[*consumer] // whose this broker's deliveries are
+	tasks   sync.WaitGroup
 
-	mu       sync.Mutex
-	ids      map[string]int64 // of queues that are known
-	closed   bool
-	consumer *consumer // that this broker's deliveries belong to, once there is one
-	tasks    sync.WaitGroup
+	mu  sync.Mutex
+	ids map[string]int64 // of queues that are known
 }
 
 // Open makes a broker of a database. What fails later fails there: nothing is asked of it yet.
@@ -34,26 +33,17 @@ func Open(base Base) *Broker {
 	return b
 }
 
-func (b *Broker) usable(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return brokers.ErrClosed
-	}
-	return brokers.Refuse(ctx.Err())
-}
-
 // Consume implements brokers.Broker.
 func (b *Broker) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
 	s, err := b.subscribe(ctx, queues, prefetch)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q in %s: %w", queues, b.base.Name, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: s.consumer.lost, Cause: s.consumer.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.Wake(), Lost: s.consumer.Lost(), Cause: s.consumer.Cause}), nil
 }
 
 func (b *Broker) subscribe(ctx context.Context, queues []string, prefetch int) (*source, error) {
-	if err := b.usable(ctx); err != nil {
+	if err := b.seat.Usable(ctx); err != nil {
 		return nil, err
 	}
 	for _, q := range queues {
@@ -65,49 +55,25 @@ func (b *Broker) subscribe(ctx context.Context, queues []string, prefetch int) (
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.register(ctx)
+	fresh := func() (*consumer, error) { return newConsumer(ctx, b) }
+	c, err := b.seat.Take(fresh, (*consumer).start, (*consumer).discard)
 	if err != nil {
 		return nil, err
 	}
 	s := newSource(c, queues, ids, prefetch)
-	return s, c.add(s)
-}
-
-// register returns the broker's consumer, a new one when there is none or it was lost.
-func (b *Broker) register(ctx context.Context) (*consumer, error) {
-	conn, err := b.base.DB.Conn(ctx)
-	if err != nil {
-		return nil, brokers.Refuse(b.base.Judge(err))
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c := b.consumer
-	if b.closed || c != nil && c.cause() == nil {
-		_ = conn.Close() // back to the pool: there is one that looks after the link
-		if b.closed {
-			return nil, brokers.ErrClosed
-		}
-		return c, nil
-	}
-	c = &consumer{broker: b, lost: make(chan struct{}), sources: map[*source]struct{}{}}
-	b.consumer = c
-	b.tasks.Go(func() { c.keep(conn) })
-	return c, nil
+	return s, c.Add(s, func() { b.tasks.Go(s.claim) })
 }
 
 // changed wakes this broker's own sources of queues, which then need not find out by asking.
 func (b *Broker) changed(queues ...int64) {
-	b.mu.Lock()
-	c := b.consumer
-	b.mu.Unlock()
-	if c != nil {
+	if c := b.seat.Last(); c != nil {
 		c.changed(queues...)
 	}
 }
 
 // Depth implements brokers.Inspector.
 func (b *Broker) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
-	if err = b.usable(ctx); err == nil {
+	if err = b.seat.Usable(ctx); err == nil {
 		err = b.base.Judge(b.base.DB.QueryRowContext(ctx, `SELECT COUNT(*) FROM kombu_message
 WHERE visible = 1 AND queue_id = (SELECT id FROM kombu_queue WHERE name = ?)`, queue).Scan(&ready))
 	}
@@ -120,7 +86,7 @@ WHERE visible = 1 AND queue_id = (SELECT id FROM kombu_queue WHERE name = ?)`, q
 // Purge implements brokers.Purger. Unlike kombu it spares what is held.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	var n int64
-	err := b.usable(ctx)
+	err := b.seat.Usable(ctx)
 	if err == nil {
 		r, failed := b.exec(ctx, `DELETE FROM kombu_message
 WHERE visible = 1 AND queue_id = (SELECT id FROM kombu_queue WHERE name = ?)`, queue)
@@ -139,21 +105,17 @@ const farewell = 2 * time.Second
 
 // Close implements brokers.Broker. What waits to be sent is sent, and what is held is given back, as kombu does.
 func (b *Broker) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	c, first := b.seat.Close()
+	if !first {
 		return nil
 	}
-	b.closed = true
-	c := b.consumer
-	b.mu.Unlock()
 	b.writes.Close()
 	b.settles.Close()
 	if c != nil {
-		c.lose(brokers.ErrClosed)
+		c.Lose(brokers.ErrClosed)
 	}
 	b.tasks.Wait()
-	if c != nil && errors.Is(c.cause(), brokers.ErrClosed) {
+	if c != nil && errors.Is(c.Cause(), brokers.ErrClosed) {
 		b.giveUp(c.held())
 	}
 	if err := b.base.DB.Close(); err != nil {

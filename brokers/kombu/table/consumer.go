@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"taskbench/brokers"
@@ -16,53 +15,31 @@ import (
 // A consumer is what a broker's deliveries belong to. It has a connection of its own, over which it looks after what is
 // delayed, and which tells when the link is dead.
 type consumer struct {
+	*feed.Set[*source] // lost when the consumer has ended
+
 	broker *Broker
-	lost   chan struct{} // closed when the consumer has ended
-
-	mu      sync.Mutex
-	err     error
-	sources map[*source]struct{}
+	conn   *sql.Conn // its own
 }
 
-func (c *consumer) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// lose ends all sources; the first cause stands.
-func (c *consumer) lose(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = cause
-		close(c.lost)
+func newConsumer(ctx context.Context, b *Broker) (*consumer, error) {
+	conn, err := b.base.DB.Conn(ctx)
+	if err != nil {
+		return nil, brokers.Refuse(b.base.Judge(err))
 	}
+	return &consumer{Set: feed.NewSet[*source](), broker: b, conn: conn}, nil
 }
 
-// add starts a source's claiming.
-func (c *consumer) add(s *source) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sources[s] = struct{}{}
-	c.broker.tasks.Go(s.claim)
-	return nil
-}
+func (c *consumer) start() { c.broker.tasks.Go(c.keep) }
 
-func (c *consumer) remove(s *source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sources, s)
+// discard ends the connection, which nobody is to use any more.
+func (c *consumer) discard() {
+	_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
+	_ = c.conn.Close()
 }
 
 // changed tells the sources of queues, all where none is named, that there may be something to claim.
 func (c *consumer) changed(queues ...int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		if queues == nil || slices.ContainsFunc(s.ids, func(id int64) bool { return slices.Contains(queues, id) }) {
 			s.Poke(true)
 		}
@@ -71,9 +48,7 @@ func (c *consumer) changed(queues ...int64) {
 
 // held are the messages that its sources hold.
 func (c *consumer) held() (ids []int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for s := range c.sources {
+	for s := range c.All() {
 		ids = append(ids, s.Held()...)
 	}
 	return ids
@@ -85,9 +60,9 @@ const (
 )
 
 // keep sees to what is due, until the consumer ends.
-func (c *consumer) keep(conn *sql.Conn) {
-	defer discard(conn)
-	ctx, cancel := feed.While(c.lost)
+func (c *consumer) keep() {
+	defer c.discard()
+	ctx, cancel := feed.While(c.Lost())
 	defer cancel()
 	well := time.Now()
 	again := time.NewTimer(0)
@@ -95,16 +70,16 @@ func (c *consumer) keep(conn *sql.Conn) {
 	for {
 		select {
 		case <-again.C:
-		case <-c.lost:
+		case <-c.Lost():
 			return
 		}
 		began := time.Now()
-		next, err := c.tend(ctx, conn)
+		next, err := c.tend(ctx)
 		switch {
 		case err == nil:
 			well = began
-		case time.Since(well) > grace || c.dead(ctx, conn):
-			c.lose(fmt.Errorf("look for what is due in %s: %w", c.broker.base.Name, c.broker.base.Judge(err)))
+		case time.Since(well) > grace || c.dead(ctx):
+			c.Lose(fmt.Errorf("look for what is due in %s: %w", c.broker.base.Name, c.broker.base.Judge(err)))
 			return
 		}
 		again.Reset(next)
@@ -112,24 +87,18 @@ func (c *consumer) keep(conn *sql.Conn) {
 }
 
 // dead tells whether the link is, rather than that the database refuses something for the time being.
-func (c *consumer) dead(ctx context.Context, conn *sql.Conn) bool {
+func (c *consumer) dead(ctx context.Context) bool {
 	ctx, cancel := bounded(ctx, 0)
 	defer cancel()
-	return conn.PingContext(ctx) != nil
-}
-
-// discard ends a connection that nobody is to use any more.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // what makes the pool drop it
-	_ = conn.Close()
+	return c.conn.PingContext(ctx) != nil
 }
 
 // tend makes ready what is due, and tells when to come again.
-func (c *consumer) tend(ctx context.Context, conn *sql.Conn) (next time.Duration, err error) {
+func (c *consumer) tend(ctx context.Context) (next time.Duration, err error) {
 	asking, cancel := bounded(ctx, 0)
 	defer cancel()
 	var due sql.NullInt64
-	err = conn.QueryRowContext(asking, `SELECT MIN(due) - `+c.broker.base.Dialect.Clock+` FROM taskbench_kombu_delayed`).Scan(&due)
+	err = c.conn.QueryRowContext(asking, `SELECT MIN(due) - `+c.broker.base.Dialect.Clock+` FROM taskbench_kombu_delayed`).Scan(&due)
 	if err != nil || !due.Valid {
 		return lookEvery, err
 	}

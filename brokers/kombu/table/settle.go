@@ -30,7 +30,7 @@ const (
 func (s *source) Settle(ctx context.Context, tag uint64, o feed.Outcome) error {
 	id := int64(tag)
 	queue := s.Queue(id)
-	err := s.consumer.cause()
+	err := s.consumer.Cause()
 	if err == nil {
 		b := s.consumer.broker
 		err = b.settles.Do(ctx, settlement{id: id, queue: queue, outcome: o}, func(err error) { s.settled(id, o, err) })
@@ -48,11 +48,11 @@ func (s *source) settled(id int64, o feed.Outcome, err error) {
 		return // still held, and may be tried again
 	}
 	if s.Drop(id) {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
 	switch {
 	case err != nil:
-		s.consumer.lose(err)
+		s.consumer.Lose(err)
 	case o == feed.Ack:
 		s.Poke(false)
 	default:

@@ -22,13 +22,13 @@ type source struct {
 }
 
 func newSource(c *consumer, queues []string, ids []int64, prefetch int) *source {
-	return &source{Intake: feed.NewIntake(prefetch, c.lost), consumer: c, queues: queues, ids: ids}
+	return &source{Intake: feed.NewIntake(prefetch, c.Lost()), consumer: c, queues: queues, ids: ids}
 }
 
 // claim runs until the source or its consumer ends.
 func (s *source) claim() {
 	if err := s.Run(s.claimSome, grace, feed.NewPace()); err != nil {
-		s.consumer.lose(fmt.Errorf("claim from %q in %s: %w", s.queues, s.consumer.broker.base.Name, err))
+		s.consumer.Lose(fmt.Errorf("claim from %q in %s: %w", s.queues, s.consumer.broker.base.Name, err))
 	}
 }
 
@@ -135,14 +135,14 @@ func (s *source) SetPrefetch(n int) error {
 	if err := s.Intake.SetPrefetch(n); err != nil {
 		return err
 	}
-	return s.consumer.cause()
+	return s.consumer.Cause()
 }
 
 // End implements feed.Source. It returns when what nobody has seen is back.
 func (s *source) End(unseen []uint64) {
 	rest, spent := s.Intake.End(patience)
 	if spent {
-		s.consumer.remove(s)
+		s.consumer.Remove(s)
 	}
 	unseen = append(unseen, rest...)
 	back := make([]settlement, len(unseen))
@@ -154,7 +154,7 @@ func (s *source) End(unseen []uint64) {
 			continue // closing gives all back
 		}
 		if s.settled(back[i].id, feed.Unseen, err); err != nil {
-			s.consumer.lose(fmt.Errorf("give back what nobody has seen: %w", err))
+			s.consumer.Lose(fmt.Errorf("give back what nobody has seen: %w", err))
 		}
 	}
 }
