@@ -53,6 +53,7 @@ func testClaimsAreExclusive(t *testing.T, at string) {
 	}
 }
 
+// What a consumer holds whose link has died silently comes back, and it learns that it has nothing to say any more.
 func testDeadConsumer(t *testing.T, at string) {
 	subject, relay, err := brokertest.Through(brokertest.Subject{Driver: Driver, Variant: Driver.Variants[0], URL: at})
 	if err != nil {
@@ -81,10 +82,8 @@ func testDeadConsumer(t *testing.T, at string) {
 	}
 }
 
+// A task may take longer than a lease.
 func testLeaseIsRenewed(t *testing.T, at string) {
-	if testing.Short() {
-		t.Skip("it takes longer than a lease")
-	}
 	mine, other := connect(t, at), connect(t, at)
 	publish(t, mine, 1)
 	d := next(t, consume(t, mine, 1), soon)
@@ -94,6 +93,7 @@ func testLeaseIsRenewed(t *testing.T, at string) {
 	}
 }
 
+// A publisher and a consumer whose clocks are an hour apart agree on when a message is due, by the server's.
 func testClocksApart(t *testing.T, at string) {
 	ahead, right := connect(t, at), connect(t, at)
 	hour := func() time.Time { return time.Now().Add(time.Hour) }
@@ -122,6 +122,7 @@ func testClocksApart(t *testing.T, at string) {
 	}
 }
 
+// What is held in the name of nobody, or was edited by hand so that it seems to be held, comes back.
 func testNobodys(t *testing.T, at string) {
 	b := connect(t, at)
 	publish(t, b, 2)
@@ -147,6 +148,7 @@ func testNobodys(t *testing.T, at string) {
 	}
 }
 
+// PouchDB Server dies of two writes that are the same.
 func testGivenBackTwice(t *testing.T, at string) {
 	b, other := connect(t, at), connect(t, at)
 	publish(t, b, 1)
@@ -177,6 +179,7 @@ func testGivenBackTwice(t *testing.T, at string) {
 	}
 }
 
+// A message that was claimed before the server died is acknowledged after it, by a consumer that is open anew.
 func TestServerIsKilledBetweenClaimAndAck(t *testing.T) {
 	servertest.Needed(t)
 	at, s := serve(t)
@@ -208,6 +211,7 @@ func TestServerIsKilledBetweenClaimAndAck(t *testing.T) {
 	quiet(t, c, 500*time.Millisecond)
 }
 
+// shift has a clock of ours be another, as that of another machine.
 func (c *clock) shift(now func() time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
