@@ -113,7 +113,7 @@ func TestOnServer(t *testing.T) {
 		"lease is renewed": testLeaseIsRenewed, "idle costs little": testIdleCostsLittle, "woken": testWoken,
 		"long queue": testLongQueue, "clocks apart": testClocksApart, "foreign documents": testForeignDocuments,
 		"read only": testReadOnly, "database deleted": testDatabaseDeleted, "nobodys": testNobodys, "compaction": testCompaction,
-		"given back twice": testGivenBackTwice,
+		"given back twice": testGivenBackTwice, "heir is late": testHeirIsLate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
