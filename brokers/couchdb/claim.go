@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"taskbench/brokers/feed"
 )
 
 const (
@@ -42,7 +44,7 @@ func (s *subscription) claim() {
 			}
 			continue
 		}
-		signal(s.holder.hungry)
+		feed.Signal(s.holder.hungry)
 		if wait < 0 {
 			wait = time.Hour
 		}
@@ -93,7 +95,7 @@ func (s *subscription) take(got []document) {
 		s.next++
 	}
 	s.weight = size / len(got)
-	signal(s.filled)
+	feed.Signal(s.filled)
 }
 
 // claim reads the messages that were picked, and writes them back with this holder's name: the revision that is replaced

@@ -12,6 +12,7 @@ import (
 	"taskbench/brokers/servertest"
 )
 
+// More messages than are known at once come all, in order, and an urgent one that is published last comes soon.
 func testLongQueue(t *testing.T, at string) {
 	b := connect(t, at)
 	const n = stock + 300
@@ -73,6 +74,7 @@ func testForeignDocuments(t *testing.T, at string) {
 	}
 }
 
+// A database may have rules of its own.
 func testReadOnly(t *testing.T, at string) {
 	b := connect(t, at)
 	_, err := b.link.messages.Put(t.Context(), "_design/no", map[string]any{
@@ -104,7 +106,10 @@ func testDatabaseDeleted(t *testing.T, at string) {
 func testCompaction(t *testing.T, at string) {
 	b := connect(t, at)
 	if b.link.product.PouchDB == "" {
-		t.Skip("CouchDB does it by itself")
+		if b.link.tidy(1); b.link.settled.Load() != 0 {
+			t.Error("what CouchDB compacts by itself is counted")
+		}
+		return
 	}
 	publish(t, b, 20)
 	if n, err := b.Purge(t.Context(), "q"); n != 20 || err != nil {

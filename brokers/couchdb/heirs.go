@@ -28,33 +28,13 @@ func (h *holder) sweep() {
 	if h.call() != nil {
 		return
 	}
-	var unknown, orphans []string
+	var doubted []stranger
 	for _, s := range h.index.strangers(doubtful) {
-		if s.by == "" {
-			unknown = append(unknown, s.id)
-		} else if h.roster[s.by] == nil {
-			orphans = append(orphans, s.id)
+		if s.by == "" || s.by != h.id && h.roster[s.by] == nil {
+			doubted = append(doubted, s)
 		}
 	}
-	for part := range slices.Chunk(unknown, atOnce) {
-		found, err := h.link.fetch(context.Background(), part)
-		if err != nil {
-			return
-		}
-		for _, id := range part {
-			switch d, there := found[id]; {
-			case !there:
-				h.index.forget(id)
-			case d.Holder == "" && !isHeld(d.Rev):
-				h.index.giveBack(id, d.Rev)
-			case d.Holder == "": // somebody else's hand was at it, and its revisions count wrongly
-				orphans = append(orphans, id)
-			default:
-				h.index.attribute(id, d.Holder)
-			}
-		}
-	}
-	for part := range slices.Chunk(orphans, atOnce) {
+	for part := range slices.Chunk(doubted, atOnce) {
 		h.restore(part)
 	}
 }
@@ -94,20 +74,27 @@ func (h *holder) bury(r row) bool {
 	return err == nil
 }
 
-// restore gives back what nobody holds that lives.
-func (h *holder) restore(ids []string) {
+// restore gives back what nobody holds that lives. Others do the same at the same time, and who came after the last call
+// may have claimed it since: only what is as it was doubted is written.
+func (h *holder) restore(doubted []stranger) {
+	ids := make([]string, len(doubted))
+	for i, s := range doubted {
+		ids[i] = s.id
+	}
 	found, err := h.link.fetch(context.Background(), ids)
 	if err != nil {
 		return
 	}
 	var docs []document
-	for _, id := range ids {
-		switch d, there := found[id]; {
+	for _, s := range doubted {
+		switch d, there := found[s.id]; {
 		case !there:
-			h.index.forget(id)
-		case d.Holder != "" && h.roster[d.Holder] != nil || d.Holder == h.id:
-			h.index.attribute(id, d.Holder)
-		default:
+			h.index.forget(s.id)
+		case d.Holder == "" && !isHeld(d.Rev): // another was faster
+			h.index.giveBack(s.id, d.Rev)
+		case d.Holder != s.by:
+			h.index.attribute(s.id, d.Holder)
+		default: // its holder is dead; or it has none, since somebody else's hand was at it, and its revisions count wrongly
 			d.Holder, d.Handed = "", d.Handed+1
 			docs = append(docs, d)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
 )
 
@@ -141,7 +142,7 @@ func (h *holder) add(s *subscription) error {
 	}
 	h.subs[s] = struct{}{}
 	if h.index.open(s.begins) {
-		signal(h.stir)
+		feed.Signal(h.stir)
 	}
 	return nil
 }
@@ -215,14 +216,6 @@ func (h *holder) wake() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subs {
-		signal(s.knock)
-	}
-}
-
-// signal leaves a mark in a channel of capacity one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		feed.Signal(s.knock)
 	}
 }

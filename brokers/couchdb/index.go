@@ -148,12 +148,18 @@ func (x *index) release(id string) {
 	x.wake()
 }
 
-// leave is for one of ours that was found in the hands of another.
+// leave is for one of ours that was found in the hands of another. What the feed of changes has said of it since that was
+// found counts more: it does not say it again.
 func (x *index) leave(id, rev, by string) {
 	x.with(id, func(s *shelf, e *entry) {
+		if e.gone || generation(e.rev) > generation(rev) {
+			s.release(e, time.Now())
+			return
+		}
 		e.rev = rev
 		s.hold(e, by, time.Now())
 	})
+	x.wake()
 }
 
 // giveBack is for one of ours that is to be claimed again, under a new revision.
@@ -171,7 +177,6 @@ func (x *index) giveBack(id, rev string) {
 // A stranger is a message in another's hands.
 type stranger struct {
 	id, by string // by is "" where that is not known
-	since  time.Time
 }
 
 // strangers are those that have been held for a while.
@@ -182,7 +187,7 @@ func (x *index) strangers(while time.Duration) (all []stranger) {
 	for _, s := range x.shelves {
 		for _, e := range s.held {
 			if e.since.Before(limit) {
-				all = append(all, stranger{e.id, e.by, e.since})
+				all = append(all, stranger{e.id, e.by})
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package couchdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -144,6 +145,26 @@ func TestPasswordIsForCouchDB(t *testing.T) {
 	t.Cleanup(s.Close)
 	if _, err := openAt(t, s.Listener.Addr().String()); err == nil || len(sent) != 0 {
 		t.Errorf("open: %v, and the password was sent to %d", err, len(sent))
+	}
+}
+
+// A wire that is closed reaches out to nobody, as a Close over a link that is cut would wait for that several times.
+func TestClosedWireDialsNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	w := newWire(newClock(time.Now))
+	w.close()
+	if _, err := w.dial(t.Context(), "tcp", l.Addr().String()); !errors.Is(err, brokers.ErrClosed) {
+		t.Errorf("dial: %v", err)
+	}
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := l.Accept(); err == nil {
+		t.Errorf("%v was connected", c.RemoteAddr())
 	}
 }
 

@@ -16,9 +16,7 @@ import (
 const soon = 20 * time.Second // how long something that must happen may take
 
 // serve starts PouchDB Server, in place of CouchDB, or that itself where it is on PATH. It returns the server's URL
-
 // without a database.
-
 func serve(t *testing.T) (string, *servertest.Server) {
 	t.Helper()
 	servertest.PouchDB(t)
@@ -27,7 +25,6 @@ func serve(t *testing.T) (string, *servertest.Server) {
 }
 
 // connect opens a broker on a database of the test's own.
-
 func connect(t *testing.T, at string) *broker {
 	t.Helper()
 	b, err := Driver.Open(t.Context(), at+database(t), Driver.Variants[0])
@@ -97,7 +94,6 @@ func quiet(t *testing.T, c brokers.Consumer, within time.Duration) {
 }
 
 // settleAs makes sure of what comes next, and acknowledges it.
-
 func settleAs(t *testing.T, c brokers.Consumer, want string) {
 	t.Helper()
 	d := next(t, c, soon)
@@ -117,7 +113,7 @@ func TestOnServer(t *testing.T) {
 		"lease is renewed": testLeaseIsRenewed, "idle costs little": testIdleCostsLittle, "woken": testWoken,
 		"long queue": testLongQueue, "clocks apart": testClocksApart, "foreign documents": testForeignDocuments,
 		"read only": testReadOnly, "database deleted": testDatabaseDeleted, "nobodys": testNobodys, "compaction": testCompaction,
-		"given back twice": testGivenBackTwice,
+		"given back twice": testGivenBackTwice, "heir is late": testHeirIsLate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,12 +129,7 @@ func testNamesItself(t *testing.T, at string) {
 	}
 }
 
-// What a consumer holds whose link has died silently comes back, and it learns that it has nothing to say any more.
-
-// A task may take longer than a lease.
-
 // A fleet of idle workers is what most servers have to bear most of the time.
-
 func testIdleCostsLittle(t *testing.T, at string) {
 	b := connect(t, at)
 	var asked atomic.Int64
@@ -157,7 +148,6 @@ func testIdleCostsLittle(t *testing.T, at string) {
 }
 
 // Who publishes elsewhere wakes whoever waits.
-
 func testWoken(t *testing.T, at string) {
 	mine, other := connect(t, at), connect(t, at)
 	c := consume(t, mine, 4)
@@ -172,20 +162,7 @@ func testWoken(t *testing.T, at string) {
 	}
 }
 
-// More messages than are known at once come all, in order, and an urgent one that is published last comes soon.
-
-// A publisher and a consumer whose clocks are an hour apart agree on when a message is due, by the server's.
-
-// A database may have rules of its own.
-
-// What is held in the name of nobody, or was edited by hand so that it seems to be held, comes back.
-
-// PouchDB Server dies of two writes that are the same.
-
-// A message that was claimed before the server died is acknowledged after it, by a consumer that is open anew.
-
 // deadAddress is where nobody listens.
-
 func deadAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -195,5 +172,3 @@ func deadAddress(t *testing.T) string {
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
-
-// shift has a clock of ours be another, as that of another machine.

@@ -122,3 +122,43 @@ func TestShelfRelease(t *testing.T) {
 		}
 	}
 }
+
+// What is found in the hands of another may have come back before that is written down, and the feed says so only once.
+func TestIndexLeave(t *testing.T) {
+	id := read1("9/a", 0).id
+	for name, c := range map[string]struct {
+		heard []row
+		want  state
+	}{
+		"nothing":            {nil, held},
+		"it is held":         {[]row{read1("9/a", 2)}, held},
+		"it was given back":  {[]row{read1("9/a", 3)}, waiting},
+		"it is held by else": {[]row{read1("9/a", 4)}, held},
+	} {
+		x := newIndex(newClock(time.Now), func() {})
+		x.open([]string{"q/q/"})
+		x.shelves["q/q/"] = whole()
+		x.note(read1("9/a", 1))
+		if picked, _ := x.pick([]string{"q/q/"}, 1); len(picked) != 1 {
+			t.Fatalf("%s: picked %d", name, len(picked))
+		}
+		x.note(c.heard...)
+		x.leave(id, "2-x", "other")
+		if got := x.shelves["q/q/"].all[id].state; got != c.want {
+			t.Errorf("heard that %s: its state is %d, want %d", name, got, c.want)
+		}
+		x.note(row{id: id, rev: "9-x", deleted: true})
+		if s := x.shelves["q/q/"]; len(s.all)+len(s.held)+len(s.ready) != 0 {
+			t.Errorf("heard that %s: when it is deleted it is still known", name)
+		}
+	}
+	x := newIndex(newClock(time.Now), func() {})
+	x.shelves["q/q/"] = whole()
+	x.note(read1("9/a", 1))
+	x.pick([]string{"q/q/"}, 1)
+	x.note(row{id: id, rev: "3-x", deleted: true})
+	x.leave(id, "2-x", "other")
+	if len(x.strangers(-time.Hour)) != 0 {
+		t.Error("what is deleted is waited for")
+	}
+}

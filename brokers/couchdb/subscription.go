@@ -90,7 +90,7 @@ func (s *subscription) SetPrefetch(n int) error {
 	s.mu.Lock()
 	s.limit = bound(n)
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (s *subscription) leaving(n int) {
 	s.mu.Lock()
 	s.settling += n
 	s.mu.Unlock()
-	signal(s.room)
+	feed.Signal(s.room)
 }
 
 // settled makes room. After an outcome that nobody knows the message may still be held, by a lease that is kept alive;
@@ -208,7 +208,7 @@ func (s *subscription) settled(tag uint64, err error) {
 	if err != nil {
 		s.holder.lose(err)
 	}
-	signal(s.room)
+	feed.Signal(s.room)
 	s.checkSpent()
 }
 

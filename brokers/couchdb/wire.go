@@ -63,6 +63,12 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	w.mu.Lock()
+	closed := w.closed
+	w.mu.Unlock()
+	if closed { // who says goodbye over a dead link would wait for each attempt
+		return nil, brokers.ErrClosed
+	}
 	d := net.Dialer{Timeout: dialing}
 	c, err := d.DialContext(ctx, network, addr)
 	if err != nil {

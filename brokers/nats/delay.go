@@ -137,11 +137,24 @@ func (m *mover) run() {
 		if m.tap.left > 0 && time.Now().Before(m.tap.till) {
 			continue
 		}
+		if !m.declared() {
+			again.Reset(retryAfter)
+			continue
+		}
 		if m.tap.pull(movedAtOnce, true) != nil {
 			return // the link has ended
 		}
 		again.Reset(pullFor + 2*patience)
 	}
+}
+
+// declared makes the stream and its consumer again where somebody removed them: a Delay, which may have made the stream,
+// makes no consumer.
+func (m *mover) declared() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), lease)
+	defer cancel()
+	_, err := m.b.declare(ctx, m.link, delayedMessages, true)
+	return err == nil
 }
 
 // serve sees to a message and what came with it: what is due is moved together. It tells whether the pull was refused.
@@ -154,7 +167,7 @@ func (m *mover) serve(first *client.Msg) (refused bool) {
 			due = append(due, got)
 		case lost(status):
 			refused = true
-			m.link.known.Delete(delayedStream) // the next Delay makes it again
+			m.link.known.Delete(delayedStream)
 		case strings.HasPrefix(status, "409"):
 			refused = true
 		}

@@ -16,7 +16,7 @@ var (
 	errNobody = brokers.Refuse(errors.New("nothing there takes messages of this subject: is JetStream enabled (jetstream {} in the server's configuration)?"))
 
 	// errLapsed is told of what was given to somebody else.
-	errLapsed = fmt.Errorf("the lease ran out, because this process stood still or did not reach the server: what it held has been given to others")
+	errLapsed = errors.New("the lease ran out, because this process stood still or did not reach the server: what it held has been given to others")
 
 	errNoAnswer = fmt.Errorf("sent, and no answer within %v", answerWithin)
 )
@@ -27,7 +27,6 @@ const (
 	codeNotEnabledAccount  = 10039
 	codeConsumerNotFound   = 10014
 	codeStreamNotFound     = 10059
-	codeNoMessage          = 10037
 	codeResources          = 10023
 	codeMemory             = 10028
 	codeStorage            = 10047

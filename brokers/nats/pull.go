@@ -6,6 +6,8 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
+
+	"taskbench/brokers/feed"
 )
 
 // A queueTap is one queue of a source.
@@ -97,10 +99,7 @@ func (s *source) receive(t *queueTap, m *client.Msg) {
 	s.inbox = append(s.inbox, s.next)
 	s.next++
 	t.hot = true
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	feed.Signal(s.wake)
 	if t.left == 0 {
 		s.plan()
 	}

@@ -269,6 +269,23 @@ func TestDelayedComeOnce(t *testing.T) {
 	}
 }
 
+// Somebody removes the stream of what is delayed under the feet of who moves it.
+func TestDelayedAfterTheirStreamWasRemoved(t *testing.T) {
+	t.Parallel()
+	s := launch(t, Driver.Variants[0], plain)
+	b := openAt(t, s.url, Driver.Variants[0])
+	c := consume(t, b, 1, "q")
+	if err := stranger(t, s.url).DeleteStream(t.Context(), delayedStream); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delay(t.Context(), letter(0), time.Now().Add(100*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, c).Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // An embedded server does not outlive who started it, however that ended.
 func TestServerDiesWithItsParent(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-# nats-server, for machines without a registry: the version that the embedded lab has, too.
+# nats-server, for machines without a registry: the version that the tests of brokers/nats have, too.
 # The program is the static binary that Go makes of a module of this repository: Debian's, 2.9.10, knows no sync_interval.
 # No entrypoint and no default command: the lab says how the server starts.
 # program: ci/nats

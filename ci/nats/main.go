@@ -1,4 +1,4 @@
-// Command nats is nats-server, in the version that this repository embeds, as a static binary for a container image:
+// Command nats is nats-server, in the version that the tests of brokers/nats have, as a static binary for a container image:
 // Debian's is of 2022, and knows no sync_interval.
 package main
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -50,7 +49,7 @@ func (r recipe) install(ctx context.Context) ([]byte, error) {
 	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	if err := w.AddFS(os.DirFS(filepath.Join(dir))); err != nil {
+	if err := w.AddFS(os.DirFS(dir)); err != nil {
 		return nil, fmt.Errorf("pack the packages of %s: %w", r.modules(), err)
 	}
 	return archive.Bytes(), w.Close()
