@@ -107,10 +107,14 @@ func (l *link) enter(ctx context.Context, set settings) error {
 	return nil
 }
 
+// unlikeHTTP are the signs of a server that speaks something else, in answer or before it was asked: net/http has no names
+// for them.
+var unlikeHTTP = []string{"malformed HTTP", "readLoopPeekFailLocked: %!w(<nil>)"}
+
 // foreign tells what a server answers that is none of CouchDB's from what happens to connections.
 func foreign(err error) error {
 	var sent *url.Error
-	if errors.As(err, &sent) && !strings.Contains(err.Error(), "malformed HTTP") { // net/http has no name for that
+	if errors.As(err, &sent) && !slices.ContainsFunc(unlikeHTTP, func(sign string) bool { return strings.Contains(err.Error(), sign) }) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errForeign, cause(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -115,7 +116,10 @@ func babble(t *testing.T) string {
 				return
 			}
 			_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
-			_ = c.Close()
+			go func() {
+				_, _ = io.Copy(io.Discard, c) // it hears the other out, so that nothing is reset
+				_ = c.Close()
+			}()
 		}
 	}()
 	return l.Addr().String()
