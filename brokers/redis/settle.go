@@ -20,17 +20,17 @@ var errGone = errors.New("the lease had ended and the message was given to someb
 func plan(all []lease.Settlement[string]) (calls []lease.Call) {
 	acked := map[string][]int{}
 	for i, st := range all {
-		to, raw := "", st.Hold
+		var cmd *goredis.Cmd
 		switch st.Outcome {
 		case feed.Requeue:
-			to, raw = listOf(st.Held), marked(raw)
+			cmd = move(st.By.ID, st.Tag, listOf(st.Held), "LPUSH", marked(st.Hold))
 		case feed.Reject:
-			to = brokers.DeadLetterQueue(st.Queue)
+			cmd = move(st.By.ID, st.Tag, brokers.DeadLetterQueue(st.Queue), "LPUSH", st.Hold)
 		default:
 			acked[st.By.ID] = append(acked[st.By.ID], i)
 			continue
 		}
-		calls = append(calls, lease.Call{Cmd: move(st.By.ID, st.Tag, to, "LPUSH", raw), Places: []int{i}, Single: true})
+		calls = append(calls, lease.Call{Cmd: cmd, Places: []int{i}, Single: true})
 	}
 	for id, places := range acked {
 		for part := range slices.Chunk(places, lease.MostAcks) {
