@@ -1,6 +1,7 @@
 // Command selfbench measures taskbench itself, so that what it says of others can be trusted: how well the load
 // generator keeps its times, what the ledger and the checks cost, and how near a worker with all bookkeeping on comes
-// to a client that does nothing but publish, consume and acknowledge; and the worker beside Celery's and asynq.
+// to a client that does nothing but publish, consume and acknowledge; and the worker beside Celery's, asynq
+// and River.
 // `make bench-self` runs it.
 package main
 
@@ -29,6 +30,12 @@ type section struct {
 	run  func(context.Context, settings) ([]line, error)
 }
 
+// compared is the brokers of the section end-to-end unless others are asked for.
+var compared = []string{
+	"rabbitmq:quorum", "rabbitmq:classic", "redis:memory", "redis:aof-always", "redis:stream", "nats:file", "beanstalkd:binlog",
+	"postgres:lease", "mysql:lease", "sqlite:wal", "mongodb:lease", "couchdb:lease", "memory",
+}
+
 type settings struct {
 	brokers  []string
 	messages int
@@ -41,6 +48,7 @@ var sections = []section{
 	{"ledger", evidence},
 	{"judge", judge},
 	{"celery", rivals},
+	{"river", beside},
 	{"queue-wait", queueWait},
 	{"start", firstTask},
 	{"idle", idle},
@@ -54,8 +62,8 @@ func main() {
 		names[i] = s.name
 	}
 	only := flag.String("only", strings.Join(names, ","), "sections to run")
-	brokers := flag.String("brokers", "rabbitmq:quorum,rabbitmq:classic,redis:memory,redis:aof-always,redis:stream,nats:file,memory", "brokers of the section end-to-end")
-	messages := flag.Int("messages", 40_000, "messages in each end-to-end measurement")
+	brokers := flag.String("brokers", strings.Join(compared, ","), "brokers of the section end-to-end")
+	messages := flag.Int("messages", 40_000, "messages in each end-to-end measurement, at most")
 	tasks := flag.Int("tasks", 10_000_000, "tasks that are judged")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")
