@@ -1,24 +1,34 @@
 package pool
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
 // A caller is one call of Run in a prefork pool.
 type caller struct {
+	ctx  context.Context // Run's own, asked by whoever sends the job
 	job  *Job
 	wake chan struct{} // says that look has something new
-	out  *output       // where the job is noted; nil where it is not
-	err  error         // of sending the job
-	at   time.Time     // the job was sent
+
+	// Whoever sends the job sets these, and they are the caller's own afterwards.
+	out   *output   // where the job is noted; nil where it is not
+	err   error     // of sending the job
+	at    time.Time // the job was sent
+	ended bool      // the context had ended before
+
+	// What another caller, that was listening, has heard of the job.
+	told   bool
+	result Result
+	began  bool // as in the note
 
 	// Guarded by the line's mu.
 	ticket     uint64 // by arrival
 	list       *list
 	prev, next *caller
-	desk       *desk // nil while it waits for one
-	number     uint64
+	desk       *desk  // nil while it waits for one
+	number     uint64 // 0 until the job is being sent
 	sent       bool
 	recalled   bool      // before it was sent
 	condemned  bool      // Kill has decided on the attempt
@@ -27,9 +37,9 @@ type caller struct {
 
 var callers = sync.Pool{New: func() any { return &caller{wake: make(chan struct{}, 1)} }}
 
-func newCaller(j *Job) *caller {
+func newCaller(ctx context.Context, j *Job) *caller {
 	c := callers.Get().(*caller)
-	c.job = j
+	c.ctx, c.job = ctx, j
 	return c
 }
 
@@ -56,23 +66,28 @@ func (c *caller) call() {
 	}
 }
 
-// send writes the job to its desk's child. An error shows once more when the child is listened to.
-func (c *caller) send() {
-	child := c.desk.child
-	c.forget()
-	if len(child.outs) > 0 {
-		c.out = child.outs[c.number&1]
-		c.out.begin(c.job)
-	}
-	c.err = child.write(c.job.frame)
-}
-
 // forget undoes the noting of a job that has not printed anything.
 func (c *caller) forget() {
 	if c.out != nil {
 		c.out.forget(c.job)
 		c.out = nil
 	}
+}
+
+// close has all that an ended job has printed noted as its own.
+func (c *caller) close() {
+	if c.out != nil {
+		c.out.end(c.job)
+		c.out = nil
+	}
+}
+
+// take is what has been heard of a job by another caller.
+func (c *caller) take() Result {
+	if c.began && c.job.Started != nil {
+		c.job.Started()
+	}
+	return c.result
 }
 
 // A list is callers in some order; each is in one list at most.

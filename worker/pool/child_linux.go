@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -38,7 +39,9 @@ func serve(run Runner) int {
 	os.Unsetenv(ChildEnv) // what tasks start are not pool children
 	own := []int{fdJobs, fdWord, fdLeash, fdNotebook}
 	if o.Outputs {
-		own = append(own, fdOutputs, fdOutputs+1)
+		for i := range turns {
+			own = append(own, fdOutputs+i)
+		}
 	}
 	for _, fd := range own {
 		syscall.CloseOnExec(fd)
@@ -53,13 +56,13 @@ func serve(run Runner) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 
 	ctx, cancel := context.WithCancelCause(context.Background())
-	go follow(cancel)
 	if o.Seats > 1 {
 		_ = syscall.SetNonblock(fdJobs, true) // many wait for many things: in the poller
 		_ = syscall.SetNonblock(fdWord, true)
 	}
-	trim()
 	c := &child{run: run, jobs: os.NewFile(fdJobs, "jobs"), word: os.NewFile(fdWord, "word"), notes: book.notes, orders: o}
+	go c.follow(cancel)
+	trim()
 	if err := c.write(closeFrame(openFrame(nil, frameHello, 0))); err != nil {
 		return 0
 	}
@@ -71,9 +74,12 @@ func serve(run Runner) int {
 	return 0
 }
 
+// leashHurry, on the leash, asks the child to say at once what it holds back. All else there is the cause of a cancel.
+const leashHurry = "\x00"
+
 // follow ends the process with its parent, and cancels the tasks when told to. The leash is a pipe of its own, so
 // that it is watched while a task runs.
-func follow(cancel context.CancelCauseFunc) {
+func (c *child) follow(cancel context.CancelCauseFunc) {
 	_ = syscall.SetNonblock(fdLeash, true) // waited for in the poller, which needs no thread
 	leash := os.NewFile(fdLeash, "leash")
 	buf := make([]byte, 4096)
@@ -82,7 +88,11 @@ func follow(cancel context.CancelCauseFunc) {
 		if err != nil {
 			os.Exit(0)
 		}
-		cancel(errors.New(string(buf[:n])))
+		if cause := strings.Trim(string(buf[:n]), leashHurry); cause != "" {
+			cancel(errors.New(cause))
+		} else {
+			_ = c.write(nil) // a lost parent shows at the next read
+		}
 	}
 }
 
@@ -94,13 +104,29 @@ type child struct {
 	orders orders
 
 	writing sync.Mutex
+	kept    []byte // frames that wait for company
 }
 
+// write says a frame, after what was kept.
 func (c *child) write(frame []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if len(c.kept) > 0 {
+		frame = append(c.kept, frame...)
+		c.kept = c.kept[:0]
+	}
+	if len(frame) == 0 {
+		return nil
+	}
 	_, err := c.word.Write(frame)
 	return err
+}
+
+// keep has a frame said with the next one.
+func (c *child) keep(frame []byte) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.kept = append(c.kept, frame...)
 }
 
 // serve runs jobs one after the other, until there are no more: the parent is gone, or wants this child gone.
@@ -112,6 +138,9 @@ func (c *child) serve(ctx context.Context) {
 	var out []byte
 	var ran uint64
 	for n := uint64(1); ; n++ {
+		if !in.ready() && c.write(nil) != nil {
+			return
+		}
 		payload, err := in.job()
 		if err != nil {
 			return
@@ -126,10 +155,15 @@ func (c *child) serve(ctx context.Context) {
 		ran++
 		c.redirect(n)
 		s.open()
+		began := time.Now()
 		r := c.job(ctx, notes, n, rest, &s)
 		s.close()
 		leaving := c.leaving(ran)
 		out = appendDone(out[:0], 0, r, leaving)
+		if !leaving && noted(r) && time.Since(began) < shortly && in.ready() {
+			c.keep(out)
+			continue
+		}
 		if err := c.write(out); err != nil || leaving {
 			return
 		}
@@ -137,6 +171,14 @@ func (c *child) serve(ctx context.Context) {
 			out = nil // not kept alive for results of common size
 		}
 	}
+}
+
+// shortly is how long a job may take for its result to wait for the next one's: the parent is woken up once for both.
+const shortly = 100 * time.Microsecond
+
+// noted tells whether the note holds all that there is to say of a result, so that it is not lost with the child.
+func noted(r Result) bool {
+	return r.Status == OK && r.Value == nil && r.Err == nil && r.Exception == nil && !r.Terminated
 }
 
 // An inbox is what a prefork child is sent. A job may come before the answer to what the one before it has asked.
@@ -154,6 +196,9 @@ func (b *inbox) job() ([]byte, error) {
 	return first, nil
 }
 
+// ready tells whether a job can be had without waiting.
+func (b *inbox) ready() bool { return len(b.kept) > 0 || whole(b.from) != nil }
+
 func (b *inbox) answer() ([]byte, error) {
 	for {
 		payload, err := readFrame(b.from)
@@ -164,14 +209,14 @@ func (b *inbox) answer() ([]byte, error) {
 	}
 }
 
-// redirect has what is printed go to where the parent looks for the words of the n-th job: it may not yet know that the
-// one before has ended.
+// redirect has what is printed go to where the parent looks for the words of the n-th job: it may not yet know that those
+// before have ended.
 func (c *child) redirect(n uint64) {
 	if !c.orders.Outputs {
 		return
 	}
 	for _, fd := range []int{1, 2} {
-		_ = syscall.Dup3(fdOutputs+int(n&1), fd, 0) // of files that are open
+		_ = syscall.Dup3(fdOutputs+int(n%turns), fd, 0) // of files that are open
 	}
 }
 

@@ -7,6 +7,8 @@ const (
 	toWait = iota
 	toSend
 	toFollow
+	toTake  // what has been heard of its job
+	toLeave // its context has ended
 )
 
 // look tells a caller what to do.
@@ -14,134 +16,128 @@ func (l *line) look(c *caller) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case c.ended:
+		return toLeave
+	case c.told:
+		return toTake
 	case c.desk == nil:
 		return toWait
-	case !c.sent:
+	case c.number == 0 && !c.desk.sending: // whoever sends there sees to the rest
 		return toSend
-	case c.desk.first == c:
+	case c.sent && c.desk.first() == c:
 		return toFollow
 	}
 	return toWait
 }
 
-// sent notes that a caller has sent its job.
-func (l *line) sent(c *caller) {
+// push has a caller send its own job, and what came to its desk before.
+func (l *line) push(c *caller) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.at = time.Now()
-	c.sent, c.since = true, c.at
-	switch d := c.desk; {
-	case c.recalled:
-		l.putBack(c)
-	case d.first == c:
-		l.offer(d)
-	default:
-		l.behind.add(c, l.behind.last)
-		l.watch()
+	if c.desk != nil && c.number == 0 {
+		l.owe(c.desk)
 	}
-	l.match()
-}
-
-// leave takes the first caller, or one that has not sent its job, from its desk; l.mu is held.
-func (l *line) leave(c *caller) {
-	d := c.desk
-	c.desk = nil
-	if d.second == c {
-		d.second = nil
-		l.offer(d)
-		return
-	}
-	d.first = nil
-	l.free(d)
-}
-
-// withdraw takes a caller away that has not sent its job; false says that Kill was quicker.
-func (l *line) withdraw(c *caller) bool {
-	d := c.desk
-	l.mu.Lock()
-	if c.condemned {
-		l.mu.Unlock()
-		return false
-	}
-	d.count--
-	l.leave(c)
-	l.match()
-	l.mu.Unlock()
-	d.child.disengage()
-	return true
+	l.unlockFor(c)
 }
 
 // quit takes a caller away that waits for a place, or behind another; false says that it is too late for that.
 func (l *line) quit(c *caller) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if d := c.desk; d != nil && (!c.sent || d.first == c || !l.recall(c)) {
+	defer l.unlock()
+	if c.ended || c.told {
 		return false
+	}
+	if d := c.desk; d != nil {
+		if c.number == 0 {
+			l.part(c)
+			l.match()
+			return true
+		}
+		if !c.sent || d.first() == c || !l.recall(c) {
+			return false
+		}
 	}
 	c.unlist()
 	l.match()
 	return true
 }
 
-// over gives up the desk of a caller whose job has ended, or is lost with its child, to whoever waits behind. It tells
-// whether Kill has decided on the job.
-func (l *line) over(c *caller) (condemned bool) {
+// after returns who comes next at a caller's desk, as far as their jobs have been sent: n callers at most.
+func (l *line) after(c *caller, n int) (next []*caller) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range c.desk.jobs[1:] {
+		if len(next) == n || !b.sent { // whoever sends a job knows of its caller
+			break
+		}
+		next = append(next, b)
+	}
+	return next
+}
+
+// over gives up the places of callers whose jobs have ended, or are lost with their child, to whoever waits behind: a
+// first one, and those next to it who were not the first themselves. The latter get to know what has been heard. It tells
+// whether Kill has decided on the job of the first.
+func (l *line) over(ended ...*caller) (condemned bool) {
+	c := ended[0]
 	d := c.desk
 	l.mu.Lock()
+	defer l.unlock()
 	condemned = c.condemned
-	now := time.Now()
-	l.pace += (min(now.Sub(c.since), slowly) - l.pace) / 8
-	next := d.second
-	if next != nil && d.doomed {
-		l.recall(next)
-		next = d.second // what the child has begun, or was not sent yet, is followed to its end
+	took := time.Since(c.since) / time.Duration(len(ended))
+	for _, b := range ended {
+		l.pace += (min(took, slowly) - l.pace) / 8
+		b.unlist()
 	}
-	if next == nil {
-		l.leave(c)
-	} else {
-		next.unlist()
-		c.desk = nil
-		d.first, d.second = next, nil
-		next.since = now
-		l.offer(d)
-		next.call()
+	for _, b := range ended[1:] {
+		b.began = d.note.turn(b.number).started.Load() != 0
+		if b.told = true; b.condemned {
+			b.result = terminated(d.child.pid())
+		}
+		b.call()
+	}
+	if d.doomed {
+		l.recallAll(d) // what the child has begun is followed to its end
+	}
+	for _, b := range ended {
+		l.part(b)
 	}
 	l.match()
-	l.mu.Unlock()
-	d.child.disengage() // outside: it may free what the child had, and log its last words
 	return condemned
+}
+
+// recallAll recalls what waits at a desk; l.mu is held.
+func (l *line) recallAll(d *desk) {
+	for i := len(d.jobs) - 1; i > 0; i-- {
+		if c := d.jobs[i]; !c.told && !c.recalled {
+			l.recall(c)
+		}
+	}
 }
 
 // clear recalls what waits at a desk.
 func (l *line) clear(d *desk) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if d.second != nil {
-		l.recall(d.second)
-		l.match()
-	}
+	defer l.unlock()
+	l.recallAll(d)
+	l.match()
 }
 
 // doom is called before a desk's child is killed, or leaves: it begins nothing any more.
 func (l *line) doom(d *desk) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.unlock()
 	d.doomed = true
-	if d.second != nil {
-		l.recall(d.second)
-		l.match()
-	}
+	l.recallAll(d)
+	l.match()
 }
 
 // expire decides on the job of a first caller, whose time is over, unless it has ended. If so, its child is doomed.
 func (l *line) expire(c *caller) bool {
 	d := c.desk
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if d.second != nil {
-		l.recall(d.second) // before the child may come to it
-		defer l.match()
-	}
+	defer l.unlock()
+	l.recallAll(d) // before the child may come to it
+	defer l.match()
 	if !d.note.decide(c.number) {
 		return false
 	}
@@ -149,22 +145,19 @@ func (l *line) expire(c *caller) bool {
 	return true
 }
 
-// condemn decides on a job that has not ended, and returns its child, held, to be killed; nil where there is none.
+// condemn decides on a job that has not ended, and returns its child, held, to be killed; nil where there is none. A job
+// that has not been sent waits for a place, and its context is asked when there is one.
 func (l *line) condemn(attempt uint64) *process {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.unlock()
 	c := l.find(attempt)
-	if c == nil {
+	if c == nil || c.number == 0 {
 		return nil
 	}
 	d := c.desk
-	if d.second != nil {
-		defer l.match()
-		if l.recall(d.second) && (c.desk == nil || c.recalled) {
-			return nil // it waits for a place, and its context is asked when there is one
-		}
-	}
-	if !d.note.doom(c.number) {
+	defer l.match()
+	l.recallAll(d)
+	if c.desk == nil || c.recalled || !d.note.doom(c.number) {
 		return nil
 	}
 	c.condemned, d.doomed = true, true
@@ -175,8 +168,8 @@ func (l *line) condemn(attempt uint64) *process {
 // find returns the caller with that attempt at its desk; l.mu is held.
 func (l *line) find(attempt uint64) *caller {
 	for _, d := range l.desks {
-		for _, c := range [...]*caller{d.first, d.second} {
-			if c != nil && c.job.Attempt == attempt {
+		for _, c := range d.jobs {
+			if c.job.Attempt == attempt {
 				return c
 			}
 		}
@@ -189,7 +182,7 @@ func (l *line) locate(attempt uint64) (pid int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.find(attempt)
-	if c == nil || c.desk.first != c && !c.desk.note.begun(c.number) {
+	if c == nil || c.number == 0 || c.desk.first() != c && !c.desk.note.begun(c.number) {
 		return 0
 	}
 	return c.desk.child.pid()

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,20 +17,21 @@ type following struct {
 	bound   bool           // the hard limit is in force
 	looks   int            // in vain
 	telling sync.WaitGroup // who wants to know of the start
+	ended   []*caller      // the caller, and those next to it whose jobs were heard to have ended too
 }
 
 // follow listens to the child that has the caller's job first, to the end of the job or the child. The next at the
 // desk then listens; it, and whoever gets the place, need not wait for those who want to know of the start.
 func (p *prefork) follow(c *caller) Result {
-	f := following{pool: p, caller: c, limit: deadline{desk: c.desk, file: c.desk.child.said}}
+	f := following{pool: p, caller: c, limit: deadline{desk: c.desk, file: c.desk.child.said}, ended: []*caller{c}}
 	_, f.hard = c.job.Limits()
 	defer f.telling.Wait()
 	if c.err == nil {
 		if r, ended := f.listen(); ended {
-			return p.conclude(c, r)
+			return f.conclude(r)
 		}
 	}
-	return p.conclude(c, f.lose())
+	return f.conclude(f.lose())
 }
 
 // listen returns when the job has ended; false when the child is lost.
@@ -57,6 +59,7 @@ func (f *following) listen() (r Result, ended bool) {
 			var leaving bool
 			if r, leaving, err = decodeDone(rest); err == nil {
 				f.look()
+				leaving = leaving || f.others()
 				f.done(leaving)
 				return r, true
 			}
@@ -65,6 +68,30 @@ func (f *following) listen() (r Result, ended bool) {
 		}
 	}
 	return Result{}, false
+}
+
+// others takes what the child has said in one breath of the jobs behind. It tells whether the child leaves.
+func (f *following) others() (leaving bool) {
+	in := f.caller.desk.child.in
+	if whole(in) == nil {
+		return false
+	}
+	for _, c := range f.pool.line.after(f.caller, turns-1) {
+		payload := whole(in)
+		kind, _, rest, err := about(payload)
+		if err != nil || kind != frameDone {
+			return false
+		}
+		if c.result, leaving, err = decodeDone(slices.Clone(rest)); err != nil {
+			return false // whoever listens next says so
+		}
+		_, _ = in.Discard(4 + len(payload))
+		c.close()
+		if f.ended = append(f.ended, c); leaving {
+			return true
+		}
+	}
+	return false
 }
 
 // look finds out whether the attempt has started, and tells who wants to know.
@@ -124,14 +151,11 @@ func (f *following) lose() Result {
 	return overdue(f.hard, d.child.pid())
 }
 
-// conclude gives up the caller's desk. A job that Kill decided on has no other end.
-func (p *prefork) conclude(c *caller, r Result) Result {
-	pid := c.desk.child.pid()
-	if c.out != nil {
-		c.out.end(c.job)
-		c.out = nil
-	}
-	if p.line.over(c) {
+// conclude gives up the places of those whose jobs have ended. A job that Kill decided on has no other end.
+func (f *following) conclude(r Result) Result {
+	pid := f.caller.desk.child.pid()
+	f.caller.close()
+	if f.pool.line.over(f.ended...) {
 		return terminated(pid)
 	}
 	return r

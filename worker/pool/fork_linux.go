@@ -26,8 +26,7 @@ type orders struct {
 }
 
 // Files of a child, by number: its ends of the pipes for jobs and for what it says, of the leash, the notebook's memory,
-// and, in a prefork child whose output is captured, two pipes: what jobs of even number print goes to the first, of odd
-// number to the second.
+// and, in a prefork child whose output is captured, a pipe for what jobs of each turn print.
 const (
 	fdJobs = 3 + iota
 	fdWord
@@ -49,7 +48,7 @@ func (m mould) outputs() int {
 	case m.log == nil:
 		return 0
 	case m.seats == 1:
-		return 2
+		return turns
 	}
 	return 1
 }
@@ -107,7 +106,7 @@ func (m mould) fork() (p *process, err error) {
 	}
 	theirs = append(theirs, theirLeash)
 	p = &process{
-		jobs: jobs, said: said, leash: leash, in: bufio.NewReaderSize(said, 4096),
+		jobs: jobs, said: said, leash: leash, in: bufio.NewReaderSize(said, 4096), wide: holds(theirJobs, leastPipe),
 		gone: make(chan struct{}), retired: make(chan struct{}),
 	}
 	defer func() {
@@ -151,6 +150,15 @@ func (m mould) fork() (p *process, err error) {
 
 // pipeSize is what a pipe for frames may hold, where the system lets it: more than the usual, for large messages.
 const pipeSize = 256 << 10
+
+// leastPipe is what a pipe for frames must hold for jobs to be sent ahead. One that its user has no more memory for holds
+// a page or two.
+const leastPipe = 64 << 10
+
+func holds(pipe *os.File, size int) bool {
+	n, err := unix.FcntlInt(pipe.Fd(), unix.F_GETPIPE_SZ, 0)
+	return err == nil && n >= size
+}
 
 // newPipe makes a pipe of which one end is the parent's, and waits in the poller; how the child's does is its own choice.
 // It is not a socket, since who reads from one of those wakes whoever waits for the other direction.

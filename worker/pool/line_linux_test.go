@@ -116,7 +116,7 @@ func TestNoJobWaitsBehindWhileAChildIsIdle(t *testing.T) {
 	other := follows(t, t.Context(), p, job(t, "pid"))
 	change(p, func(l *line) {
 		for _, d := range l.desks {
-			if d.first.job == one && d.second != nil {
+			if d.first().job == one && len(d.jobs) > 1 {
 				t.Error("a second job waits behind one from behind which another was recalled")
 			}
 		}

@@ -11,8 +11,11 @@ import (
 
 // A note is memory that a child shares with its parent, one for each seat: what it says there costs no system call,
 // and is known to the parent after the child's death. A seat's jobs are numbered from 1 by the parent, and have turns by
-// turns: a prefork child may have two at a time.
-type note struct{ turns [2]turn }
+// turns: a prefork child may have that many at a time.
+type note struct{ turns [turns]turn }
+
+// turns is how many jobs a prefork child may have: one that runs, and others behind it.
+const turns = 4
 
 // A turn is what is known of one job.
 type turn struct {
@@ -36,7 +39,7 @@ func at(number, stage uint64) uint64 { return number<<2 | stage }
 // withValue marks a Status in a note: the task returned something that the note does not hold.
 const withValue = 0x80
 
-func (n *note) turn(number uint64) *turn { return &n.turns[number&1] }
+func (n *note) turn(number uint64) *turn { return &n.turns[number%turns] }
 
 // offer makes a turn that of a new job, once that of the last but one is done with.
 func (n *note) offer(number uint64) {

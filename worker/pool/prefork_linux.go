@@ -14,8 +14,8 @@ const preforkProcs = "GOMAXPROCS=2"
 // killDelay is how long a signal of Kill's has to be heeded by what the task has started, before SIGKILL.
 const killDelay = 100 * time.Millisecond
 
-// prefork runs jobs in child processes, one at a time in each. Where jobs are brief and all children busy, one more
-// job may wait behind the one that runs, in the child's pipe; see line.
+// prefork runs jobs in child processes, one at a time in each. Where jobs are brief and all children busy, a few
+// more may wait behind the one that runs, in the child's pipe; see line.
 type prefork struct {
 	keeper
 	line line
@@ -42,37 +42,42 @@ func (p *prefork) Run(ctx context.Context, j *Job) Result {
 	if len(j.frame) > 64<<10 {
 		defer func() { j.frame = nil }() // not kept alive for jobs of common size
 	}
-	c := newCaller(j)
+	c := newCaller(ctx, j)
 	defer c.free()
-	for p.enter(ctx, c) {
-		if r := p.follow(c); r.Status != Unstarted {
-			return r
+	for {
+		switch p.enter(ctx, c) {
+		case toFollow:
+			if r := p.follow(c); r.Status != Unstarted {
+				return r
+			}
+			// The child was dead before it had read the job, so another one may have it.
+		case toTake:
+			return c.take()
+		default:
+			return Result{}
 		}
-		// The child was dead before it had read the job, so another one may have it.
 	}
-	return Result{}
 }
 
-// enter has the caller's job sent to a child, and returns when it is the first there; false when ctx or the pool ends
-// before it has begun. Some contexts end without waking anybody, so they are asked once more when there is a place.
-func (p *prefork) enter(ctx context.Context, c *caller) bool {
+// enter has the caller's job sent to a child, and returns toFollow when it is the first there, toTake when it has ended
+// before that could be seen, and toLeave when ctx or the pool ends before it has begun.
+func (p *prefork) enter(ctx context.Context, c *caller) int {
 	if ctx.Err() != nil || p.ended() {
-		return false
+		return toLeave
 	}
 	p.line.join(c)
 	done, closing := ctx.Done(), p.closing
 	for {
-		switch p.line.look(c) {
-		case toFollow:
-			return true
+		switch do := p.line.look(c); do {
+		case toWait:
 		case toSend:
-			if ctx.Err() != nil && p.line.withdraw(c) {
-				return false
+			if ctx.Err() != nil && p.line.quit(c) {
+				return toLeave
 			}
-			c.send()
-			p.line.sent(c)
-			done, closing = ctx.Done(), p.closing
+			p.line.push(c)
 			continue
+		default:
+			return do
 		}
 		select {
 		case <-c.wake:
@@ -84,7 +89,7 @@ func (p *prefork) enter(ctx context.Context, c *caller) bool {
 			closing = nil
 		}
 		if p.line.quit(c) {
-			return false
+			return toLeave
 		}
 	}
 }

@@ -21,7 +21,8 @@ type process struct {
 	in    *bufio.Reader
 	leash *os.File // the child leaves when this pipe closes; what is written there cancels its tasks
 	book  *notebook
-	outs  []*output     // where it is captured: a green child's, or those of a prefork child's jobs of even and of odd number
+	outs  []*output     // where it is captured: a green child's, or those of a prefork child's jobs by turn
+	wide  bool          // jobs may be sent ahead
 	gone  chan struct{} // closed when the process has been reaped
 	born  time.Time
 	users atomic.Int32 // what the parent holds of the child is freed by the last of them
@@ -73,6 +74,9 @@ func (p *process) reap() {
 
 // cldExited is the Code of waitid(2) for a process that ended by itself.
 const cldExited = 1
+
+// hurry has a prefork child say at once what it holds back.
+func (p *process) hurry() { _, _ = p.leash.WriteString(leashHurry) } // one that is leaving has said it
 
 func (p *process) alive() bool {
 	select {

@@ -235,6 +235,20 @@ func readHead(r *bufio.Reader) (int, error) {
 	return n, nil
 }
 
+// whole returns the payload of a frame that has been read from the pipe already, until the next read; nil where there is
+// none.
+func whole(r *bufio.Reader) []byte {
+	seen, _ := r.Peek(r.Buffered()) // which is there
+	if len(seen) < 4 {
+		return nil
+	}
+	n := int(binary.BigEndian.Uint32(seen))
+	if n == 0 || n > len(seen)-4 {
+		return nil
+	}
+	return seen[4 : 4+n]
+}
+
 // readBody reads so much of a frame, into memory of its own.
 func readBody(r *bufio.Reader, n int) ([]byte, error) {
 	payload := make([]byte, n)

@@ -1,0 +1,126 @@
+package pool
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// kept has a child end a brief job, whose result it keeps to say with that of the next, and begin the next, which runs
+// until it is let go.
+func kept(t *testing.T, p managed) (brief, long <-chan Result, let func()) {
+	t.Helper()
+	opener, open := gated(t)
+	first := begin(t, p, opener)
+	brief = follows(t, t.Context(), p, job(t, "noop"))
+	next, let := gated(t)
+	long = follows(t, t.Context(), p, next)
+	open()
+	within(t, time.Minute, first)
+	until(t, "the long job has begun", func() bool { return p.Pool.(Locator).Locate(next.Attempt) != 0 })
+	return brief, long, let
+}
+
+// A result that waits for company does not wait for a long job.
+func TestAKeptResultIsAskedFor(t *testing.T) {
+	p, _ := eager(t, Settings{Size: 1})
+	brief, long, let := kept(t, p)
+	select {
+	case r := <-brief:
+		t.Fatalf("%+v came at once: nothing is kept, so that this test shows nothing", r)
+	default:
+	}
+	change(p, func(l *line) { l.patience = patiently; l.clock.Reset(0) })
+	if r := within(t, time.Minute, brief); r.Status != OK || r.Err != nil {
+		t.Errorf("the brief job: %+v", r)
+	}
+	let()
+	if r := within(t, time.Minute, long); r.Status != OK {
+		t.Errorf("the long job: %+v", r)
+	}
+}
+
+// A result that waits for company is not lost with the child.
+func TestAKeptResultOutlivesTheChild(t *testing.T) {
+	p, began := eager(t, Settings{Size: 1})
+	brief, long, _ := kept(t, p)
+	syscall.Kill(p.PIDs()[0], syscall.SIGKILL)
+	if r := within(t, time.Minute, brief); r.Status != OK || r.Exception != nil {
+		t.Errorf("the brief job: %+v", r)
+	}
+	if r := within(t, time.Minute, long); r.Status != Killed {
+		t.Errorf("the long job: %+v", r)
+	}
+	if all := began(); len(all) != 3 {
+		t.Errorf("begun are %v, want three jobs, once each", all)
+	}
+}
+
+// What a note does not hold is told of at once.
+func TestResultsThatAreNotKept(t *testing.T) {
+	p, _ := eager(t, Settings{Size: 1})
+	opener, open := gated(t)
+	first := begin(t, p, opener)
+	value := follows(t, t.Context(), p, job(t, "value 3"))
+	next, let := gated(t)
+	long := follows(t, t.Context(), p, next)
+	open()
+	within(t, time.Minute, first)
+	if r := within(t, time.Minute, value); r.Status != OK || len(r.Value) == 0 {
+		t.Errorf("%+v, want it with its value, while the next runs", r)
+	}
+	let()
+	within(t, time.Minute, long)
+}
+
+// As many jobs are at a child as it has turns, and begin in their order.
+func TestAChildHasAllItsTurns(t *testing.T) {
+	p, began := eager(t, Settings{Size: 1})
+	opener, open := gated(t)
+	ended := []<-chan Result{begin(t, p, opener)}
+	want := []uint64{opener.Attempt}
+	for range turns - 1 {
+		j := job(t, "noop")
+		want = append(want, j.Attempt)
+		ended = append(ended, follows(t, t.Context(), p, j))
+	}
+	last := job(t, "noop")
+	rest := make(chan Result, 1)
+	go func() { rest <- p.Run(t.Context(), last) }()
+	until(t, "one more waits for a place", func() bool { b, w := waits(p); return b == turns-1 && w == 1 })
+	open()
+	for _, e := range append(ended, rest) {
+		if r := within(t, time.Minute, e); r.Status != OK {
+			t.Errorf("%+v", r)
+		}
+	}
+	all := began()
+	want = append(want, last.Attempt)
+	if len(all) != len(want) {
+		t.Fatalf("begun are %v, want %v", all, want)
+	}
+	for i, attempt := range want {
+		if all[i] != attempt {
+			t.Fatalf("begun are %v, want %v", all, want)
+		}
+	}
+}
+
+// Where its pipe holds next to nothing, a child is sent nothing ahead: whoever sends would wait for it.
+func TestNoJobWaitsInANarrowPipe(t *testing.T) {
+	p, _ := eager(t, Settings{Size: 1})
+	change(p, func(l *line) { l.desks[0].child.wide = false })
+	opener, open := gated(t)
+	first := begin(t, p, opener)
+	rest := make(chan Result, 1)
+	go func() { rest <- p.Run(t.Context(), job(t, "noop")) }()
+	until(t, "it waits", func() bool { b, w := waits(p); return b+w == 1 })
+	if b, _ := waits(p); b != 0 {
+		t.Error("a job waits behind another")
+	}
+	open()
+	within(t, time.Minute, first)
+	if r := within(t, time.Minute, rest); r.Status != OK {
+		t.Errorf("%+v", r)
+	}
+}
