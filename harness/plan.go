@@ -15,6 +15,7 @@ import (
 	"taskbench/harness/faults"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems"
 	"taskbench/harness/systems/native"
@@ -189,7 +190,7 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 
 // unfit says why a scenario's faults cannot be applied to the cell's broker, lab or pool.
 func unfit(c CellPlan) string {
-	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool}
+	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Wire: wireOf(c)}
 	var why []string
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)
@@ -199,9 +200,21 @@ func unfit(c CellPlan) string {
 		}
 		if no := fault.Unfit(setting); no != "" {
 			why = append(why, fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
+		} else if f.On != "" {
+			if no := setting.Step(step.Step(f.On)); no != "" {
+				why = append(why, fmt.Sprintf("%s on %s at step %s: %s", f.Fault, fault.Node, f.On, no))
+			}
 		}
 	}
 	return strings.Join(why, "; ")
+}
+
+// wireOf is what the cell's variant speaks, as far as its driver says.
+func wireOf(c CellPlan) brokers.Wire {
+	if c.Driver.Wire == nil {
+		return brokers.Wire{}
+	}
+	return c.Driver.Wire(c.Variant)
 }
 
 func suggest(got string, known []string) string {
