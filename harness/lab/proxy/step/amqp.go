@@ -113,7 +113,7 @@ func (c *amqpChannel) asked(method uint32, w *words) []Event {
 		w.take(2)
 		w.short() // the queue
 		tag := w.short()
-		if flags := w.take(1); flags[0]&2 != 0 {
+		if w.number(1)&2 != 0 {
 			c.unsettled[string(tag)] = true
 		}
 	case basicPublish:
@@ -145,7 +145,7 @@ func (c *amqpChannel) told(method uint32, w *words) []Event {
 		if method == basicDeliver && c.unsettled[string(w.short())] {
 			return nil
 		}
-		c.held.add(binary.BigEndian.Uint64(w.take(8)))
+		c.held.add(w.number(8))
 		c.delivering = true
 		return event(Claim, 1, false)
 	}
@@ -157,7 +157,7 @@ func (c *amqpChannel) content(kind byte, payload []byte) []Event {
 	switch w := (&words{rest: payload}); kind {
 	case amqpHeader:
 		w.take(4) // class and weight
-		c.left = binary.BigEndian.Uint64(w.take(8))
+		c.left = w.number(8)
 	case amqpBody:
 		c.left -= min(c.left, uint64(len(payload)))
 	default:

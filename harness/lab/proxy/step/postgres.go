@@ -125,7 +125,7 @@ func (p *postgres) ask(kind byte, w *words) []Event {
 		p.begin()
 	case 'C': // Close
 		p.begin()
-		if w.take(1)[0] == 'S' {
+		if w.number(1) == 'S' {
 			delete(p.statements, string(w.text()))
 		}
 	case 'H': // Flush
@@ -167,8 +167,8 @@ func (p *postgres) bind(w *words) []Event {
 // elements is how many a parameter has that is a binary array, counted from 1; 0 where that cannot be told. The words
 // are those of a Bind from its formats on.
 func elements(w *words, parameter int) int {
-	w.take(2 * w.uint16())
-	for i, n := 1, w.uint16(); i <= n && len(w.rest) > 0; i++ {
+	w.take(2 * int(w.number(2)))
+	for i, n := 1, int(w.number(2)); i <= n && len(w.rest) > 0; i++ {
 		value := words{rest: w.take(max(0, w.int32()))}
 		if i == parameter && len(value.rest) >= 20 && value.int32() == 1 { // of one dimension
 			value.take(8) // whether there are nulls, and the type

@@ -1,9 +1,6 @@
 package step
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "slices"
 
 // mostTags bounds what is known of a channel whose other side never settles anything.
 const mostTags = 1 << 16
@@ -24,7 +21,7 @@ func (t *tags) add(tag uint64) {
 // settle takes away what the arguments of an acknowledgement name: a tag or, where its bit says so, all up to it. It
 // returns how many that were.
 func (t *tags) settle(w *words) int {
-	tag, multiple := binary.BigEndian.Uint64(w.take(8)), w.take(1)[0]&1 != 0 && !w.one
+	tag, multiple := w.number(8), w.number(1)&1 != 0 && !w.one
 	from, found := slices.BinarySearch(*t, tag)
 	to := from
 	if found {
@@ -41,24 +38,33 @@ func (t *tags) settle(w *words) int {
 	return n
 }
 
-// words takes values off the front of a frame; what is missing there is 0.
+// words takes values off the front of a frame; of a number that is missing there, all is 0.
 type words struct {
 	rest []byte
 	one  bool // the bit after the tag does not mean multiple
 }
 
+// take is so many bytes, or those that there are.
 func (w *words) take(n int) []byte {
-	if n > len(w.rest) {
-		w.rest = nil
-		return make([]byte, n)
-	}
+	n = min(n, len(w.rest))
 	got := w.rest[:n]
 	w.rest = w.rest[n:]
 	return got
 }
 
+// number is one of so many bytes.
+func (w *words) number(size int) (n uint64) {
+	if size > len(w.rest) {
+		w.rest = nil
+	}
+	for _, b := range w.take(size) {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
 // short is a string with its length in a byte.
-func (w *words) short() []byte { return w.take(int(w.take(1)[0])) }
+func (w *words) short() []byte { return w.take(int(w.number(1))) }
 
 // text is a string that ends with a zero.
 func (w *words) text() []byte {
@@ -73,5 +79,4 @@ func (w *words) text() []byte {
 	return got
 }
 
-func (w *words) uint16() int { return int(binary.BigEndian.Uint16(w.take(2))) }
-func (w *words) int32() int  { return int(int32(binary.BigEndian.Uint32(w.take(4)))) }
+func (w *words) int32() int { return int(int32(w.number(4))) }
