@@ -85,7 +85,7 @@ func (f *follower) read(w *way, data []byte, start func()) (rest []byte, err err
 				w.link.proxy.watch.spare(t) // the link broke before it came to the step
 				return nil, err
 			}
-			w.link.stopAt(t)
+			w.link.stopAt(t, e.After)
 		}
 		at += n
 	}

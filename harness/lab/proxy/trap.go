@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"taskbench/harness/lab/proxy/step"
 )
@@ -162,14 +163,26 @@ func (w *watch) since(before map[step.Step]int64) map[step.Step]int64 {
 // A stop is where a link stands still.
 type stop struct{ at atomic.Pointer[Trap] }
 
-// stopAt has the link stand still until the trap is released. A link that already does has to go on first.
-func (l *link) stopAt(t *Trap) {
+// readGrace is how long a receiver has to read what was passed on to it, before anything is done to its link.
+const readGrace = 20 * time.Millisecond
+
+// stopAt has the link stand still until the trap is released, behind the step where it was passed on. A link that
+// already stands still has to go on first.
+func (l *link) stopAt(t *Trap, passed bool) {
 	for !l.stop.at.CompareAndSwap(nil, t) {
 		if !l.goOn() {
 			break // and nothing more passes there
 		}
 	}
 	t.link = l.serial
+	if passed { // a receiver that is reset before it has read loses what it was sent
+		grace := time.NewTimer(readGrace)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+		case <-l.ended:
+		}
+	}
 	close(t.sprung)
 }
 

@@ -27,6 +27,9 @@
 // In PostgreSQL an answer is that to a whole exchange, up to ReadyForQuery, since only that says that it was committed;
 // an exchange that failed has done nothing and comes to no step but those that its requests are.
 //
+// What was passed on is in the receiver's hands once it has read it, for which it is given a moment; a reset takes from it what
+// it has not read. AMQP has no answer to an acknowledgement, so that there nobody can know that of acked.
+//
 // A step that is about several messages at once (a pipelined push of ten, an ack of all up to a number) counts as so many.
 //
 // No system under test stores its results through the connections to the broker: all are run without a result backend, as the
