@@ -28,6 +28,15 @@ func (s *stage) follow() {
 	s.proxy.Watch(func() step.Parser { return step.For(wire) })
 }
 
+// awaited is until when a step is waited for from now on.
+func (s *stage) awaited(begin time.Time) time.Time {
+	end, least := begin.Add(s.span()), time.Now().Add(stepPatience)
+	if end.Before(least) {
+		return least
+	}
+	return end
+}
+
 // injectAtStep waits until a connection comes to the fault's step, where it stands still until the fault is in force. A
 // step that does not come by then is an error: a fault that hit nothing must not pass.
 func (s *stage) injectAtStep(ctx context.Context, f scenario.Fault, target faults.Target, end time.Time) injection {
@@ -39,9 +48,6 @@ func (s *stage) injectAtStep(ctx context.Context, f scenario.Fault, target fault
 		return failed(err)
 	}
 	defer trap.Release()
-	if least := time.Now().Add(stepPatience); end.Before(least) {
-		end = least
-	}
 	patience := time.NewTimer(time.Until(end))
 	defer patience.Stop()
 	select {

@@ -44,7 +44,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 			if f.On == "" {
 				done[i] = s.inject(ctx, f, target, nil)
 			} else {
-				done[i] = s.injectAtStep(ctx, f, target, begin.Add(s.span()))
+				done[i] = s.injectAtStep(ctx, f, target, s.awaited(begin))
 			}
 		})
 	}
