@@ -15,6 +15,7 @@ const (
 	AMQP      WireProtocol = "amqp"      // AMQP 0-9-1, which has words for publishing, delivering and acknowledging: no acts
 	Beanstalk WireProtocol = "beanstalk" // beanstalkd's, which has them too
 	TCPMemory WireProtocol = "memory"    // that of package memory's server, likewise
+	MongoDB   WireProtocol = "mongodb"   // MongoDB's OP_MSG: an act is a command and the collection that it is about, "insert messages"
 	RESP      WireProtocol = "resp"      // Redis's: an act is a command in lower case, or "evalsha" and a script's hash
 	Postgres  WireProtocol = "postgres"  // PostgreSQL's, version 3: an act is the text of a prepared statement
 )
@@ -26,7 +27,7 @@ type Act struct {
 	// Many is where an act on several messages tells how many. Of a RESP command it is the first word, counted from 0,
 	// that is one for each message; of a PostgreSQL statement the parameter, counted from 1, that is an array with an
 	// element for each. Of a RESP claim it is how many elements of the answer, or of the first array in it, make one
-	// message; a PostgreSQL claim answers with a row for each. 0 is an act on one message.
+	// message; a PostgreSQL claim answers with a row for each. 0 is an act on one message. MongoDB says it all by itself.
 	Many int
 }
 

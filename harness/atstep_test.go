@@ -117,7 +117,7 @@ func TestOnlyStepsAreFollowed(t *testing.T) {
 func TestStepsThatDoNotFit(t *testing.T) {
 	for _, c := range []struct{ broker, on, want string }{
 		{"memory", "ack", ""},
-		{"memory", "result", "disconnect on broker at step result: no result is stored"},
+		{"memory", "result", "disconnect on broker at a step: no result is stored"},
 		{"sqlite", "ack", "the broker is a library"},
 	} {
 		var s scenario.Scenario

@@ -137,7 +137,6 @@ var unfit = map[string]string{
 
 	"step-cuts/sqlite":        "library",
 	"step-cuts/mysql:lease":   "not understood",
-	"step-cuts/mongodb:lease": "not understood",
 	"step-cuts/couchdb:lease": "not understood",
 	"step-cuts/nats:file":     "not understood",
 }

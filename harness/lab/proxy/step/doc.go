@@ -24,6 +24,12 @@
 //	ack       basic.ack of the client   the call of the script      Bind of the delete    delete        settle
 //	acked     the end of that           its answer                  the answer            DELETED       ok
 //
+// and on MongoDB's, where a claim is several commands, and complete with the last:
+//
+//	publish   the insert of what waits            confirm   its answer
+//	claim     the answer to the removal of that   deliver   its end
+//	ack       the removal of what is held         acked     its answer
+//
 // In PostgreSQL an answer is that to a whole exchange, up to ReadyForQuery, since only that says that it was committed;
 // an exchange that failed has done nothing and comes to no step but those that its requests are.
 //

@@ -142,8 +142,8 @@ func (p *postgres) ask(kind byte, w *words) []Event {
 
 func (p *postgres) bind(w *words) []Event {
 	x := p.begin()
-	portal, statement := string(w.text()), string(w.text())
-	act, ours := p.statements[statement]
+	portal := string(w.text())
+	act, ours := p.statements[string(w.text())]
 	if !ours {
 		delete(p.portals, portal)
 		return nil

@@ -184,3 +184,51 @@ claim 2 before
 deliver 2 after
 publish 4 before`}
 }
+
+func mongoSample() sample {
+	le32 := func(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+	doc := func(elements ...[]byte) []byte {
+		all := slices.Concat(elements...)
+		return slices.Concat(le32(4+len(all)+1), all, []byte{0})
+	}
+	str := func(name, value string) []byte {
+		return slices.Concat([]byte{bsonString}, text(name+"\x00"), le32(len(value)+1), text(value+"\x00"))
+	}
+	num := func(name string, value int) []byte {
+		return slices.Concat([]byte{bsonInt32}, text(name+"\x00"), le32(value))
+	}
+	sub := func(kind byte, name string, value []byte) []byte {
+		return slices.Concat([]byte{kind}, text(name+"\x00"), value)
+	}
+	message := func(id, to int, sections ...[]byte) []byte {
+		all := slices.Concat(sections...)
+		return slices.Concat(le32(16+4+len(all)), le32(id), le32(to), le32(mongoMsg), le32(0), all)
+	}
+	body := func(elements ...[]byte) []byte { return slices.Concat([]byte{0}, doc(elements...)) }
+	list := func(name string, docs ...[]byte) []byte {
+		all := slices.Concat(text(name+"\x00"), slices.Concat(docs...))
+		return slices.Concat([]byte{1}, le32(4+len(all)), all)
+	}
+	names := doc(sub(bsonDocument, "q", doc(sub(bsonDocument, "_id", doc(sub(bsonArray, "$in", doc(num("0", 1), num("1", 2), num("2", 3))))))), num("limit", 0))
+	one := doc(sub(bsonDocument, "q", doc(num("_id", 1))), num("limit", 1))
+	var t talk
+	t.client(message(1, 0, body(num("hello", 1))), message(2, 0, list("documents", doc(num("_id", 1)), doc(num("_id", 2))), body(str("insert", "ready"), str("$db", "db"))))
+	t.client(message(3, 0, body(str("insert", "elsewhere")), list("documents", doc())))
+	t.server(message(9, 2, body(num("n", 1), num("ok", 1))), message(10, 1, body(num("ok", 1))), message(11, 3, body(num("n", 1))))
+	t.client(message(4, 0, body(str("delete", "ready")), list("deletes", names)), message(5, 0, body(str("delete", "ready")), list("deletes", names)))
+	t.server(message(12, 4, body(num("n", 3))), message(13, 5, body(num("n", 0))))
+	t.client(message(6, 0, body(str("delete", "held")), list("deletes", names)), message(7, 0, body(str("delete", "held")), list("deletes", one)))
+	t.server(message(14, 7, body(sub(bsonInt64, "n", slices.Concat(le32(1), le32(0))))), message(15, 6, body(num("n", 2))))
+	acts := map[string]brokers.Act{
+		"insert ready": {Does: brokers.Publishes}, "delete ready": {Does: brokers.Claims}, "delete held": {Does: brokers.Acknowledges},
+	}
+	return sample{brokers.Wire{Protocol: brokers.MongoDB, Acts: acts}, t, `
+publish 2 before
+confirm 1 before
+claim 3 before
+deliver 3 after
+ack 3 before
+ack 1 before
+acked 1 before
+acked 2 before`}
+}

@@ -23,7 +23,7 @@ const patience = 30 * time.Second
 // at a step has the consequences that the step's description promises. Brokers are in the lab that BENCH_LAB names, auto
 // when it names none; with -short it is the embedded one alone.
 func TestRealServers(t *testing.T) {
-	for _, name := range []string{"rabbitmq:quorum", "redis:aof-always", "redis:stream", "postgres:lease", "beanstalkd:binlog", "memory"} {
+	for _, name := range []string{"rabbitmq:quorum", "redis:aof-always", "redis:stream", "postgres:lease", "beanstalkd:binlog", "mongodb:lease", "memory"} {
 		d, v, err := all.Find(name)
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"taskbench/brokers"
@@ -50,6 +51,13 @@ func (s Step) Info() Info {
 	return all[i]
 }
 
+// deeds are what a wire's acts must know for its connections to come to a step.
+var deeds = map[Step]brokers.Deed{
+	Publish: brokers.Publishes, Confirm: brokers.Publishes,
+	Claim: brokers.Claims, Deliver: brokers.Claims,
+	Ack: brokers.Acknowledges, Acked: brokers.Acknowledges,
+}
+
 // Unfit says why connections of the wire never come to the step, or "".
 func Unfit(w brokers.Wire, s Step) string {
 	_, understood := parsers[w.Protocol]
@@ -60,6 +68,9 @@ func Unfit(w brokers.Wire, s Step) string {
 		return fmt.Sprintf("there is no step %q", s)
 	case s == Result:
 		return "no result is stored through the connections to the broker: the workers run without a result backend"
+	}
+	if w.Acts != nil && !slices.ContainsFunc(slices.Collect(maps.Values(w.Acts)), func(a brokers.Act) bool { return a.Does == deeds[s] }) {
+		return fmt.Sprintf("nothing on its connections is the step %s: it has none", s)
 	}
 	return ""
 }
@@ -93,6 +104,7 @@ var parsers = map[brokers.WireProtocol]func(acts map[string]brokers.Act) Parser{
 	brokers.AMQP:      newAMQP,
 	brokers.Beanstalk: newBeanstalk,
 	brokers.TCPMemory: newMemory,
+	brokers.MongoDB:   newMongo,
 	brokers.RESP:      newRESP,
 	brokers.Postgres:  newPostgres,
 }

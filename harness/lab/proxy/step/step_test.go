@@ -64,7 +64,7 @@ type sample struct {
 }
 
 var samples = map[string]sample{
-	"amqp": amqpSample(), "beanstalk": beanstalkSample(), "memory": memorySample(), "resp": respSample(), "postgres": postgresSample(),
+	"amqp": amqpSample(), "beanstalk": beanstalkSample(), "memory": memorySample(), "mongodb": mongoSample(), "resp": respSample(), "postgres": postgresSample(),
 }
 
 func TestEveryProtocolHasASample(t *testing.T) {
@@ -137,6 +137,12 @@ func TestUnfit(t *testing.T) {
 			t.Errorf("step %s of AMQP: %q", i.Step, why)
 		}
 	}
+	once := brokers.Wire{Protocol: brokers.MongoDB, Acts: map[string]brokers.Act{"delete messages": {Does: brokers.Claims}}}
+	for s, fits := range map[Step]bool{Claim: true, Deliver: true, Ack: false, Publish: false} {
+		if why := Unfit(once, s); (why == "") != fits {
+			t.Errorf("step %s of a wire that claims and no more: %q", s, why)
+		}
+	}
 	if For(brokers.Wire{}) != nil {
 		t.Error("somebody understands a wire that says nothing of itself")
 	}
@@ -147,6 +153,7 @@ func TestUnfit(t *testing.T) {
 func FuzzAMQP(f *testing.F)      { fuzz(f, "amqp") }
 func FuzzBeanstalk(f *testing.F) { fuzz(f, "beanstalk") }
 func FuzzMemory(f *testing.F)    { fuzz(f, "memory") }
+func FuzzMongoDB(f *testing.F)   { fuzz(f, "mongodb") }
 func FuzzRESP(f *testing.F)      { fuzz(f, "resp") }
 func FuzzPostgres(f *testing.F)  { fuzz(f, "postgres") }
 
