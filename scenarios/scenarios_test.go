@@ -146,6 +146,7 @@ var unfit = map[string]string{
 // the load only just.
 var alone = map[string]bool{
 	"steady/mongodb:lease": true, "burst/mongodb:lease": true, "steady/couchdb:lease": true, "burst/couchdb:lease": true,
+	"step-cuts/mongodb:lease": true,
 }
 
 // A void cell says that this machine was too busy to offer the load, and nothing about the system: it is run again,
