@@ -82,6 +82,9 @@ type Driver struct {
 	Open func(ctx context.Context, url string, v Variant) (Broker, error)
 
 	Server ServerSpec
+
+	// Wire says how a variant's steps look on the wire. It may be nil: then no fault can be timed by them.
+	Wire func(v Variant) Wire
 }
 
 // Variant finds a variant by name; "" is the default one.

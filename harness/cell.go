@@ -115,6 +115,7 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		if s.url, err = through(s.url, s.proxy.Addr()); err != nil {
 			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
 		}
+		s.follow()
 	}
 	nodes := []string{"broker"}
 	for i := range c.Scenario.System.Workers {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"taskbench/harness/faults"
+	"taskbench/harness/lab/proxy"
+	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
 )
 
@@ -17,6 +19,7 @@ type injection struct {
 	at, inEffect, healStart int64
 	healed                  int64 // 0 when it never was
 	proof, healProof        string
+	steps                   map[step.Step]int64 // how many messages came to each step until the fault's own did; nil for others
 	err                     error
 }
 
@@ -38,15 +41,20 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 				done[i] = injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 				return
 			}
-			done[i] = s.inject(ctx, f, target)
+			if f.On == "" {
+				done[i] = s.inject(ctx, f, target, nil)
+			} else {
+				done[i] = s.injectAtStep(ctx, f, target, s.awaited(begin))
+			}
 		})
 	}
 	all.Wait()
 	return done
 }
 
-// inject injects one fault, waits, and heals it. The healing outlives the cancellation of ctx.
-func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Target) injection {
+// inject injects one fault, waits, and heals it. The healing outlives the cancellation of ctx. A fault at a step has a
+// trap, in which a connection stands still until the fault is in force.
+func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Target, trap *proxy.Trap) injection {
 	fault, err := faults.Find(f.Fault, f.Node)
 	if err != nil {
 		return injection{name: f.Fault, node: f.Node, err: err}
@@ -63,11 +71,18 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
 	effect, err := fault.Inject(ctx, target, faults.Args{For: f.For, Params: f.Params})
+	if trap != nil {
+		trap.Release()
+		i.steps = trap.Hit().Steps
+	}
 	if err != nil {
 		i.err = fmt.Errorf("inject fault %s: %w", fault.Name, err)
 		return i
 	}
 	i.inEffect, i.node, i.proof = s.now(), effect.Node, effect.Proof
+	if trap != nil && i.proof != "" {
+		i.proof = trap.Hit().String() + "; " + i.proof
+	}
 	s.clock.note(fmt.Sprintf("fault %s on %s: %s", fault.Name, i.node, i.proof))
 	if i.proof == "" {
 		i.err = fmt.Errorf("fault %s on %s had no effect that could be seen", fault.Name, i.node)

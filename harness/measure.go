@@ -61,7 +61,7 @@ func faultResults(list []injection) []FaultResult {
 		}
 		out = append(out, FaultResult{
 			Fault: i.name, Node: i.node, At: seconds(i.at), InEffect: seconds(i.inEffect), Healed: seconds(i.healed),
-			Proof: i.proof, HealProof: i.healProof,
+			Proof: i.proof, HealProof: i.healProof, Steps: i.steps,
 		})
 	}
 	return out

@@ -15,6 +15,7 @@ import (
 	"taskbench/harness/faults"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems"
 	"taskbench/harness/systems/native"
@@ -189,19 +190,36 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 
 // unfit says why a scenario's faults cannot be applied to the cell's broker, lab or pool.
 func unfit(c CellPlan) string {
-	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool}
+	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Wire: wireOf(c)}
 	var why []string
+	add := func(text string) { // what several faults have in common is said once
+		if !slices.Contains(why, text) {
+			why = append(why, text)
+		}
+	}
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)
 		if err != nil {
-			why = append(why, err.Error())
+			add(err.Error())
 			continue
 		}
 		if no := fault.Unfit(setting); no != "" {
-			why = append(why, fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
+			add(fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
+		} else if f.On != "" {
+			if no := setting.Step(step.Step(f.On)); no != "" {
+				add(fmt.Sprintf("%s on %s at a step: %s", f.Fault, fault.Node, no))
+			}
 		}
 	}
 	return strings.Join(why, "; ")
+}
+
+// wireOf is what the cell's variant speaks, as far as its driver says.
+func wireOf(c CellPlan) brokers.Wire {
+	if c.Driver.Wire == nil {
+		return brokers.Wire{}
+	}
+	return c.Driver.Wire(c.Variant)
 }
 
 func suggest(got string, known []string) string {

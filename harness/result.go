@@ -1,5 +1,7 @@
 package harness
 
+import "taskbench/harness/lab/proxy/step"
+
 // Schema is the version of result.json. It grows by fields; a changed meaning changes the number.
 const Schema = 1
 
@@ -150,6 +152,10 @@ type FaultResult struct {
 	Healed    float64 `json:"healed"`
 	Proof     string  `json:"proof"`
 	HealProof string  `json:"heal_proof"`
+
+	// Steps is, of a fault at a step of the protocol, how many messages the proxy had seen come to each step when a
+	// connection came to its own, counted from the moment at which the schedule has it.
+	Steps map[step.Step]int64 `json:"steps,omitempty"`
 }
 
 // Recovery, in seconds after the (last) fault began to be healed; nil where it was not seen.

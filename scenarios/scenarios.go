@@ -11,6 +11,7 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/harness"
 	"taskbench/harness/faults"
+	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/metrics"
 	"taskbench/harness/scenario"
 	"taskbench/harness/scenario/expect"
@@ -56,6 +57,9 @@ func Known() scenario.Known {
 		Systems: []string{native.System.Name},
 		Broker:  func(name string) error { _, _, err := all.Find(name); return err },
 		Expect:  Vocabulary().Check,
+	}
+	for _, s := range step.All() {
+		k.Steps = append(k.Steps, scenario.Param{Name: string(s.Step), Doc: s.Doc})
 	}
 	for _, f := range faults.All() {
 		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker", Default: f.For}

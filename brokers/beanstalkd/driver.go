@@ -32,6 +32,7 @@ var Driver = brokers.Driver{
 		},
 	},
 	Open: open,
+	Wire: func(brokers.Variant) brokers.Wire { return brokers.Wire{Protocol: brokers.Beanstalk} },
 	Server: brokers.ServerSpec{
 		Product:  "beanstalkd",
 		Images:   []string{"taskbench/beanstalkd:1"}, // there is no official one

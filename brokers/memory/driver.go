@@ -20,6 +20,7 @@ var Driver = brokers.Driver{
 		},
 	}},
 	Open: openRemote,
+	Wire: func(brokers.Variant) brokers.Wire { return brokers.Wire{Protocol: brokers.TCPMemory} },
 	Server: brokers.ServerSpec{
 		Product:  "taskbench memory",
 		Embedded: startEmbedded,

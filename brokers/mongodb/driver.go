@@ -14,6 +14,9 @@ var leases = []brokers.Promise{
 	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Delays,
 }
 
+// kombuVariant is the one that differs in more than a setting.
+const kombuVariant = "kombu"
+
 // Driver is MongoDB, and what speaks its protocol.
 var Driver = brokers.Driver{
 	Name: "mongodb",
@@ -33,7 +36,7 @@ var Driver = brokers.Driver{
 			Settings:   map[string]string{"w": "1", "j": "false", "synchronous": "off"},
 		},
 		{
-			Name:       "kombu",
+			Name:       kombuVariant,
 			Doc:        "Celery's own collections: a message is removed when it is fetched, so that what a worker holds dies with it; writes are answered as the server sees fit.",
 			Durability: brokers.Memory,
 			Promises:   []brokers.Promise{brokers.Confirms, brokers.FIFO, brokers.Priorities, brokers.Counts, brokers.Purges},
@@ -41,6 +44,7 @@ var Driver = brokers.Driver{
 		},
 	},
 	Open: open,
+	Wire: wire,
 	Server: brokers.ServerSpec{
 		Product:  "mongodb",
 		Images:   []string{"mongo:8.0.4-noble", "taskbench/ferretdb:1"},

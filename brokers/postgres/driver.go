@@ -41,6 +41,7 @@ var Driver = brokers.Driver{
 		},
 	},
 	Open: open,
+	Wire: wire,
 	Server: brokers.ServerSpec{
 		Product:  "postgresql",
 		Images:   []string{"postgres:17.2-bookworm", "taskbench/postgres:1"},

@@ -34,6 +34,7 @@ var Driver = brokers.Driver{
 		},
 	},
 	Open: open,
+	Wire: func(brokers.Variant) brokers.Wire { return brokers.Wire{Protocol: brokers.AMQP} },
 	Server: brokers.ServerSpec{
 		Product:  "rabbitmq",
 		Images:   []string{"rabbitmq:4.1.4", "taskbench/rabbitmq:1"},

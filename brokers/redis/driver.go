@@ -42,6 +42,7 @@ var Driver = brokers.Driver{
 		},
 	},
 	Open: open,
+	Wire: wire,
 	Server: brokers.ServerSpec{
 		Product:  "redis",
 		Images:   []string{"redis:7.4.2-bookworm", "taskbench/redis:1"},

@@ -9,6 +9,7 @@ import (
 	"taskbench/harness/checks"
 	"taskbench/harness/faults"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
 	"taskbench/scenarios"
@@ -102,7 +103,17 @@ func listFaults() ([]item, error) {
 		sortParams(i.Params)
 		items = append(items, i)
 	}
-	return items, nil
+	return append(items, timing()), nil
+}
+
+// timing is what can be said in a fault's line beside the fault.
+func timing() item {
+	i := item{Name: "on: STEP", Doc: "Any of them can wait for a step of the protocol between the broker and its clients, " +
+		"and hit the connection that is at it, as with {fault: disconnect, on: ack, nth: 100, for: 5s}"}
+	for _, s := range step.All() {
+		i.Params = append(i.Params, param{Name: string(s.Step), Doc: s.Doc})
+	}
+	return i
 }
 
 func listChecks() ([]item, error) {

@@ -3,7 +3,9 @@ package faults
 import (
 	"fmt"
 
+	"taskbench/brokers"
 	"taskbench/harness/lab"
+	"taskbench/harness/lab/proxy/step"
 )
 
 // A Setting is what is known of a cell before anything has started: enough to say that a fault cannot apply.
@@ -11,6 +13,15 @@ type Setting struct {
 	Lab     string // docker, process, embedded, external
 	Library bool   // the broker is a library inside each worker
 	Pool    string
+	Wire    brokers.Wire // what is spoken on the way to the broker
+}
+
+// Step says why no fault can be made to happen at a step of the protocol in the setting, or "".
+func (s Setting) Step(at step.Step) string {
+	if s.Library {
+		return s.link()
+	}
+	return step.Unfit(s.Wire, at)
 }
 
 // server says why an action on the broker's server is impossible in the setting, or "".

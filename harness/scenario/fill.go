@@ -33,6 +33,9 @@ func (s *Scenario) fill(k Known) {
 	or(&s.Drain, time.Minute)
 	for i := range s.Faults {
 		f := &s.Faults[i]
+		if f.On != "" {
+			or(&f.Nth, 1)
+		}
 		specs := k.faults(f.Fault)
 		if len(specs) == 1 {
 			or(&f.Node, specs[0].Node)

@@ -9,6 +9,7 @@ import (
 type Known struct {
 	Tasks   []TaskSpec
 	Faults  []FaultSpec
+	Steps   []Param  // of the protocol, at which a fault can happen
 	Pools   []string // the first is the default
 	Systems []string // the first is the default
 

@@ -29,6 +29,7 @@ var known = Known{
 		{Name: "latency", Node: "broker", Lasting: true, Params: []Param{{"delay", ""}, {"jitter", ""}}},
 		{Name: "kill-child", Node: "worker"},
 	},
+	Steps:   []Param{{"ack", ""}, {"acked", ""}, {"confirm", ""}},
 	Pools:   []string{"goroutine", "prefork"},
 	Systems: []string{"native"},
 	Broker: func(name string) error {
@@ -124,7 +125,7 @@ func TestDefaults(t *testing.T) {
 
 // Every mistake that the files below plant must be told at once, with its line.
 func TestMistakes(t *testing.T) {
-	for _, name := range []string{"mistakes", "schedule", "short", "syntax"} {
+	for _, name := range []string{"mistakes", "schedule", "short", "steps", "syntax"} {
 		_, err := Parse(name+".yaml", readFile(t, name+".yaml"), known, Full)
 		if err == nil {
 			t.Errorf("%s.yaml was accepted", name)

@@ -88,6 +88,7 @@ func anything(r *rand.Rand) Scenario {
 	s.Faults = []Fault{
 		{At: span(), Fault: "kill", Node: "worker", For: span()},
 		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]time.Duration{"delay": span(), "jitter": 0}},
+		{At: 2 * time.Hour, On: pick("ack", "confirm"), Nth: 1 + r.IntN(99), Fault: "kill", Node: "broker", For: span()},
 	}
 	for i := range r.IntN(5) {
 		s.Expect = append(s.Expect, Expect{When: pick("", "a == 1", odd()), Expr: fmt.Sprintf("%s %d", odd(), i)})

@@ -69,6 +69,8 @@ type System struct {
 // A Fault is one line of the schedule.
 type Fault struct {
 	At     time.Duration // since the measured load began
+	On     string        // the protocol step at which it happens, from At on; "" happens at At
+	Nth    int           // which message at that step, counted from At; 1 is the first
 	Fault  string
 	Node   string // broker or worker
 	For    time.Duration

@@ -12,6 +12,7 @@ func (j judge) schedule() {
 	var possible []*Fault
 	for i := range j.s.Faults {
 		path, f := join("faults", strconv.Itoa(i)), &j.s.Faults[i]
+		j.step(path, f)
 		spec, ok := j.fault(path, f)
 		if !ok {
 			continue
@@ -41,10 +42,20 @@ func (j judge) fault(path string, f *Fault) (FaultSpec, bool) {
 	return FaultSpec{}, false
 }
 
+func (j judge) step(path string, f *Fault) {
+	known := names(j.Steps, func(p Param) string { return p.Name })
+	switch {
+	case f.On == "" && f.Nth != 0:
+		j.wrong(join(path, "nth"), "means nothing without on: at which step?")
+	case f.On != "" && !slices.Contains(known, f.On):
+		j.wrong(join(path, "on"), unknown("step", f.On, known))
+	}
+}
+
 func (j judge) params(path string, f *Fault, spec FaultSpec) {
 	for key, d := range f.Params {
 		if known := paramNames(spec.Params); !slices.Contains(known, key) {
-			j.wrong(join(path, key), unknown("key", key, append([]string{"at", "fault", "node", "for"}, known...)))
+			j.wrong(join(path, key), unknown("key", key, append([]string{"at", "fault", "node", "for", "on", "nth"}, known...)))
 		} else if d < 0 {
 			j.wrong(join(path, key), "must not be negative")
 		}

@@ -111,6 +111,8 @@ func (f *Fault) table() value {
 			{"fault", text(&f.Fault)},
 			{"node", text(&f.Node)},
 			{"for", duration(&f.For)},
+			{"on", text(&f.On)},
+			{"nth", positive(&f.Nth, count(&f.Nth))},
 		},
 		rest: param,
 		extra: func() (all []field) {

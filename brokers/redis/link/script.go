@@ -53,6 +53,9 @@ func (s Scripts) Named(name string) Script {
 // All returns them in no order. The slice is the caller's.
 func (s Scripts) All() []Script { return slices.Collect(maps.Values(s)) }
 
+// Name is the call of the script as the server hears it, without its arguments, for whoever listens to the connection.
+func (s Script) Name() string { return "evalsha " + s.hash }
+
 // Call builds the call of a script that the server is expected to know already; Exec sends it.
 func (s Script) Call(ctx context.Context, keys []string, args ...any) *goredis.Cmd {
 	full := make([]any, 0, 3+len(keys)+len(args))

@@ -10,6 +10,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"taskbench/harness/lab/proxy/step"
 )
 
 func TestSilenceHoldsAndLosesNothing(t *testing.T) {
@@ -151,8 +153,7 @@ func TestLatencyRejectsNonsense(t *testing.T) {
 }
 
 func BenchmarkRoundTrip(b *testing.B) {
-	for _, through := range []bool{false, true} {
-		name := map[bool]string{false: "direct", true: "proxy"}[through]
+	for _, name := range []string{"direct", "proxy", "watched"} {
 		b.Run(name, func(b *testing.B) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -169,12 +170,15 @@ func BenchmarkRoundTrip(b *testing.B) {
 				}
 			}()
 			addr := ln.Addr().String()
-			if through {
+			if name != "direct" {
 				p, err := Listen(b.Context(), addr)
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer func() { _ = p.Close() }()
+				if name == "watched" {
+					p.Watch(func() step.Parser { return lines{} })
+				}
 				addr = p.Addr()
 			}
 			c, err := net.Dial("tcp", addr)
@@ -182,7 +186,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer func() { _ = c.Close() }()
-			buf := make([]byte, 512)
+			buf := append(make([]byte, 511), '\n')
 			b.SetBytes(2 * int64(len(buf)))
 			for b.Loop() {
 				if _, err := c.Write(buf); err != nil {

@@ -21,6 +21,8 @@ type link struct {
 	ways   []*way
 
 	clientDone atomic.Bool // the client ended its side first
+	follower   *follower   // nil unless the proxy watches
+	stop       stop
 }
 
 // run forwards until both sides have ended or the link is reset.

@@ -62,6 +62,7 @@ func (p *Proxy) accept(client *net.TCPConn) {
 	p.serial++
 	p.count.accepted.Add(1)
 	l := &link{proxy: p, serial: p.serial, client: client, ended: make(chan struct{}), gone: make(chan struct{})}
+	l.follower = p.follow()
 	p.links[l] = struct{}{}
 	p.count.open.Add(1)
 	p.routines.Add(1)

@@ -23,6 +23,7 @@ type Proxy struct {
 	addr     *net.TCPAddr
 	weather  atomic.Pointer[weather]
 	count    counters
+	watch    watch
 	ended    chan struct{} // closed by Close
 
 	mu       sync.Mutex

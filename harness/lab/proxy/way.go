@@ -60,27 +60,29 @@ func (w *way) read(start func()) error {
 	for {
 		n, err := w.src.Read(buf)
 		if n > 0 {
-			sky := w.link.proxy.weather.Load()
-			var failed error
-			if !sky.slow() && w.pending.Load() == 0 { // else what is on its way would be overtaken
-				failed = w.pass(piece{data: buf[:n]})
-			} else {
-				if w.late == nil {
-					start()
-				}
-				failed = w.delay(buf[:n], sky)
-			}
-			if failed != nil {
+			if failed := w.heed(buf[:n], start); failed != nil {
 				return failed
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return w.rest(start)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// onward passes data on, now or late.
+func (w *way) onward(data []byte, start func()) error {
+	sky := w.link.proxy.weather.Load()
+	if !sky.slow() && w.pending.Load() == 0 { // else what is on its way would be overtaken
+		return w.pass(piece{data: data})
+	}
+	if w.late == nil {
+		start()
+	}
+	return w.delay(data, sky)
 }
 
 // delay hands data to the late writer. Pieces keep their order: none is due before the one ahead of it.
@@ -136,6 +138,9 @@ func (w *way) pass(p piece) error {
 // latency ends, so does the wait for it.
 func (w *way) wait(due time.Time) bool {
 	for {
+		if !w.link.goOn() {
+			return false
+		}
 		sky := w.link.proxy.weather.Load()
 		if !sky.silent && (!sky.slow() || !time.Now().Before(due)) {
 			return true
