@@ -73,7 +73,7 @@ func (s *stage) drive(ctx context.Context) course {
 	c.faults = <-faulty // every fault that was injected is healed by now, or said that it could not be
 	for _, f := range c.faults {
 		if f.err != nil {
-			c.warnings = append(c.warnings, f.err.Error())
+			c.warnings = append(c.warnings, fmt.Sprintf("line %d of the schedule: %v", f.number, f.err))
 		}
 	}
 	if c.aborted == "" {

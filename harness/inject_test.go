@@ -28,8 +28,8 @@ func TestFaultsOnTheBrokerFollowEachOther(t *testing.T) {
 	s.cell.Driver = labtest.Driver()
 	s.url = s.cell.Driver.Server.URL(p.Addr())
 	s.cell.Scenario.Faults = []scenario.Fault{
-		{Fault: "half-open", Node: "broker", At: 0, For: 200 * time.Millisecond},
-		{Fault: "disconnect", Node: "broker", At: 200 * time.Millisecond, For: 600 * time.Millisecond},
+		{Fault: "half-open", Node: "broker", Number: 1, At: 0, For: 200 * time.Millisecond},
+		{Fault: "disconnect", Node: "broker", Number: 2, At: 200 * time.Millisecond, For: 600 * time.Millisecond},
 	}
 	done := s.breakAndHeal(t.Context(), time.Now())
 	for _, i := range done {
