@@ -76,6 +76,9 @@ func (s *stage) drive(ctx context.Context) course {
 			c.warnings = append(c.warnings, fmt.Sprintf("line %d of the schedule: %v", f.number, f.err))
 		}
 	}
+	if late := delayed(c.faults); late != "" {
+		c.warnings = append(c.warnings, late)
+	}
 	if c.aborted == "" {
 		c.drain = s.drainToQuiet(ctx)
 		c.aborted = c.drain.aborted

@@ -16,6 +16,7 @@ type injection struct {
 	number                  int // of its line in the schedule
 	name, node              string
 	planned                 scenario.Fault
+	waited                  time.Duration // for its turn
 	at, inEffect, healStart int64
 	healed                  int64 // 0 when it never was
 	proof, healProof        string
@@ -55,12 +56,13 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if err != nil {
 		return injection{name: f.Fault, node: f.Node, err: err}
 	}
+	due := time.Now()
 	release, ok := s.turns.take(ctx, f)
 	if !ok {
 		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 	}
 	defer release()
-	i := injection{name: fault.Name, node: fault.Node, at: s.now()}
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: time.Since(due)}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
 	effect, err := fault.Inject(ctx, target, faults.Args{For: f.For, Params: f.Params})

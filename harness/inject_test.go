@@ -37,6 +37,9 @@ func TestFaultsOnTheBrokerFollowEachOther(t *testing.T) {
 			t.Errorf("%s: healed at %d, %v", i.name, i.healed, i.err)
 		}
 	}
+	if done[0].number != 1 || done[1].number != 2 || done[1].planned.At != 200*time.Millisecond {
+		t.Errorf("what happened is not numbered as it was planned: %+v", done)
+	}
 	if done[1].at < done[0].healed {
 		t.Errorf("disconnect began at %v, before half-open was healed at %v", time.Duration(done[1].at), time.Duration(done[0].healed))
 	}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"taskbench/harness/scenario"
@@ -19,6 +20,21 @@ type turns struct {
 
 func newTurns(workers int) *turns {
 	return &turns{workers: make(chan struct{}, max(1, workers)), broker: make(chan struct{}, 1)}
+}
+
+// delayed says how many faults had to wait, or "".
+func delayed(list []injection) string {
+	n, longest := 0, time.Duration(0)
+	for _, i := range list {
+		if i.waited > time.Second {
+			n++
+			longest = max(longest, i.waited)
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d faults began later than planned, by up to %.1f s, since the healing before them took longer than planned", n, len(list), longest.Seconds())
 }
 
 // take waits for the turn of a fault, and returns what ends it; false when ctx ended first.

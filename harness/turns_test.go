@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,16 @@ func TestFaultsWaitForLateHealings(t *testing.T) {
 			t.Error("the broker was hurt when all was over")
 		}
 	})
+}
+
+func TestDelaysAreTold(t *testing.T) {
+	list := []injection{{waited: time.Millisecond}, {waited: 3 * time.Second}, {waited: 12500 * time.Millisecond}}
+	if got, want := delayed(list), "2 of 3 faults began later than planned, by up to 12.5 s, since"; !strings.HasPrefix(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := delayed(list[:1]); got != "" {
+		t.Errorf("%q", got)
+	}
 }
 
 // All cells of a scenario meet the same faults, and what is written for a replay are they and not how they were drawn.
