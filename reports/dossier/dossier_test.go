@@ -93,6 +93,8 @@ func TestVerdicts(t *testing.T) {
 		{name: "perhaps", task: written{ledger.PublishOK, nil}, undrained: true, class: "missing", says: []string{"perhaps not lost, since the drain did not end"}},
 		{name: "twice", task: written{ledger.PublishOK, [][]step{{got(1010), runs(1020), ends(1290, ledger.OK)}, {got(2100), runs(2110), ends(2120, ledger.OK), acks(2130)}}}, faults: []ledger.FaultSpan{kill},
 			class: "duplicated", says: []string{"2 times: first by worker-1 at 1.290 s, which was never acknowledged", "fault 3"}},
+		{name: "acknowledged to nobody", task: written{ledger.PublishOK, [][]step{{got(1010), runs(1020), ends(1310, ledger.OK), acks(1320)}, {got(2100), runs(2110), ends(2120, ledger.OK), acks(2130)}}},
+			faults: []ledger.FaultSpan{kill, hurt(5, "kill", "worker-1", 5000, 6000)}, class: "duplicated", says: []string{"acknowledged at 1.320 s, and handed out again all the same; fault 3, kill on broker"}},
 		{name: "second attempt", task: written{ledger.PublishOK, [][]step{{got(1010), runs(1020)}, {got(2100), runs(2110), ends(2120, ledger.OK), acks(2130)}}}, faults: []ledger.FaultSpan{workerKill},
 			class: "executed", says: []string{"by worker-2", "the attempt before was started by worker-1 at 1.020 s and never finished; fault 4"}},
 		{name: "refused", task: written{ledger.PublishFailed, nil}, faults: []ledger.FaultSpan{hurt(2, "disconnect", "broker", 800, 1500)}, class: "refused", says: []string{"while in force: fault 2, disconnect on broker"}},
@@ -124,6 +126,7 @@ func TestVerdicts(t *testing.T) {
 func TestDossier(t *testing.T) {
 	logs := fstest.MapFS{"logs/x.y.prefork.io.1.worker-1.log": {Data: []byte("" +
 		"time=2026-01-02T10:00:00.100Z too early\n" +
+		"\x1b[38;5;160m2026-01-02 10:00:00.950000+00:00 [info] near the publish\x1b[0m\a\n" +
 		"2026-01-02 10:00:00.950000+00:00 [info] near the publish\n" +
 		"   a line without a time goes with the one before\n" +
 		"1:M 02 Jan 2026 10:00:01.310 * near the fault\n" +
@@ -164,10 +167,11 @@ func TestDossier(t *testing.T) {
     orphaned: started at 1.020 s in process 70, never finished and never run again
 
   logs/x.y.prefork.io.1.worker-1.log
-    2026-01-02T10:00:08Z about ` + testRun.ID(1) + `
+    2026-01-02 10:00:00.950000+00:00 [info] near the publish
     2026-01-02 10:00:00.950000+00:00 [info] near the publish
        a line without a time goes with the one before
     1:M 02 Jan 2026 10:00:01.310 * near the fault
+    2026-01-02T10:00:08Z about ` + testRun.ID(1) + `
 `
 	if text.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", text.String(), want)

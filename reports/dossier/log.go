@@ -46,22 +46,51 @@ func (b *Book) read(l *Log, id string, moments []time.Time) {
 	var at time.Time
 	scanner := bufio.NewScanner(f)
 	scanner.Buffer(nil, 1<<20)
-	var near []string
+	type candidate struct {
+		line  string
+		named bool
+	}
+	var list []candidate
+	named := 0
 	for scanner.Scan() {
-		line := scanner.Text()
+		line := plain(scanner.Text())
 		if t, ok := stamp(line); ok {
 			at = t
 		}
 		switch {
 		case strings.Contains(line, id):
-			l.Lines = append(l.Lines, line)
+			list = append(list, candidate{line, true})
+			named++
 		case close(at, moments):
-			near = append(near, line)
+			list = append(list, candidate{line, false})
 		}
 	}
-	room := max(0, logLines-len(l.Lines))
-	l.More = max(0, len(near)-room)
-	l.Lines = append(l.Lines, near[:min(room, len(near))]...)
+	room := max(0, logLines-named) // for those that do not name it
+	for _, c := range list {
+		switch {
+		case c.named:
+		case room == 0:
+			l.More++
+			continue
+		default:
+			room--
+		}
+		l.Lines = append(l.Lines, c.line)
+	}
+}
+
+// colour is how a server tells a terminal to change it.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
+// plain is a line without what a terminal would obey.
+func plain(line string) string {
+	line = colour.ReplaceAllString(line, "")
+	return strings.Map(func(c rune) rune {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, line)
 }
 
 func close(at time.Time, moments []time.Time) bool {

@@ -150,11 +150,13 @@ var deaths = []string{"kill", "stop", "restart", "wipe", "oom", "crash-loop"}
 
 // fault names what hurt the attempt's worker, or else the broker, when something did.
 func (s story) fault(a ledger.Attempt, since int64) string {
-	f := s.hurt(a, since)
+	next := s.next(a)
+	within := func(f ledger.FaultSpan) bool { return next == 0 || f.At <= next }
+	f := s.first(since, func(f ledger.FaultSpan) bool { return within(f) && f.Node == s.book.node(a.Node) })
 	if f == nil {
-		f = s.first(since, func(f ledger.FaultSpan) bool { return !strings.HasPrefix(f.Node, "worker") })
+		f = s.first(since, func(f ledger.FaultSpan) bool { return within(f) && !strings.HasPrefix(f.Node, "worker") })
 	}
-	if next := s.next(a); f == nil || next != 0 && f.At > next {
+	if f == nil {
 		return ""
 	}
 	return "; " + tell(*f)
