@@ -60,7 +60,8 @@ func leave(t *testing.T, p harness.Plan, fails func(scenario.Scenario) bool) har
 		r = resultOf(p, harness.Fail)
 		r.Cells[0].Counts.Lost = 1
 	}
-	r.Cells[0].Expectations = append([]harness.Expectation{{Expect: "unexpected == 0", Held: true}}, r.Cells[0].Expectations...)
+	// Under a small load something else fails: that is not what is looked for.
+	r.Cells[0].Expectations = append([]harness.Expectation{{Expect: "unexpected == 0", Held: s.Load.Rate >= 10}}, r.Cells[0].Expectations...)
 	text, err := scenario.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
