@@ -20,7 +20,7 @@ import (
 // newStepStage has a broker in this process behind a proxy, and a schedule of one fault at a step.
 func newStepStage(t *testing.T, f scenario.Fault) (*stage, brokers.Broker) {
 	t.Helper()
-	s := &stage{start: ledger.Now()}
+	s := &stage{start: ledger.Now(), turns: newTurns(0)}
 	s.clock = &clock{watch: func(Progress) {}}
 	s.cell.Driver, s.cell.Variant = broker.Driver, broker.Driver.Variants[0]
 	s.cell.Scenario.Faults = []scenario.Fault{f}
@@ -74,7 +74,7 @@ func TestFaultAtAStep(t *testing.T) {
 			if !strings.HasPrefix(i.proof, "publish 3 on connection 1 was seen and withheld from the server; ") || i.steps[step.Publish] != 3 {
 				t.Errorf("proof %q, steps %v", i.proof, i.steps)
 			}
-			if r := faultResults([]injection{i}); len(r) != 1 || r[0].Steps[step.Publish] != 3 {
+			if r := faultResults([]injection{i}, 0); len(r) != 1 || r[0].Steps[step.Publish] != 3 {
 				t.Errorf("in the result: %+v", r)
 			}
 			if err := <-published; (err == nil) != (fault == "half-open") || err != nil && brokers.Definite(err) {

@@ -46,7 +46,7 @@ type stage struct {
 	forget    func() error // the claim on the evidence directory
 	collected ledger.Collected
 
-	hurting   sync.Mutex // held while a fault hurts the broker
+	turns     *turns // of the faults, from when the load begins
 	forceMu   sync.Mutex
 	force     []string     // names of the faults that hurt now
 	pending   int          // faults of the schedule that are not over yet

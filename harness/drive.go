@@ -73,8 +73,11 @@ func (s *stage) drive(ctx context.Context) course {
 	c.faults = <-faulty // every fault that was injected is healed by now, or said that it could not be
 	for _, f := range c.faults {
 		if f.err != nil {
-			c.warnings = append(c.warnings, f.err.Error())
+			c.warnings = append(c.warnings, fmt.Sprintf("line %d of the schedule: %v", f.number, f.err))
 		}
+	}
+	if late := delayed(c.faults); late != "" {
+		c.warnings = append(c.warnings, late)
 	}
 	if c.aborted == "" {
 		c.drain = s.drainToQuiet(ctx)

@@ -15,7 +15,10 @@ import (
 
 // An injection is one fault of the schedule as it really happened. Times are nanoseconds since the load began.
 type injection struct {
+	number                  int // of its line in the schedule
 	name, node              string
+	planned                 scenario.Fault
+	waited                  time.Duration // for its turn
 	at, inEffect, healStart int64
 	healed                  int64 // 0 when it never was
 	proof, healProof        string
@@ -25,27 +28,28 @@ type injection struct {
 
 // breakAndHeal runs the fault schedule and returns when every injected fault has been healed, or has failed to.
 func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
-	schedule := slices.Clone(s.cell.Scenario.Faults)
-	slices.SortStableFunc(schedule, func(a, b scenario.Fault) int { return int(a.At - b.At) })
+	schedule := s.cell.Scenario.Faults // plain lines, in order of time
+	s.turns = newTurns(len(s.workers))
 	done := make([]injection, len(schedule))
 	var all sync.WaitGroup
 	for i, f := range schedule {
-		// Each fault has its own chance, so that leaving one out does not change the others' victims.
+		// Each fault has the chance of its number, so that leaving one out does not change the others' victims.
 		target := faults.Target{
-			Broker: s.node, Proxy: s.proxy, Via: s.url, Driver: s.cell.Driver, Workers: s.workers, Rand: s.random(firstFault + uint64(i)),
+			Broker: s.node, Proxy: s.proxy, Via: s.url, Driver: s.cell.Driver, Workers: s.workers, Rand: s.random(firstFault + uint64(f.Number) - 1),
 		}
 		all.Go(func() {
 			due := begin.Add(s.cell.Scenario.Load.Warmup + f.At)
 			defer s.over()
-			if !waitUntil(ctx, due) {
-				done[i] = injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
-				return
-			}
-			if f.On == "" {
+			done[i] = injection{name: f.Fault, node: f.Node}
+			switch {
+			case !waitUntil(ctx, due):
+				done[i].err = fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))
+			case f.On == "":
 				done[i] = s.inject(ctx, f, target, nil)
-			} else {
+			default:
 				done[i] = s.injectAtStep(ctx, f, target, s.awaited(begin))
 			}
+			done[i].number, done[i].planned = f.Number, f
 		})
 	}
 	all.Wait()
@@ -59,15 +63,13 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if err != nil {
 		return injection{name: f.Fault, node: f.Node, err: err}
 	}
-	if fault.Node == "broker" {
-		// By the schedule they do not overlap, but a healing takes its time: it would undo the next one as well.
-		s.hurting.Lock()
-		defer s.hurting.Unlock()
-		if ctx.Err() != nil {
-			return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
-		}
+	due := time.Now()
+	release, ok := s.turns.take(ctx, f)
+	if !ok {
+		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 	}
-	i := injection{name: fault.Name, node: fault.Node, at: s.now()}
+	defer release()
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: time.Since(due)}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
 	effect, err := fault.Inject(ctx, target, faults.Args{For: f.For, Params: f.Params})
@@ -83,7 +85,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if trap != nil && i.proof != "" {
 		i.proof = trap.Hit().String() + "; " + i.proof
 	}
-	s.clock.note(fmt.Sprintf("fault %s on %s: %s", fault.Name, i.node, i.proof))
+	s.clock.note(fmt.Sprintf("fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.proof))
 	if i.proof == "" {
 		i.err = fmt.Errorf("fault %s on %s had no effect that could be seen", fault.Name, i.node)
 	}
@@ -99,7 +101,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	i.healed = s.now()
 	s.healedAny.Store(true)
 	s.healedAt.Store(i.healed)
-	s.clock.note(fmt.Sprintf("healed %s on %s: %s", fault.Name, i.node, i.healProof))
+	s.clock.note(fmt.Sprintf("healed fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.healProof))
 	return i
 }
 

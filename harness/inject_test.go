@@ -28,14 +28,17 @@ func TestFaultsOnTheBrokerFollowEachOther(t *testing.T) {
 	s.cell.Driver = labtest.Driver()
 	s.url = s.cell.Driver.Server.URL(p.Addr())
 	s.cell.Scenario.Faults = []scenario.Fault{
-		{Fault: "half-open", Node: "broker", At: 0, For: 200 * time.Millisecond},
-		{Fault: "disconnect", Node: "broker", At: 200 * time.Millisecond, For: 600 * time.Millisecond},
+		{Fault: "half-open", Node: "broker", Number: 1, At: 0, For: 200 * time.Millisecond},
+		{Fault: "disconnect", Node: "broker", Number: 2, At: 200 * time.Millisecond, For: 600 * time.Millisecond},
 	}
 	done := s.breakAndHeal(t.Context(), time.Now())
 	for _, i := range done {
 		if i.err != nil || i.healed == 0 {
 			t.Errorf("%s: healed at %d, %v", i.name, i.healed, i.err)
 		}
+	}
+	if done[0].number != 1 || done[1].number != 2 || done[1].planned.At != 200*time.Millisecond {
+		t.Errorf("what happened is not numbered as it was planned: %+v", done)
 	}
 	if done[1].at < done[0].healed {
 		t.Errorf("disconnect began at %v, before half-open was healed at %v", time.Duration(done[1].at), time.Duration(done[0].healed))

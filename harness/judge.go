@@ -47,7 +47,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d messages of others were in the queue: what they cost the workers is in the numbers", n))
 	}
 	s.measure(&cell, h, c)
-	cell.Faults = faultResults(c.faults)
+	cell.Faults = faultResults(c.faults, s.cell.Scenario.Load.Warmup)
 	cell.Recovery = recovery(h, c)
 	cell.Resources, cell.Series.Nodes = s.resources(c)
 	cell.Expectations = s.expectations(cell, partial(meta))
@@ -81,7 +81,7 @@ func (s *stage) meta(c course) ledger.Meta {
 	}
 	for _, f := range c.faults {
 		if f.inEffect != 0 {
-			m.Faults = append(m.Faults, ledger.FaultSpan{Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof})
+			m.Faults = append(m.Faults, ledger.FaultSpan{Number: f.number, Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof})
 		}
 	}
 	return m

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"time"
+
 	"taskbench/harness/ledger"
 	"taskbench/harness/metrics"
 )
@@ -53,13 +55,15 @@ func latencies(s metrics.Set) map[string]Latency {
 	return out
 }
 
-func faultResults(list []injection) []FaultResult {
+// faultResults are the faults that took effect, in order of the schedule, whose warm-up lasts so long.
+func faultResults(list []injection, warmup time.Duration) []FaultResult {
 	out := []FaultResult{}
 	for _, i := range list {
 		if i.inEffect == 0 {
 			continue
 		}
 		out = append(out, FaultResult{
+			Number: i.number, PlannedAt: (warmup + i.planned.At).Seconds(), PlannedFor: i.planned.For.Seconds(),
 			Fault: i.name, Node: i.node, At: seconds(i.at), InEffect: seconds(i.inEffect), Healed: seconds(i.healed),
 			Proof: i.proof, HealProof: i.healProof, Steps: i.steps,
 		})

@@ -110,6 +110,10 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 	if r.Repeat == 0 {
 		r.Repeat = 1
 	}
+	r, err := r.realised()
+	if err != nil {
+		return Plan{}, InputError{err}
+	}
 	var wrong, lacking []error
 	type placed struct {
 		driver  brokers.Driver
@@ -181,6 +185,21 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 	return p, nil
 }
 
+// realised is the request with every schedule as plain lines: all cells of a scenario, its repeats too, meet the same
+// faults at the same times.
+func (r Request) realised() (Request, error) {
+	var wrong []error
+	r.Scenarios = slices.Clone(r.Scenarios)
+	for i, s := range r.Scenarios {
+		s, err := scenario.Realise(s, r.Seed)
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+		r.Scenarios[i] = s
+	}
+	return r, errors.Join(wrong...)
+}
+
 func poolsOf(r Request, s scenario.Scenario) []string {
 	if len(r.Pools) > 0 {
 		return r.Pools
@@ -211,7 +230,8 @@ func unfit(c CellPlan) string {
 			}
 		}
 	}
-	return strings.Join(why, "; ")
+	slices.Sort(why) // a schedule may have the same fault many times
+	return strings.Join(slices.Compact(why), "; ")
 }
 
 // wireOf is what the cell's variant speaks, as far as its driver says.

@@ -48,7 +48,7 @@ func happened(p Plan, s scenario.Scenario, cells []Cell) []scenario.Injection {
 			since := func(at float64) time.Duration {
 				return max(0, time.Duration((at-c.Load.Warmup)*1e9).Round(time.Millisecond))
 			}
-			x := scenario.Injection{Cell: p.Cells[i].Name(), Fault: f.Fault, Node: f.Node, At: since(f.At)}
+			x := scenario.Injection{Cell: p.Cells[i].Name(), Number: f.Number, Fault: f.Fault, Node: f.Node, At: since(f.At)}
 			if f.Healed > 0 {
 				x.Healed = since(f.Healed)
 			}

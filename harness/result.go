@@ -143,15 +143,19 @@ type PhaseResult struct {
 	Latency    map[string]Latency `json:"latency"`
 }
 
-// FaultResult is one fault as it really happened, in seconds; Healed is 0 when it never was.
+// FaultResult is one fault as it really happened, in seconds; Healed is 0 when it never was. It was planned as the line
+// of that number in scenario.yaml: what begins late waited for an earlier healing.
 type FaultResult struct {
-	Fault     string  `json:"fault"`
-	Node      string  `json:"node"`
-	At        float64 `json:"at"`
-	InEffect  float64 `json:"in_effect"`
-	Healed    float64 `json:"healed"`
-	Proof     string  `json:"proof"`
-	HealProof string  `json:"heal_proof"`
+	Number     int     `json:"number"` // 0 in results from before lines had one
+	PlannedAt  float64 `json:"planned_at"`
+	PlannedFor float64 `json:"planned_for"`
+	Fault      string  `json:"fault"`
+	Node       string  `json:"node"`
+	At         float64 `json:"at"`
+	InEffect   float64 `json:"in_effect"`
+	Healed     float64 `json:"healed"`
+	Proof      string  `json:"proof"`
+	HealProof  string  `json:"heal_proof"`
 
 	// Steps is, of a fault at a step of the protocol, how many messages the proxy had seen come to each step when a
 	// connection came to its own, counted from the moment at which the schedule has it.

@@ -148,6 +148,17 @@ func (c cellView) Slope(r harness.Resource) string {
 	return fmt.Sprintf("%s/s (%s to %s)", units.Bytes(r.RSSSlope), units.Bytes(r.RSSSlopeLow), units.Bytes(r.RSSSlopeHigh))
 }
 
+// Planned is when a fault was to happen, and for how long.
+func (c cellView) Planned(f harness.FaultResult) string {
+	switch {
+	case f.Number == 0:
+		return units.None
+	case f.PlannedFor == 0:
+		return units.Seconds(f.PlannedAt)
+	}
+	return units.Seconds(f.PlannedAt) + " for " + units.Seconds(f.PlannedFor)
+}
+
 // Effect is how long after it was begun a fault was seen to hold.
 func (c cellView) Effect(f harness.FaultResult) string {
 	if f.InEffect < f.At || f.InEffect == 0 {

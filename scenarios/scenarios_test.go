@@ -42,7 +42,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, s := range loadAll(t) {
 		for _, where := range places {
-			if where.again && !hurtsBroker(s) {
+			if where.again && !s.Hurts("broker") {
 				continue
 			}
 			t.Run(s.Name+"/"+where.broker, func(t *testing.T) {
@@ -63,10 +63,6 @@ func TestScenarios(t *testing.T) {
 type placement struct {
 	broker, lab string
 	again       bool
-}
-
-func hurtsBroker(s scenario.Scenario) bool {
-	return slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Node == "broker" })
 }
 
 // labOf is BENCH_LAB, or embedded with -short.
@@ -133,6 +129,7 @@ var unfit = map[string]string{
 	"broker-kill/sqlite":  "library",
 	"broker-pause/sqlite": "library",
 	"partition/sqlite":    "library",
+	"chaos/sqlite":        "library",
 	"broker-pause/memory": "shares its process",
 
 	"step-cuts/sqlite":        "library",
@@ -263,6 +260,27 @@ func TestScenariosAreWhole(t *testing.T) {
 			if s.Name != name || !strings.HasSuffix(strings.TrimSpace(s.Asks), "?") || len(s.Expect) == 0 {
 				t.Errorf("%s: name %q, asks %q, %d expectations", name, s.Name, s.Asks, len(s.Expect))
 			}
+		}
+	}
+}
+
+// Whatever the seed, ten minutes of chaos are many faults of many kinds.
+func TestChaosIsRestless(t *testing.T) {
+	s, err := scenarios.Load("chaos", scenario.Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(100) {
+		r, err := scenario.Realise(s, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds := map[string]int{}
+		for _, f := range r.Faults {
+			kinds[f.Node+"/"+f.Fault]++
+		}
+		if len(r.Faults) < 40 || len(kinds) < 8 {
+			t.Errorf("seed %d: %d faults of %d kinds", seed, len(r.Faults), len(kinds))
 		}
 	}
 }

@@ -37,7 +37,7 @@ Results go to stdout, everything else to stderr. ` + "`bench compare`" + ` is th
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		a.compareCommand(), a.runCommand(), a.listCommand(),
-		a.reportCommand(), a.checkCommand(), a.diffCommand(),
+		a.reportCommand(), a.checkCommand(), a.explainCommand(), a.shrinkCommand(), a.diffCommand(),
 		a.doctorCommand(), a.upCommand(), a.downCommand(), a.imagesCommand(),
 		a.workerCommand(), a.beatCommand(), a.sendCommand(), a.eventsCommand(), a.inspectCommand(), a.controlCommand(), a.holdCommand(), a.versionCommand(),
 	)

@@ -63,6 +63,7 @@ type Phase struct {
 
 // A FaultSpan is one fault as it was really injected.
 type FaultSpan struct {
+	Number   int    `json:"number,omitempty"` // of its line in the schedule
 	Fault    string `json:"fault"`
 	Node     string `json:"node"`
 	At       int64  `json:"at"`        // injection began

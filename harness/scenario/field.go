@@ -131,3 +131,9 @@ func oneOf(to *string, what string, known ...string) value {
 	}
 	return of(to, parse, func(s string) any { return s })
 }
+
+// A refused value is a key that is a mistake, whatever stands there.
+type refused string
+
+func (v refused) read(r *reader, path string, _ ast.Node) { r.wrong(path, string(v)) }
+func (v refused) write() any                              { return nil }

@@ -11,6 +11,7 @@ func (s *Scenario) fill(k Known) {
 	// Slices and maps of a scenario are shared by its copies, until here.
 	s.Workload.Tasks = slices.Clone(s.Workload.Tasks)
 	s.Faults = slices.Clone(s.Faults)
+	s.Chaos.Faults = slices.Clone(s.Chaos.Faults)
 
 	var tasks []string
 	for i := range s.Workload.Tasks {
@@ -36,16 +37,36 @@ func (s *Scenario) fill(k Known) {
 		if f.On != "" {
 			or(&f.Nth, 1)
 		}
-		specs := k.faults(f.Fault)
-		if len(specs) == 1 {
-			or(&f.Node, specs[0].Node)
-		}
-		for _, spec := range specs {
-			if spec.Node == f.Node {
-				or(&f.For, spec.Default)
-			}
+		or(&f.For, k.place(f))
+		if f.Every > 0 {
+			or(&f.At, f.Every)
 		}
 	}
+	if !s.Chaos.given() {
+		return
+	}
+	or(&s.Chaos.Rest, defaultRest)
+	for i := range s.Chaos.Faults {
+		h := &s.Chaos.Faults[i]
+		or(&h.Weight, 1)
+		if d := k.place(&h.Fault); h.For.Zero() && d > 0 {
+			h.For = Dist{Kind: "constant", P50: d}
+		}
+	}
+}
+
+// place fills in the node of a fault that can hurt only one, and returns how long it lasts when nobody says.
+func (k Known) place(f *Fault) time.Duration {
+	specs := k.faults(f.Fault)
+	if len(specs) == 1 {
+		or(&f.Node, specs[0].Node)
+	}
+	for _, spec := range specs {
+		if spec.Node == f.Node {
+			return spec.Default
+		}
+	}
+	return 0
 }
 
 func or[T comparable](to *T, otherwise T) {

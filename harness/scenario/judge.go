@@ -21,6 +21,7 @@ func (j judge) all() {
 	j.load()
 	j.system()
 	j.schedule()
+	j.chaos()
 	for _, e := range j.s.Expect {
 		for _, expr := range []string{e.When, e.Expr} {
 			if expr == "" || j.Expect == nil {

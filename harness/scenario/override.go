@@ -19,6 +19,10 @@ func Override(s *Scenario, k Known, assignments ...string) error {
 	for i := range changed.Faults {
 		changed.Faults[i].Params = maps.Clone(changed.Faults[i].Params)
 	}
+	changed.Chaos.Faults = slices.Clone(s.Chaos.Faults)
+	for i := range changed.Chaos.Faults {
+		changed.Chaos.Faults[i].Fault.Params = maps.Clone(changed.Chaos.Faults[i].Fault.Params)
+	}
 	changed.Run.Faults = slices.Clone(s.Run.Faults)
 	r := &reader{lines: map[string]int{}}
 	for _, a := range assignments {

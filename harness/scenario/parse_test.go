@@ -125,7 +125,7 @@ func TestDefaults(t *testing.T) {
 
 // Every mistake that the files below plant must be told at once, with its line.
 func TestMistakes(t *testing.T) {
-	for _, name := range []string{"mistakes", "schedule", "short", "steps", "syntax"} {
+	for _, name := range []string{"mistakes", "schedule", "chaos", "short", "steps", "syntax"} {
 		_, err := Parse(name+".yaml", readFile(t, name+".yaml"), known, Full)
 		if err == nil {
 			t.Errorf("%s.yaml was accepted", name)

@@ -13,6 +13,9 @@ func unlined(s Scenario) Scenario {
 	for i := range s.Faults {
 		s.Faults[i].Line = 0
 	}
+	for i := range s.Chaos.Faults {
+		s.Chaos.Faults[i].Fault.Line = 0
+	}
 	for i := range s.Expect {
 		s.Expect[i].Line = 0
 	}
@@ -79,7 +82,7 @@ func anything(r *rand.Rand) Scenario {
 			{Shape: "burst", Burst: 1 + r.IntN(1000), Every: span()},
 		}[r.IntN(3)],
 		System: System{
-			Name: "native", Pool: pick(known.Pools...), Workers: 1 + r.IntN(9), Concurrency: 1 + r.IntN(9), Acks: pick("early", "late"),
+			Name: "native", Pool: pick(known.Pools...), Workers: 20 + r.IntN(9), Concurrency: 1 + r.IntN(9), Acks: pick("early", "late"),
 			Prefetch: r.IntN(9), MaxTasks: r.IntN(9), MaxMemory: r.Int64N(1 << 40), Grace: span(),
 		},
 		Run: Run{Seed: r.Uint64(), Pools: []string{"prefork"}, Repeat: 1 + r.IntN(9), Faults: []Injection{{Cell: odd(), At: span(), Healed: span()}}},
@@ -89,6 +92,14 @@ func anything(r *rand.Rand) Scenario {
 		{At: span(), Fault: "kill", Node: "worker", For: span()},
 		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]time.Duration{"delay": span(), "jitter": 0}},
 		{At: 2 * time.Hour, On: pick("ack", "confirm"), Nth: 1 + r.IntN(99), Fault: "kill", Node: "broker", For: span()},
+		{At: span(), Every: span() + time.Hour, Until: 10 * time.Hour, Fault: "kill-child", Node: "worker"},
+		{At: span(), Fault: "kill-child", Node: "worker", Number: 1 + r.IntN(maxFaults)},
+	}
+	if r.IntN(2) == 0 {
+		s.Chaos = Chaos{MTBF: leastMTBF + span(), At: span(), Until: 9 * time.Hour, Rest: span(), Seed: r.Uint64(), Faults: []Hazard{
+			{Fault: Fault{Fault: "kill-child", Node: "worker"}, Weight: 1 + r.IntN(9)},
+			{Fault: Fault{Fault: "latency", Node: "broker", Params: map[string]time.Duration{"delay": span()}}, Weight: 1, For: Dist{Kind: "uniform", Min: 1, Max: span()}},
+		}}
 	}
 	for i := range r.IntN(5) {
 		s.Expect = append(s.Expect, Expect{When: pick("", "a == 1", odd()), Expr: fmt.Sprintf("%s %d", odd(), i)})

@@ -15,6 +15,7 @@ type Scenario struct {
 	Load     Load
 	System   System
 	Faults   []Fault
+	Chaos    Chaos // faults left to chance; Realise turns it into lines of Faults
 	Expect   []Expect
 	Drain    time.Duration // how long the drain may take
 	Run      Run
@@ -66,18 +67,6 @@ type System struct {
 	Grace       time.Duration
 }
 
-// A Fault is one line of the schedule.
-type Fault struct {
-	At     time.Duration // since the measured load began
-	On     string        // the protocol step at which it happens, from At on; "" happens at At
-	Nth    int           // which message at that step, counted from At; 1 is the first
-	Fault  string
-	Node   string // broker or worker
-	For    time.Duration
-	Params map[string]time.Duration // nil when there are none
-	Line   int
-}
-
 // An Expect is an expression that must hold, under a condition if there is one.
 type Expect struct {
 	When string
@@ -100,6 +89,7 @@ type Run struct {
 // never was.
 type Injection struct {
 	Cell   string // the cell's name
+	Number int    // of the line of the schedule that it came from
 	Fault  string
 	Node   string // the victim
 	At     time.Duration

@@ -9,7 +9,7 @@ import (
 
 // schedule finds faults that do not exist and those that cannot happen when they are to.
 func (j judge) schedule() {
-	var possible []*Fault
+	var possible []Fault
 	for i := range j.s.Faults {
 		path, f := join("faults", strconv.Itoa(i)), &j.s.Faults[i]
 		j.step(path, f)
@@ -17,10 +17,31 @@ func (j judge) schedule() {
 		if !ok {
 			continue
 		}
-		j.params(path, f, spec)
+		j.params(path, f, spec, "at", "every", "until", "fault", "node", "for", "on", "nth")
 		j.span(path, f, spec)
-		j.overlaps(path, f, possible)
-		possible = append(possible, f)
+		j.numbers(path, i)
+		told := false // the rest of a periodic line would only say it again
+		for _, once := range f.occurrences(j.s.Load.For) {
+			told = told || j.overlaps(path, &once, possible)
+			possible = append(possible, once)
+		}
+	}
+	if len(possible) >= maxFaults {
+		j.wrong("faults", fmt.Sprintf("%d faults or more: let them happen more seldom, or shorten the load", maxFaults))
+	}
+}
+
+// numbers finds two lines of one number.
+func (j judge) numbers(path string, i int) {
+	f := &j.s.Faults[i]
+	switch {
+	case f.Number == 0:
+	case f.Every > 0:
+		j.wrong(join(path, "number"), "a periodic line has no number: each of its faults will have its own")
+	case f.Number > maxFaults:
+		j.wrong(join(path, "number"), fmt.Sprintf("is above %d", maxFaults))
+	case slices.ContainsFunc(j.s.Faults[:i], func(g Fault) bool { return g.Number == f.Number }):
+		j.wrong(join(path, "number"), fmt.Sprintf("there is a fault %d already", f.Number))
 	}
 }
 
@@ -52,10 +73,10 @@ func (j judge) step(path string, f *Fault) {
 	}
 }
 
-func (j judge) params(path string, f *Fault, spec FaultSpec) {
+func (j judge) params(path string, f *Fault, spec FaultSpec, own ...string) {
 	for key, d := range f.Params {
 		if known := paramNames(spec.Params); !slices.Contains(known, key) {
-			j.wrong(join(path, key), unknown("key", key, append([]string{"at", "fault", "node", "for", "on", "nth"}, known...)))
+			j.wrong(join(path, key), unknown("key", key, append(own, known...)))
 		} else if d < 0 {
 			j.wrong(join(path, key), "must not be negative")
 		}
@@ -65,6 +86,10 @@ func (j judge) params(path string, f *Fault, spec FaultSpec) {
 func (j judge) span(path string, f *Fault, spec FaultSpec) {
 	end := j.s.Load.For
 	switch {
+	case f.Every == 0 && f.Until > 0:
+		j.wrong(join(path, "until"), "is for a fault with every: this one happens once")
+	case f.Until > 0 && f.Until <= f.At:
+		j.wrong(join(path, "until"), fmt.Sprintf("%s is not after the first time, at %s", FormatDuration(f.Until), FormatDuration(f.At)))
 	case f.At < 0:
 		j.wrong(join(path, "at"), fmt.Sprintf("%s is before the measured load begins: the warm-up is not for faults", FormatDuration(f.At)))
 	case f.For < 0:
@@ -73,26 +98,69 @@ func (j judge) span(path string, f *Fault, spec FaultSpec) {
 		j.wrong(path, fmt.Sprintf("fault %s on %s needs for: how long it lasts", f.Fault, f.Node))
 	case f.At >= end:
 		j.wrong(join(path, "at"), fmt.Sprintf("%s lies outside the run, whose load ends at %s", FormatDuration(f.At), FormatDuration(end)))
-	case f.At+f.For > end:
-		j.wrong(join(path, "for"), fmt.Sprintf("healed at %s, after the load's end at %s: recovery would not be seen", FormatDuration(f.At+f.For), FormatDuration(end)))
+	case f.Ends() > end:
+		j.wrong(join(path, "for"), fmt.Sprintf("healed at %s, after the load's end at %s: recovery would not be seen", FormatDuration(f.Ends()), FormatDuration(end)))
 	}
 }
 
 // overlaps finds out whether a fault would hit a broker that is already hurt, or more workers than there are.
-func (j judge) overlaps(path string, f *Fault, earlier []*Fault) {
+func (j judge) overlaps(path string, f *Fault, earlier []Fault) bool {
 	var during []string
 	for _, g := range earlier {
-		// Of two faults at the same moment neither leaves the other anything to hurt.
-		if g.Node == f.Node && (g.At == f.At || g.At < f.At && f.At < g.At+g.For || f.At < g.At && g.At < f.At+f.For) {
-			during = append(during, fmt.Sprintf("%s from %s to %s", g.Fault, FormatDuration(g.At), FormatDuration(g.At+g.For)))
+		if g.Node == f.Node && f.meets(g, 0) {
+			during = append(during, fmt.Sprintf("%s from %s to %s", g.Fault, FormatDuration(g.At), FormatDuration(g.Ends())))
 		}
 	}
 	most := 1
 	if f.Node == "worker" {
 		most = j.s.System.Workers
 	}
-	if len(during) >= most {
-		j.wrong(path, fmt.Sprintf("%s at %s finds no %s to hurt: it overlaps with %s",
-			f.Fault, FormatDuration(f.At), f.Node, strings.Join(during, " and ")))
+	if len(during) < most {
+		return false
+	}
+	j.wrong(path, fmt.Sprintf("%s at %s finds no %s to hurt: it overlaps with %s",
+		f.Fault, FormatDuration(f.At), f.Node, strings.Join(during, " and ")))
+	return true
+}
+
+// chaos finds what chance could not choose from, or has no time for.
+func (j judge) chaos() {
+	c := &j.s.Chaos
+	if !c.given() {
+		return
+	}
+	if c.MTBF < leastMTBF {
+		j.wrong("chaos.mtbf", fmt.Sprintf("chaos needs the mean time between failures, of at least %s", FormatDuration(leastMTBF)))
+	}
+	if c.At < 0 {
+		j.wrong("chaos.at", fmt.Sprintf("%s is before the measured load begins: the warm-up is not for faults", FormatDuration(c.At)))
+	}
+	end := j.s.Load.For
+	if c.Until > end {
+		j.wrong("chaos.until", fmt.Sprintf("%s is after the load's end at %s", FormatDuration(c.Until), FormatDuration(end)))
+	} else if c.Until > 0 {
+		end = c.Until
+	}
+	if len(c.Faults) == 0 {
+		j.wrong("chaos.faults", "chaos needs a fault to choose")
+	}
+	for i := range c.Faults {
+		path, h := join("chaos.faults", strconv.Itoa(i)), &c.Faults[i]
+		spec, ok := j.fault(path, &h.Fault)
+		if !ok {
+			continue
+		}
+		j.params(path, &h.Fault, spec, "fault", "node", "for", "weight")
+		if err := h.For.check(); err != nil {
+			j.wrong(join(path, "for"), err.Error())
+			continue
+		}
+		switch least := h.For.Quantile(0); {
+		case spec.Lasting && h.For.Zero():
+			j.wrong(path, fmt.Sprintf("fault %s on %s needs for: how long it lasts, as in 2s or {dist: uniform, min: 1s, max: 3s}", h.Fault.Fault, h.Fault.Node))
+		case end > 0 && c.At+least+c.Rest >= end:
+			j.wrong(path, fmt.Sprintf("never happens: from %s to %s is no time for %s of %s and %s of rest to recover",
+				FormatDuration(c.At), FormatDuration(end), FormatDuration(least), h.Fault.Fault, FormatDuration(c.Rest)))
+		}
 	}
 }

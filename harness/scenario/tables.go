@@ -1,11 +1,5 @@
 package scenario
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
-
 // The tables below are the only place that knows the keys of the file: reading, writing and overriding go
 // through them.
 
@@ -17,6 +11,7 @@ func (s *Scenario) table() block {
 		{"load", s.Load.table()},
 		{"system", s.System.table()},
 		{"faults", list[Fault]{to: &s.Faults, item: (*Fault).table, line: func(f *Fault, line int) { f.Line = line }}},
+		{"chaos", s.Chaos.table()},
 		{"expect", expects{&s.Expect}},
 		{"drain", positive(&s.Drain, duration(&s.Drain))},
 		{"run", s.Run.table()},
@@ -26,7 +21,7 @@ func (s *Scenario) table() block {
 // shortTable is what a short block may change.
 func (s *Scenario) shortTable() block {
 	all, short := s.table(), block{}
-	for _, key := range []string{"workload", "load", "system", "faults", "expect", "drain"} {
+	for _, key := range []string{"workload", "load", "system", "faults", "chaos", "expect", "drain"} {
 		v, _ := all.child(key)
 		short.fields = append(short.fields, field{key, v})
 	}
@@ -89,41 +84,6 @@ func (y *System) table() block {
 	}}
 }
 
-// table of a fault takes keys that it does not know as parameters: which there are is the fault's to say.
-func (f *Fault) table() value {
-	param := func(key string) value {
-		return scalar{
-			parse: func(text string) error {
-				d, err := ParseDuration(text)
-				if f.Params == nil {
-					f.Params = map[string]time.Duration{}
-				}
-				f.Params[key] = d
-				return err
-			},
-			format: func() any { return FormatDuration(f.Params[key]) },
-		}
-	}
-	return block{
-		fields: []field{
-			// At is written even when it is 0: a schedule without times reads badly.
-			{"at", always(&f.At)},
-			{"fault", text(&f.Fault)},
-			{"node", text(&f.Node)},
-			{"for", duration(&f.For)},
-			{"on", text(&f.On)},
-			{"nth", positive(&f.Nth, count(&f.Nth))},
-		},
-		rest: param,
-		extra: func() (all []field) {
-			for _, key := range slices.Sorted(maps.Keys(f.Params)) {
-				all = append(all, field{key, param(key)})
-			}
-			return all
-		},
-	}
-}
-
 func (u *Run) table() block {
 	return block{fields: []field{
 		{"seed", seed(&u.Seed)},
@@ -138,6 +98,7 @@ func (u *Run) table() block {
 func (i *Injection) table() value {
 	return block{fields: []field{
 		{"cell", text(&i.Cell)},
+		{"number", count(&i.Number)},
 		{"fault", text(&i.Fault)},
 		{"node", text(&i.Node)},
 		{"at", duration(&i.At)},
