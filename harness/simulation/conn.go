@@ -143,13 +143,15 @@ func (c *conn) Subscribe(ctx context.Context, b brokers.Binding) (<-chan brokers
 // Consume implements brokers.Broker.
 func (c *conn) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
 	var inner brokers.Consumer // likewise; it then ends with ctx or the connection
+	var since time.Time
 	if err := c.exchange(ctx, "consume", func(context.Context) (err error) {
+		since = time.Now()
 		inner, err = c.link.Consume(ctx, queues, prefetch)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	return consume(ctx, c, inner, prefetch), nil
+	return consume(ctx, c, inner, prefetch, since), nil
 }
 
 // Close implements brokers.Broker.

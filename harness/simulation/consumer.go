@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"sync"
+	"time"
 
 	"taskbench/brokers"
 )
@@ -18,12 +19,15 @@ type consumer struct {
 	shut  bool        // no more will come
 	wake  chan struct{}
 
+	// What was handed out while the answer to the request for it was under way comes to light with that.
+	born, known time.Time
+
 	held          []*holding // guarded by the custody, as is all below
 	bound, waning int        // the prefetch, and a larger one that was lowered to it
 }
 
-func consume(ctx context.Context, c *conn, inner brokers.Consumer, prefetch int) *consumer {
-	k := &consumer{conn: c, inner: inner, out: make(chan brokers.Delivery), wake: make(chan struct{}, 1), bound: prefetch}
+func consume(ctx context.Context, c *conn, inner brokers.Consumer, prefetch int, since time.Time) *consumer {
+	k := &consumer{conn: c, inner: inner, out: make(chan brokers.Delivery), wake: make(chan struct{}, 1), born: since, known: time.Now(), bound: prefetch}
 	go k.pull()
 	go k.carry(context.WithoutCancel(ctx))
 	return k

@@ -70,6 +70,9 @@ func (y *custody) take(k *consumer, d brokers.Delivery) *holding {
 	}
 	y.seen[n] = true
 	h := &holding{serial: n, consumer: k, since: now}
+	if now.Equal(k.known) {
+		h.since = k.born
+	}
 	y.held[n] = append(y.held[n], h)
 	k.held = slices.DeleteFunc(k.held, func(h *holding) bool { return !y.inForce(h, now) })
 	k.held = append(k.held, h)

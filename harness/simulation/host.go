@@ -103,7 +103,11 @@ func (h *host) registry(l *life) *worker.Registry {
 		}
 		h.run.realise("%s: killed by task %s", h.name, q.ID)
 		h.crash(l)
-		time.AfterFunc(time.Second, h.start)
+		h.run.awaited.Add(1)
+		time.AfterFunc(time.Second, func() {
+			h.start()
+			h.run.awaited.Add(-1)
+		})
 		<-ctx.Done()
 		return nil, errCrash
 	})

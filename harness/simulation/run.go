@@ -51,6 +51,7 @@ type run struct {
 	hosts    []*host
 	log      *slog.Logger
 	pids     atomic.Uint32
+	awaited  atomic.Int32 // workers that are to come back
 	client   *publisher
 
 	mu        sync.Mutex
@@ -198,7 +199,7 @@ func (r *run) drain() (full bool, left int) {
 		<-tick.C
 		ready, held, err := r.network.engine.Connect(memory.Rules{}).Depth(context.Background(), queue)
 		left = ready + held
-		if err != nil || left > 0 || time.Now().Before(last) || r.recorder.Open(r.alive) > 0 {
+		if err != nil || left > 0 || r.awaited.Load() > 0 || time.Now().Before(last) || r.recorder.Open(r.alive) > 0 {
 			quiet = 0
 			continue
 		}
