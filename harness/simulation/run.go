@@ -203,7 +203,8 @@ func (r *run) drain() (full bool, left int) {
 			quiet = 0
 			continue
 		}
-		if quiet++; quiet == 4 {
+		quiet++
+		if quiet == 80 || quiet == 4 && r.recorder.Missing() == 0 { // what is missing may be a retry that is yet to be sent
 			return true, 0
 		}
 	}
