@@ -199,14 +199,24 @@ func (r *run) drain() (full bool, left int) {
 		<-tick.C
 		ready, held, err := r.network.engine.Connect(memory.Rules{}).Depth(context.Background(), queue)
 		left = ready + held
-		if err != nil || left > 0 || r.awaited.Load() > 0 || time.Now().Before(last) || r.recorder.Open(r.alive) > 0 {
+		if err != nil || left > 0 || r.awaited.Load() > 0 || r.inHand() > 0 || time.Now().Before(last) || r.recorder.Open(r.alive) > 0 {
 			quiet = 0
 			continue
 		}
-		quiet++
-		if quiet == 80 || quiet == 4 && r.recorder.Missing() == 0 { // what is missing may be a retry that is yet to be sent
+		if quiet++; quiet == 4 {
 			return true, 0
 		}
 	}
 	return false, left
+}
+
+// inHand is how many messages the workers say that they have: among them those whose retry they have yet to send, which
+// the ledger takes for finished.
+func (r *run) inHand() (n int) {
+	for _, h := range r.hosts {
+		if l := h.current(); l != nil {
+			n += l.worker.Stats().InHand
+		}
+	}
+	return n
 }
