@@ -59,6 +59,9 @@ func (h *host) start() {
 	if !p.Control {
 		c.RemoteControl = &no
 	}
+	if r.seams.Config != nil {
+		r.seams.Config(&c)
+	}
 	w, err := worker.New(c, worker.Options{Registry: h.registry(l), Driver: h.driver(l), Observer: l, Log: r.log})
 	if err != nil {
 		r.violate("worker cannot be made: %v", err)

@@ -40,16 +40,17 @@ func (r *run) remains() (dead map[uint64]bool) {
 	return dead
 }
 
-// stallAfter is how long nothing may finish while no fault is in force: a worker's patience, what the rules may hold
-// a message back for, and the longest task.
-func (r *run) stallAfter() time.Duration {
-	longest := time.Duration(0)
+// longest is the longest task, and the longest time for which the rules may hold a message back.
+func (r *run) longest() (d time.Duration) {
 	for _, t := range r.plan.Tasks {
-		longest = max(longest, t.Duration+t.Countdown)
+		d = max(d, t.Duration+t.Countdown)
 	}
 	rules := r.plan.Rules
-	return 15*time.Second + longest + max(rules.Lease, rules.Visibility, rules.ConsumerTimeout)
+	return d + max(rules.Lease, rules.Visibility, rules.ConsumerTimeout)
 }
+
+// stallAfter is how long nothing may finish while no fault is in force: a worker's patience, and the longest.
+func (r *run) stallAfter() time.Duration { return 15*time.Second + r.longest() }
 
 func (r *run) meta(drained bool, left int, ended int64) ledger.Meta {
 	m := ledger.Meta{
@@ -66,8 +67,8 @@ func (r *run) meta(drained bool, left int, ended int64) ledger.Meta {
 	return m
 }
 
-// judge has the checks judge the history, and says what cannot be excused. It returns how many tasks were executed.
-func (r *run) judge(m ledger.Meta, dead map[uint64]bool) int {
+// judge has the checks judge the history, and says what cannot be excused.
+func (r *run) judge(m ledger.Meta, dead map[uint64]bool) checks.Counts {
 	if !m.Drained {
 		r.violate("the drain did not end: %d messages are left, and workers have %d attempts in hand", m.Left, r.recorder.Open(r.alive))
 	}
@@ -97,7 +98,7 @@ func (r *run) judge(m ledger.Meta, dead map[uint64]bool) int {
 			r.violate("nothing was broken, and the counts are %+v", c)
 		}
 	}
-	return report.Counts.Executed
+	return report.Counts
 }
 
 // excused tells whether a loss is one that the plan allows: kept aside by the broker, in the hands of a worker that had

@@ -55,7 +55,11 @@ func (n *network) open(ctx context.Context, node string, dead func() bool) (*con
 	if n.down || dead() {
 		return nil, errDown
 	}
-	var link Link = n.engine.Connect(n.run.plan.Rules)
+	rules := n.run.plan.Rules
+	if n.seams.Rules != nil {
+		rules = n.seams.Rules(rules)
+	}
+	var link Link = n.engine.Connect(rules)
 	if n.seams.Broker != nil {
 		link = n.seams.Broker(node, link)
 	}

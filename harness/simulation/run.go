@@ -13,7 +13,9 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/memory"
+	"taskbench/harness/checks"
 	"taskbench/harness/ledger"
+	"taskbench/worker"
 	"taskbench/worker/client"
 )
 
@@ -21,17 +23,19 @@ const queue = "simulation"
 
 // Seams are where tests put faulty parts in: between the network and the broker, and between a worker and the network.
 type Seams struct {
-	Broker func(node string, l Link) Link
-	Worker func(c brokers.Broker) brokers.Broker
-	Log    *slog.Logger // of the workers; nil: none
+	Rules  func(memory.Rules) memory.Rules       // the broker goes by them, and not by the plan's
+	Broker func(node string, l Link) Link        // every connection, on the broker's side
+	Worker func(c brokers.Broker) brokers.Broker // every connection of a worker, on its side
+	Config func(*worker.Config)                  // of every worker
+	Log    *slog.Logger                          // of the workers; nil: none
 }
 
 // An Outcome is how a run went.
 type Outcome struct {
-	Problems []string // what is wrong; none, if all is well
-	Realised []string // the faults as they came about
-	Took     time.Duration
-	Executed int
+	Problems []string      // what is wrong; none, if all is well
+	Realised []string      // the faults as they came about
+	Took     time.Duration // of virtual time
+	checks.Counts
 }
 
 // String is all of it, for people.
@@ -111,7 +115,7 @@ func Run(p Plan, s Seams) Outcome {
 	o := Outcome{Took: time.Since(r.start)}
 	dead := r.remains()
 	_ = r.network.engine.Close() // never fails
-	o.Executed = r.judge(r.meta(drained, left, ended-r.began), dead)
+	o.Counts = r.judge(r.meta(drained, left, ended-r.began), dead)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o.Problems, o.Realised = r.problems, r.realised
@@ -179,14 +183,14 @@ func (r *run) alive(pid uint32) bool {
 	return false
 }
 
-// drainLimit is how long a drain may take beside what the longest task and the longest rule do.
+// drainLimit is how long a drain may take beside what the longest task and the longest rule do, twice.
 const drainLimit = 5 * time.Minute
 
 // drain waits until the broker is empty and nobody works.
 func (r *run) drain() (full bool, left int) {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.Now().Add(drainLimit)
+	limit := time.Now().Add(drainLimit + 2*r.longest())
 	last := time.Now() // when the last task may be run
 	r.mu.Lock()
 	for _, at := range r.notBefore {

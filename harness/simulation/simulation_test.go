@@ -7,13 +7,14 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 var (
-	schedules = flag.Int("schedules", 3000, "how many fault schedules TestSchedules runs; with -short a tenth")
+	schedules = flag.Int("schedules", 3000, "how many fault schedules TestSchedules runs; with -short or -race a tenth")
 	from      = flag.Uint64("from", 1, "the seed of the first")
 	seed      = flag.Uint64("seed", 0, "the schedule that TestReplay runs")
 	times     = flag.Int("times", 20, "how often TestReplay runs it at most, until it fails")
@@ -57,10 +58,10 @@ func sweep(t *testing.T, first uint64, n int, s func() Seams, visit func(Plan, O
 // TestSchedules runs many seeded random fault schedules, each of which must keep every promise.
 func TestSchedules(t *testing.T) {
 	n := *schedules
-	if testing.Short() {
+	if testing.Short() || raced {
 		n /= 10
 	}
-	began := time.Now()
+	began, worked := time.Now(), processorTime()
 	var failed, tasks, faults, virtual atomic.Int64
 	sweep(t, *from, n, func() Seams { return Seams{} }, func(p Plan, o Outcome) bool {
 		tasks.Add(int64(o.Executed))
@@ -73,8 +74,20 @@ func TestSchedules(t *testing.T) {
 		return failed.Add(1) < 5
 	})
 	took := time.Since(began)
+	worked = processorTime() - worked
 	t.Logf("%d schedules with %d faults and %d executed tasks, %v of virtual time, in %v: %.0f schedules a minute",
 		n, faults.Load(), tasks.Load(), time.Duration(virtual.Load()).Round(time.Hour), took.Round(time.Millisecond), float64(n)/took.Minutes())
+	t.Logf("%v of processor time, %v each: %.0f schedules a minute on two processors of their own",
+		worked.Round(time.Millisecond), (worked / time.Duration(n)).Round(time.Microsecond), 2*float64(n)/worked.Minutes())
+}
+
+// processorTime is what this process has used; what others do meanwhile is not in it.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestReplay runs one schedule again, and shows what happens.
