@@ -254,6 +254,20 @@ var bugs = []bug{
 			}
 		})()
 	}},
+	{"worker forgets what it has run", "never went away", atWorkers(func(l *brokenLink) {
+		l.deliver = func(d brokers.Delivery) brokers.Delivery {
+			return bent{Delivery: d, redelivered: func() bool { return false }}
+		}
+	})},
+	{"broker mangles bodies", "failed, which nothing in it does", delivering(func(_ *brokenLink, d brokers.Delivery) brokers.Delivery {
+		return bent{Delivery: d, message: func() brokers.Message {
+			m := d.Message()
+			if m.Headers["task"] == "bench.fail" {
+				m.Body = []byte(`[[], {}, null]`)
+			}
+			return m
+		}}
+	})},
 	{"worker starts tasks early", "early", atWorkers(func(l *brokenLink) {
 		l.deliver = func(d brokers.Delivery) brokers.Delivery {
 			return bent{Delivery: d, message: func() brokers.Message {

@@ -88,9 +88,23 @@ func (r *run) judge(m ledger.Meta, dead map[uint64]bool) checks.Counts {
 			found[f.Task] = true
 		}
 	}
+	for t := range h.All() {
+		for _, a := range t.Attempts {
+			if a.Outcome == ledger.Failed && r.plan.Tasks[t.Seq].Kind != Panic {
+				r.violate("task %d failed, which nothing in it does", t.Seq)
+			}
+		}
+	}
 	for seq := range dead {
 		if k := r.plan.Tasks[seq].Kind; k != Garbled && k != Unknown && r.plan.Rules.DeliveryLimit == 0 {
 			r.violate("task %d, which is sound, was kept aside", seq)
+		}
+	}
+	if r.lonely() {
+		for _, f := range report.Verdict("duplicated").Findings {
+			if t := r.plan.Tasks[f.Task]; t.Kind != Fail && t.Countdown == 0 {
+				r.violate("task %d was %s by one worker that never went away", f.Task, f.Text)
+			}
 		}
 	}
 	if len(r.plan.Faults) == 0 && r.plan.Rules == (memory.Rules{}) {
@@ -99,6 +113,23 @@ func (r *run) judge(m ledger.Meta, dead map[uint64]bool) checks.Counts {
 		}
 	}
 	return report.Counts
+}
+
+// lonely tells whether one worker did everything: then it remembers what it has run, whatever the broker hands out again.
+// Of a message that it sent itself, a retry or one that is to wait in the broker, there may be two, if the connection was
+// lost meanwhile.
+func (r *run) lonely() bool {
+	for _, f := range r.plan.Faults {
+		if f.What == Crash || f.What == Stop {
+			return false
+		}
+	}
+	for _, t := range r.plan.Tasks {
+		if t.Kind == Deadly {
+			return false
+		}
+	}
+	return r.plan.Workers == 1
 }
 
 // excused tells whether a loss is one that the plan allows: kept aside by the broker, in the hands of a worker that had
