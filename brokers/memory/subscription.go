@@ -124,11 +124,12 @@ func (s *subscription) setPrefetch(n int) {
 func (s *subscription) settle(tag uint64, o feed.Outcome) error {
 	s.engine.mu.Lock()
 	defer s.engine.mu.Unlock()
-	if s.held[tag] == nil || s.engine.closed() {
+	it := s.held[tag]
+	if it == nil || s.engine.closed() {
 		return errNotHeld
 	}
 	full := len(s.held) >= s.prefetch
-	s.drop(tag, o)
+	s.drop(tag, it, o)
 	if full && !s.ended {
 		s.signal()
 	}
@@ -136,8 +137,7 @@ func (s *subscription) settle(tag uint64, o feed.Outcome) error {
 }
 
 // drop lets go of a held item in the way that the outcome asks for.
-func (s *subscription) drop(tag uint64, o feed.Outcome) {
-	it := s.held[tag]
+func (s *subscription) drop(tag uint64, it *item, o feed.Outcome) {
 	delete(s.held, tag)
 	it.queue.held--
 	if o == feed.Requeue {
@@ -190,7 +190,7 @@ func (s *subscription) release() {
 	if s.engine.closed() {
 		return
 	}
-	for tag := range s.held {
-		s.drop(tag, feed.Requeue)
+	for tag, it := range s.held {
+		s.drop(tag, it, feed.Requeue)
 	}
 }

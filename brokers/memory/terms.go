@@ -106,7 +106,7 @@ func (s *subscription) lapse() {
 			break
 		}
 		it := s.held[first.tag]
-		s.drop(first.tag, feed.Requeue)
+		s.drop(first.tag, it, feed.Requeue)
 		it.lapses++ // the late word of whoever had it must not settle the next delivery
 		if !s.ended {
 			s.signal()
