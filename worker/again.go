@@ -113,6 +113,6 @@ func (s *session) succeededBefore(settle context.Context, a *attempt) bool {
 	}
 	w.counters.deduplicated.Add(1)
 	w.log.Info("message of a task that has succeeded acknowledged without running it again", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id)
-	s.finish(settle, a)
+	s.finishUnrun(settle, a)
 	return true
 }

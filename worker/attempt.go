@@ -27,6 +27,7 @@ type attempt struct {
 	task     *taskState // nil for a task that nobody knows
 	key      key
 	acked    bool         // early, and the broker was told
+	unsure   bool         // early, and nobody knows whether the broker was told
 	apart    bool         // not known to the worker's memory
 	runsOn   bool         // abandoned at its hard limit: its function may still call what belongs to it
 	held     []func(bool) // the memory's
@@ -93,7 +94,7 @@ func (w *Worker) observe(e Event) { w.observer.Observe(e) }
 
 // reset makes an attempt that of a delivery.
 func (a *attempt) reset(d brokers.Delivery, number uint64) {
-	a.delivery, a.acked, a.apart, a.task, a.children = d, false, false, nil, nil
+	a.delivery, a.acked, a.unsure, a.apart, a.task, a.children = d, false, false, false, nil, nil
 	a.job.Attempt, a.job.Send = number, a.send
 	a.stage.Store(reserved)
 	a.signal.Store(0)
@@ -274,7 +275,9 @@ func (s *session) started(settle context.Context, a *attempt) {
 		w.options.Metrics.Started(a.names())
 	}
 	if a.task.early {
-		a.acked = s.ack(settle, a) == nil
+		err := s.ack(settle, a)
+		a.acked = err == nil
+		a.unsure = err != nil && !brokers.Definite(err)
 	}
 	w.events.Started(a.key.id)
 	if a.task.track && w.stores(a) {

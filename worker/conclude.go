@@ -348,7 +348,7 @@ func (s *session) drop(settle context.Context, a *attempt, why string) {
 	}
 	w.options.Metrics.Revoked(a.names())
 	w.events.Revoked(t.ID, revocation)
-	s.finish(settle, a)
+	s.finishUnrun(settle, a)
 }
 
 // unknown keeps a message aside whose task this worker does not know, and has its sender hear of it.

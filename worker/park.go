@@ -37,6 +37,7 @@ func (s *session) park(settle context.Context, a *attempt) bool {
 			return false
 		}
 		s.failed("have message "+a.key.id+" wait", err) // it may be there twice, and waits as one
+		w.observe(a.event(Returned))
 		s.end(a, false, false)
 		return true
 	}

@@ -54,6 +54,15 @@ func (s *session) finish(settle context.Context, a *attempt) {
 	s.end(a, true, acked)
 }
 
+// finishUnrun is finish for one that was not run: should the acknowledgement fail, nothing else says that it is out of hand.
+func (s *session) finishUnrun(settle context.Context, a *attempt) {
+	acked := a.acked || s.ack(settle, a) == nil
+	if !acked {
+		s.worker.observe(a.event(Returned)) // or acknowledged
+	}
+	s.end(a, true, acked)
+}
+
 // giveBack returns a message to the broker. On a connection that is lost, or closed before long, the broker takes it back
 // by itself.
 func (s *session) giveBack(settle context.Context, a *attempt) {
@@ -113,6 +122,7 @@ func (s *session) malformed(settle context.Context, a *attempt, why error) bool 
 	w.log.Error("message kept aside", "worker", w.config.Name, "queue", m.Queue, "task", m.Headers["task"], "id", id, "err", why)
 	if err := a.delivery.Nack(settle, false); err != nil {
 		s.failed("keep aside message "+id, err)
+		w.observe(Event{Kind: Returned, ID: id, Attempt: a.job.Attempt}) // or kept aside: it is out of this worker's hands
 		return false
 	}
 	w.observe(Event{Kind: Malformed, ID: id, Attempt: a.job.Attempt})
@@ -137,23 +147,23 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	m := a.job.Task.Retry(time.Now().Add(r.After))
 	alive := context.WithoutCancel(settle)
 	err := w.publish(alive, m)
-	if a.acked {
-		// Nobody else has the task any more, so that this does not give up.
+	if a.acked || a.unsure {
+		// Nobody else has the task any more, or may have it, so that this does not give up.
 		if err != nil {
 			w.log.Warn("retry could not be sent yet: it is tried again until the stop; see that the broker runs", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 		}
-		for last := lastSends; err != nil && last > 0; {
+		for last := lastSends; err != nil && last > 0 && !w.gaveUp.Load(); {
 			if w.stopping.Load() {
 				last--
 			}
-			pause(alive, sendAgain)
+			w.rest(sendAgain)
 			err = w.publish(alive, m)
 		}
 		if err != nil {
 			w.log.Error("retry could not be sent before the stop: the task is lost", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 		}
 		w.retried(settle, a, r)
-		s.end(a, true, true)
+		s.end(a, true, a.acked)
 		return
 	}
 	if err != nil {

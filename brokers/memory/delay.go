@@ -77,7 +77,7 @@ func (e *Engine) ripen() {
 }
 
 // Delay implements brokers.Delayer.
-func (l *local) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
+func (l *Connection) Delay(ctx context.Context, m brokers.Message, until time.Time) error {
 	if err := l.usable(ctx); err != nil {
 		return err
 	}

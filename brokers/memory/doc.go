@@ -14,6 +14,24 @@
 // When a connection ends, what it held unsettled goes back at once, marked as redelivered. Messages rejected without
 // requeue are moved to brokers.DeadLetterQueue of their queue.
 //
+// # Rules
+//
+// Whoever wants to know what becomes of a system under the rules that other servers have asks for them by parameters of
+// the URL, or by settings of the same names of a variant. All are off unless asked for.
+//
+//   - lease=30s: a consumer of which nothing is heard for so long is ended, and what it held comes back; a lost connection
+//     alone gives nothing back. Clients renew three times as often.
+//   - visibility_timeout=1h: a delivery that is not settled for so long comes back, though its consumer lives. Nothing
+//     renews it; the late acknowledgement is refused. So it is with SQS, and with Celery on Redis.
+//   - consumer_timeout=30m: a consumer that has not settled a delivery for so long is ended, and all that it held comes
+//     back. So it is with RabbitMQ.
+//   - delivery_limit=20: a message that comes back once more than that, for whatever reason, is moved to the dead letter
+//     queue. So it is with RabbitMQ's quorum queues, and as there it counts deliveries that nobody had begun to run.
+//
+// Engine.Restart is the crash of a server, durable or not, within the process.
+//
+// # Exchanges
+//
 // An exchange, too, comes into being when it is first named, with the kind that it then has. A temporary queue ends
 // with the connections that listen to it, and keeps a thousand messages for those that are slow.
 //
@@ -25,9 +43,9 @@
 //	string   = length uint16 | bytes
 //
 //	client sends     id           payload
-//	hello            request      "taskbench memory 1"
+//	hello            request      "taskbench memory 2"
 //	publish          request      queue string | envelope (see package envelope)
-//	consume          request      subscription uint32 | prefetch uint32 | count uint16 | count queue strings
+//	consume          request      subscription uint32 | prefetch uint32 | rules | count uint16 | count queue strings
 //	prefetch         request      subscription uint32 | prefetch uint32
 //	cancel           request      subscription uint32
 //	settle           request      subscription uint32 | tag uint64 | outcome byte
@@ -42,6 +60,9 @@
 //	ok               request      nothing; for depth ready and unacked, for purge the count, each uint64
 //	refused          request      the reason, as text: the request had no effect
 //	deliver          tag          subscription uint32 | redelivered byte | queue string | envelope
+//	ended            0            subscription uint32 | why, as text: it held a delivery for longer than its rules allow
+//
+//	rules = lease uint64 | visibility timeout uint64 | consumer timeout uint64 (all in ns) | delivery limit uint32
 //
 // Requests are answered in order, and any number may be under way on one connection. Both sides gather the frames
 // that become ready while a write is under way, and send them in one. A client pings every two seconds; a side that

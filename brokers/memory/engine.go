@@ -17,27 +17,38 @@ type Engine struct {
 	delayed   byTime      // not in their queues yet, the one due first at the top
 	alarm     *time.Timer // rings when that one is due
 	gone      chan struct{}
+
+	subscriptions map[*subscription]struct{} // those that may hold something
 }
 
 var errGone = brokers.Refusef("memory engine is closed and all it held is gone")
 
 // New returns an empty engine.
 func New() *Engine {
-	return &Engine{queues: make(map[string]*queue), exchanges: make(map[string]*exchange), gone: make(chan struct{})}
+	return &Engine{
+		queues: make(map[string]*queue), exchanges: make(map[string]*exchange), gone: make(chan struct{}),
+		subscriptions: make(map[*subscription]struct{}),
+	}
 }
 
 // Close is the engine's SIGKILL: every consumer is lost and every message gone. A second call does nothing.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.closed() {
-		close(e.gone)
-		clear(e.queues)
-		e.delayed = nil
-		e.ripen()
-		clear(e.exchanges)
-	}
+	e.close()
 	return nil
+}
+
+func (e *Engine) close() {
+	if e.closed() {
+		return
+	}
+	close(e.gone)
+	clear(e.queues)
+	e.delayed = nil
+	e.ripen()
+	clear(e.exchanges)
+	clear(e.subscriptions)
 }
 
 func (e *Engine) closed() bool {
@@ -106,8 +117,8 @@ func (e *Engine) purge(queue string) (int, error) {
 	return q.purge(), nil
 }
 
-func (e *Engine) subscribe(queues []string, prefetch int) (*subscription, error) {
-	s := &subscription{engine: e, held: make(map[uint64]*item), wake: make(chan struct{}, 1)}
+func (e *Engine) subscribe(queues []string, prefetch int, r Rules) (*subscription, error) {
+	s := &subscription{engine: e, rules: r, held: make(map[uint64]*item), wake: make(chan struct{}, 1), lost: make(chan struct{})}
 	s.bound(prefetch)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,5 +130,7 @@ func (e *Engine) subscribe(queues []string, prefetch int) (*subscription, error)
 		q.subscriptions = append(q.subscriptions, s)
 		s.queues = append(s.queues, q)
 	}
+	e.subscriptions[s] = struct{}{}
+	s.begin()
 	return s, nil
 }

@@ -24,7 +24,7 @@ func fill(t *testing.T, e *Engine, queue string, priorities ...uint8) {
 
 func subscribe(t *testing.T, e *Engine, prefetch int, queues ...string) *subscription {
 	t.Helper()
-	s, err := e.subscribe(queues, prefetch)
+	s, err := e.subscribe(queues, prefetch, Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Route implements brokers.Exchanger.
-func (l *local) Route(ctx context.Context, e brokers.Exchange, key string, m brokers.Message) error {
+func (l *Connection) Route(ctx context.Context, e brokers.Exchange, key string, m brokers.Message) error {
 	err := l.usable(ctx)
 	var data []byte
 	if err == nil {
@@ -27,7 +27,7 @@ func (l *local) Route(ctx context.Context, e brokers.Exchange, key string, m bro
 }
 
 // Bind implements brokers.Exchanger.
-func (l *local) Bind(ctx context.Context, b brokers.Binding) error {
+func (l *Connection) Bind(ctx context.Context, b brokers.Binding) error {
 	err := l.usable(ctx)
 	if err == nil {
 		err = l.engine.bind(b, false)
@@ -39,7 +39,7 @@ func (l *local) Bind(ctx context.Context, b brokers.Binding) error {
 }
 
 // Subscribe implements brokers.Exchanger.
-func (l *local) Subscribe(ctx context.Context, b brokers.Binding) (<-chan brokers.Message, error) {
+func (l *Connection) Subscribe(ctx context.Context, b brokers.Binding) (<-chan brokers.Message, error) {
 	b, err := named(b)
 	if err == nil {
 		err = l.usable(ctx)

@@ -32,10 +32,12 @@ const (
 	kindBind
 	kindLeave
 	kindDelay
+
+	kindEnded
 )
 
 const (
-	greeting = "taskbench memory 1"
+	greeting = "taskbench memory 2"
 
 	pingEvery = 2 * time.Second
 	silence   = 8 * time.Second // a link that says nothing for so long is dead

@@ -32,7 +32,7 @@ type reply struct {
 }
 
 // connect dials and greets. Its errors are Definite: nothing was asked of the server yet.
-func connect(ctx context.Context, dial Dial) (*link, error) {
+func connect(ctx context.Context, dial Dial, renewal time.Duration) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
 	conn, err := dial(ctx)
@@ -49,7 +49,7 @@ func connect(ctx context.Context, dial Dial) (*link, error) {
 		}
 	}()
 	go l.read()
-	go l.ping()
+	go l.ping(renewal)
 	if _, err := l.call(ctx, kindHello, []byte(greeting)); err != nil {
 		l.die(err)
 		return nil, brokers.Refusef("greet memory broker: %w", err)
@@ -68,6 +68,9 @@ func (l *link) die(cause error) {
 	l.out.shut(cause)
 	_ = l.conn.Close() // it is given up in any case
 	close(l.lost)
+	for _, s := range l.sources {
+		s.lose(cause)
+	}
 	for _, done := range l.pending {
 		done <- reply{err: fmt.Errorf("link lost before the answer: %w", unknown{cause})}
 	}
@@ -163,6 +166,14 @@ func (l *link) readOne(r *bufio.Reader) error {
 		if source != nil {
 			source.arrive(f.id, queue, c.rest, redelivered)
 		}
+	case kindEnded:
+		c := cursor{rest: f.payload}
+		l.mu.Lock()
+		source := l.sources[c.uint32()]
+		l.mu.Unlock()
+		if source != nil {
+			source.lose(fmt.Errorf("memory broker ended the consumer: %s", c.rest))
+		}
 	default:
 		return fmt.Errorf("frame of unknown kind %d", f.kind)
 	}
@@ -179,9 +190,14 @@ func (l *link) answer(id uint64, r reply) {
 	}
 }
 
-// ping keeps both sides sure of each other while there is nothing else to say.
-func (l *link) ping() {
-	t := time.NewTicker(pingEvery)
+// ping keeps both sides sure of each other while there is nothing else to say; and, where that must be more often, renews
+// leases.
+func (l *link) ping(renewal time.Duration) {
+	every := pingEvery
+	if renewal > 0 {
+		every = min(every, renewal)
+	}
+	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {

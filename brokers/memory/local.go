@@ -4,27 +4,34 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/envelope"
 	"taskbench/brokers/feed"
 )
 
-// A local broker uses the engine directly.
-type local struct {
+// A Connection uses an engine directly, within this process: no goroutine blocks in I/O. It implements brokers.Broker,
+// and brokers.Inspector, Purger, Batcher, Exchanger and Delayer too.
+type Connection struct {
 	engine *Engine
+	rules  Rules
 
 	mu            sync.Mutex
 	closed        chan struct{}
 	subscriptions []*subscription
 }
 
-// Broker returns a new connection to the engine, within this process: no goroutine blocks in I/O. It implements
-// brokers.Inspector, brokers.Purger, brokers.Batcher and brokers.Exchanger too.
-func (e *Engine) Broker() brokers.Broker { return &local{engine: e, closed: make(chan struct{})} }
+// Connect returns a new connection to the engine. The rules are for its consumers.
+func (e *Engine) Connect(r Rules) *Connection {
+	return &Connection{engine: e, rules: r, closed: make(chan struct{})}
+}
+
+// Broker is Connect without rules.
+func (e *Engine) Broker() brokers.Broker { return e.Connect(Rules{}) }
 
 // usable returns an error when the broker is closed or ctx has ended; either way nothing was done.
-func (l *local) usable(ctx context.Context) error {
+func (l *Connection) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return brokers.Refuse(err)
 	}
@@ -37,7 +44,7 @@ func (l *local) usable(ctx context.Context) error {
 }
 
 // Publish implements brokers.Broker.
-func (l *local) Publish(ctx context.Context, m brokers.Message) error {
+func (l *Connection) Publish(ctx context.Context, m brokers.Message) error {
 	if err := l.usable(ctx); err != nil {
 		return err
 	}
@@ -52,7 +59,7 @@ func (l *local) Publish(ctx context.Context, m brokers.Message) error {
 }
 
 // PublishBatch implements brokers.Batcher.
-func (l *local) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
+func (l *Connection) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
 	errs := make([]error, len(ms))
 	for i, m := range ms {
 		errs[i] = l.Publish(ctx, m)
@@ -61,11 +68,11 @@ func (l *local) PublishBatch(ctx context.Context, ms []brokers.Message) []error 
 }
 
 // Consume implements brokers.Broker.
-func (l *local) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
+func (l *Connection) Consume(ctx context.Context, queues []string, prefetch int) (brokers.Consumer, error) {
 	if err := l.usable(ctx); err != nil {
 		return nil, err
 	}
-	s, err := l.engine.subscribe(queues, prefetch)
+	s, err := l.engine.subscribe(queues, prefetch, l.rules)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
@@ -81,25 +88,50 @@ func (l *local) Consume(ctx context.Context, queues []string, prefetch int) (bro
 		select {
 		case <-l.closed:
 		case <-l.engine.gone:
+		case <-s.lost:
 		case <-ctx.Done():
 			return
 		}
 		close(lost)
 	}()
-	return feed.Consume(ctx, &localSource{subscription: s}, feed.Signals{Wake: s.wake, Lost: lost, Cause: l.cause}), nil
+	if every := l.rules.renewal(); every > 0 {
+		go l.renew(s, every)
+	}
+	cause := func() error { return l.cause(s) }
+	return feed.Consume(ctx, &localSource{subscription: s}, feed.Signals{Wake: s.wake, Lost: lost, Cause: cause}), nil
 }
 
-func (l *local) cause() error {
+func (l *Connection) cause(s *subscription) error {
 	select {
 	case <-l.engine.gone:
 		return errGone
+	case <-s.lost:
+		return s.cause
 	default:
 		return brokers.ErrClosed
 	}
 }
 
+// renew gives signs of life for a subscription, also for what it holds once it takes no more.
+func (l *Connection) renew(s *subscription, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			s.renew()
+		case <-l.closed:
+			return
+		case <-l.engine.gone:
+			return
+		case <-s.lost:
+			return
+		}
+	}
+}
+
 // Depth implements brokers.Inspector.
-func (l *local) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
+func (l *Connection) Depth(ctx context.Context, queue string) (ready, unacked int, err error) {
 	if err := l.usable(ctx); err != nil {
 		return 0, 0, err
 	}
@@ -107,27 +139,35 @@ func (l *local) Depth(ctx context.Context, queue string) (ready, unacked int, er
 }
 
 // Purge implements brokers.Purger.
-func (l *local) Purge(ctx context.Context, queue string) (int, error) {
+func (l *Connection) Purge(ctx context.Context, queue string) (int, error) {
 	if err := l.usable(ctx); err != nil {
 		return 0, err
 	}
 	return l.engine.purge(queue)
 }
 
-// Close implements brokers.Broker.
-func (l *local) Close() error {
+// Close implements brokers.Broker. What the connection held goes back at once.
+func (l *Connection) Close() error {
+	l.end((*subscription).close)
+	return nil
+}
+
+// Break is the loss of the connection, as it comes about over a network: what it held goes back at once or, with a lease,
+// when that has run out. It is as closed then; a call of a closed one does nothing.
+func (l *Connection) Break() { l.end((*subscription).abandon) }
+
+func (l *Connection) end(how func(*subscription)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
 	case <-l.closed:
-		return nil
+		return
 	default:
 	}
 	close(l.closed)
 	for _, s := range l.subscriptions {
-		s.close()
+		how(s)
 	}
-	return nil
 }
 
 // A localSource feeds a consumer from a subscription in this process.

@@ -6,13 +6,18 @@ const priorities = 10
 
 // An item is one message in the engine.
 type item struct {
-	seq         uint64 // its place in the order of publishing, and its tag while it is held
+	seq         uint64 // its place in the order of publishing
 	queue       *queue
 	envelope    []byte
 	expires     time.Time // zero: never
 	priority    uint8
 	redelivered bool
+	lapses      uint16 // how often it was taken from a consumer that lived on
+	returns     int    // how often it came back
 }
+
+// tag names the holding of the item by one subscription: the same may hold it again after it had it for too long.
+func (it *item) tag() uint64 { return it.seq | uint64(it.lapses)<<48 }
 
 // A queue holds ready messages and knows who waits for them. The engine's lock guards it.
 type queue struct {

@@ -18,21 +18,28 @@ import (
 // A remote broker reaches a Server. It keeps one link, and dials again when that is lost.
 type remote struct {
 	dial   Dial
+	rules  Rules
 	turn   chan struct{} // held by whoever may dial; of size one
 	link   atomic.Pointer[link]
 	closed atomic.Bool
 	last   atomic.Uint32 // subscription
 }
 
+const form = "memory://host:port?lease=30s&visibility_timeout=1h&consumer_timeout=30m&delivery_limit=20"
+
 var errForm = errors.New("the scheme is another, or there is no port")
 
-func openRemote(ctx context.Context, rawURL string, _ brokers.Variant) (brokers.Broker, error) {
+func openRemote(ctx context.Context, rawURL string, v brokers.Variant) (brokers.Broker, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "memory" || u.Port() == "" {
-		return nil, fmt.Errorf("open memory broker: %w", brokers.RefuseURL(rawURL, "memory://host:port", errForm))
+		return nil, fmt.Errorf("open memory broker: %w", brokers.RefuseURL(rawURL, form, errForm))
+	}
+	rules, err := readRules(u.Query(), v)
+	if err != nil {
+		return nil, fmt.Errorf("open memory broker: %w", brokers.RefuseURL(rawURL, form, err))
 	}
 	var d net.Dialer
-	return Connect(ctx, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", u.Host) })
+	return dialAs(ctx, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", u.Host) }, rules)
 }
 
 // A Dial makes a connection to a Server.
@@ -41,7 +48,11 @@ type Dial func(ctx context.Context) (net.Conn, error)
 // Connect opens a broker whose connections are made by dial, at once and again whenever one was lost: for networks
 // other than TCP, and for tests. Its errors are Definite.
 func Connect(ctx context.Context, dial Dial) (brokers.Broker, error) {
-	r := &remote{dial: dial, turn: make(chan struct{}, 1)}
+	return dialAs(ctx, dial, Rules{})
+}
+
+func dialAs(ctx context.Context, dial Dial, rules Rules) (brokers.Broker, error) {
+	r := &remote{dial: dial, rules: rules, turn: make(chan struct{}, 1)}
 	if _, err := r.live(ctx); err != nil {
 		return nil, err
 	}
@@ -68,7 +79,7 @@ func (r *remote) live(ctx context.Context) (*link, error) {
 	if l := r.usable(); l != nil {
 		return l, nil
 	}
-	l, err := connect(ctx, r.dial)
+	l, err := connect(ctx, r.dial, r.rules.renewal())
 	if err != nil {
 		return nil, err
 	}
@@ -163,9 +174,10 @@ func (r *remote) Consume(ctx context.Context, queues []string, prefetch int) (br
 }
 
 func (r *remote) consume(ctx context.Context, l *link, queues []string, prefetch int) (_ brokers.Consumer, err error) {
-	s := &remoteSource{link: l, id: r.last.Add(1), wake: make(chan struct{}, 1)}
+	s := &remoteSource{link: l, id: r.last.Add(1), wake: make(chan struct{}, 1), lost: make(chan struct{})}
 	request := binary.BigEndian.AppendUint32(nil, s.id)
 	request = binary.BigEndian.AppendUint32(request, uint32(max(prefetch, 0)))
+	request = r.rules.append(request)
 	request = binary.BigEndian.AppendUint16(request, uint16(len(queues)))
 	for _, q := range queues {
 		if request, err = appendName(request, q); err != nil {
@@ -174,12 +186,15 @@ func (r *remote) consume(ctx context.Context, l *link, queues []string, prefetch
 	}
 	l.mu.Lock()
 	l.sources[s.id] = s
+	if l.err != nil {
+		s.lose(l.err)
+	}
 	l.mu.Unlock()
 	if _, err := l.call(ctx, kindConsume, request); err != nil {
 		s.End(nil) // it may have begun all the same
 		return nil, fmt.Errorf("consume from %q: %w", queues, err)
 	}
-	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: l.lost, Cause: l.cause}), nil
+	return feed.Consume(ctx, s, feed.Signals{Wake: s.wake, Lost: s.lost, Cause: s.cause}), nil
 }
 
 func (r *remote) ask(ctx context.Context, kind byte, queue string) (*cursor, error) {

@@ -104,7 +104,7 @@ func TestServerGivesBackWhatASilentClientHolds(t *testing.T) {
 	b := openAt(t, url)
 	send(t, b, "q", 1)
 	// A client that consumes and then neither pings nor goes.
-	request := []byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 'q'}
+	request := append(Rules{}.append([]byte{0, 0, 0, 1, 0, 0, 0, 1}), 0, 1, 0, 1, 'q')
 	r := newReader(raw(t, s, appendFrame(nil, kindConsume, 1, request)))
 	for range 2 { // the answer and the delivery
 		if _, err := readFrame(r); err != nil {

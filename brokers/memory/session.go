@@ -38,14 +38,20 @@ func (s *session) run() {
 	r := newReader(s.conn)
 	for {
 		f, err := readFrame(r)
-		if err != nil || s.handle(f) != nil {
+		if err != nil {
+			break
+		}
+		for _, sub := range s.subscriptions {
+			sub.renew()
+		}
+		if s.handle(f) != nil {
 			break
 		}
 	}
 	s.out.shut(net.ErrClosed)
 	reset(s.conn) // frees a drain that is stuck in a write
 	for _, sub := range s.subscriptions {
-		sub.close()
+		sub.abandon()
 	}
 	for queue, times := range s.temporary {
 		for range times {
@@ -130,6 +136,7 @@ func (s *session) publish(queue string, data []byte) error {
 
 func (s *session) consume(c *cursor) error {
 	id, prefetch := c.uint32(), int(c.uint32())
+	rules := c.rules()
 	queues := make([]string, binary.BigEndian.Uint16(c.take(2)))
 	for i := range queues {
 		queues[i] = c.name()
@@ -137,7 +144,7 @@ func (s *session) consume(c *cursor) error {
 	if c.short || s.subscriptions[id] != nil {
 		return brokers.Refusef("consume: the request is cut short, or its subscription %d exists", id)
 	}
-	sub, err := s.engine.subscribe(queues, prefetch)
+	sub, err := s.engine.subscribe(queues, prefetch, rules)
 	if err != nil {
 		return err
 	}
@@ -172,6 +179,9 @@ func (s *session) pump(id uint32, sub *subscription) {
 		}
 		select {
 		case <-sub.wake:
+		case <-sub.lost:
+			_ = s.send(kindEnded, 0, binary.BigEndian.AppendUint32(nil, id), []byte(sub.cause.Error())) // fails with its connection
+			return
 		case <-s.out.done:
 			return
 		}

@@ -15,6 +15,9 @@ type remoteSource struct {
 	link *link
 	id   uint32
 	wake chan struct{}
+	lost chan struct{} // closed when no more will come; why says the reason
+	over sync.Once
+	why  error
 
 	mu    sync.Mutex
 	inbox []taken
@@ -23,6 +26,17 @@ type remoteSource struct {
 
 // goodbye bounds how long a consumer waits for the server to have understood that it takes no more.
 const goodbye = 2 * time.Second
+
+// lose ends the source, because its link is lost or the server has ended the consumer. The first cause stands.
+func (s *remoteSource) lose(cause error) {
+	s.over.Do(func() {
+		s.why = cause
+		close(s.lost)
+	})
+}
+
+// cause is asked once lost is closed.
+func (s *remoteSource) cause() error { return s.why }
 
 // arrive is called by the link's reader, which must not wait.
 func (s *remoteSource) arrive(tag uint64, queue string, envelope []byte, redelivered bool) {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"slices"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/feed"
@@ -18,8 +19,14 @@ type subscription struct {
 	prefetch int
 	held     map[uint64]*item // by tag
 	waiting  bool             // has room, found nothing, and is to be woken
-	ended    bool
+	ended    bool             // takes no more
+	over     bool             // and holds nothing: it is done with
 	wake     chan struct{}
+
+	rules Rules
+	terms terms
+	lost  chan struct{} // closed when the engine has ended it; cause says why
+	cause error
 }
 
 var errNotHeld = brokers.Refusef("settle message: it is not held by this consumer any more")
@@ -56,15 +63,27 @@ func (s *subscription) take(buf []taken, limit int) []taken {
 		return buf
 	}
 	room := s.prefetch - len(s.held)
+	timed := s.rules.timed()
+	var now time.Time
+	if timed {
+		now = time.Now()
+	}
 	for n := min(room, limit); n > 0; n-- {
 		it := s.pop()
 		if it == nil {
 			s.waiting = true
 			break
 		}
-		s.held[it.seq] = it
+		tag := it.tag()
+		s.held[tag] = it
 		it.queue.held++
-		buf = append(buf, taken{it.seq, it.queue.name, it.envelope, it.redelivered})
+		buf = append(buf, taken{tag, it.queue.name, it.envelope, it.redelivered})
+		if timed {
+			s.terms.order = append(s.terms.order, term{tag, now})
+		}
+	}
+	if timed {
+		s.watch()
 	}
 	if len(s.held) >= s.prefetch {
 		s.passOn()
@@ -110,7 +129,7 @@ func (s *subscription) settle(tag uint64, o feed.Outcome) error {
 		return errNotHeld
 	}
 	full := len(s.held) >= s.prefetch
-	s.drop(it, o)
+	s.drop(tag, it, o)
 	if full && !s.ended {
 		s.signal()
 	}
@@ -118,9 +137,14 @@ func (s *subscription) settle(tag uint64, o feed.Outcome) error {
 }
 
 // drop lets go of a held item in the way that the outcome asks for.
-func (s *subscription) drop(it *item, o feed.Outcome) {
-	delete(s.held, it.seq)
+func (s *subscription) drop(tag uint64, it *item, o feed.Outcome) {
+	delete(s.held, tag)
 	it.queue.held--
+	if o == feed.Requeue {
+		if it.returns++; s.rules.DeliveryLimit > 0 && it.returns > s.rules.DeliveryLimit {
+			o = feed.Reject
+		}
+	}
 	switch o {
 	case feed.Requeue:
 		it.redelivered = true
@@ -128,7 +152,7 @@ func (s *subscription) drop(it *item, o feed.Outcome) {
 	case feed.Unseen:
 		it.queue.giveBack(it)
 	case feed.Reject:
-		it.redelivered = false
+		it.redelivered, it.returns = false, 0
 		s.engine.store(s.engine.queue(brokers.DeadLetterQueue(it.queue.name)), it)
 	}
 }
@@ -155,11 +179,18 @@ func (s *subscription) leave() {
 func (s *subscription) close() {
 	s.engine.mu.Lock()
 	defer s.engine.mu.Unlock()
+	s.release()
+}
+
+// release gives back all that is held, for good; the lock is held.
+func (s *subscription) release() {
 	s.leave()
+	s.over = true
+	delete(s.engine.subscriptions, s)
 	if s.engine.closed() {
 		return
 	}
-	for _, it := range s.held {
-		s.drop(it, feed.Requeue)
+	for tag, it := range s.held {
+		s.drop(tag, it, feed.Requeue)
 	}
 }
