@@ -41,6 +41,9 @@ func (r *Recorder) Terms(seq uint64, terms uint8) {
 	r.record(seq).setTerms(terms)
 }
 
+// DueAt is when a task is due that was told to be, in nanoseconds since the run's start.
+func (r *Recorder) DueAt(seq uint64) int64 { return r.record(seq).due.get() }
+
 // Asked are the terms of a task: the zero Terms, and false, for a task of which nothing is known.
 func (m *Meta) Asked(t *Task) (Terms, bool) {
 	if i := int(t.Terms); i > 0 && i <= len(m.Terms) {
