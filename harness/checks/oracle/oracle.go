@@ -112,6 +112,11 @@ func Run(dir string, seed uint64, tasks int, bugs Bugs) (checks.Report, Planted,
 	return report, s.planted(), nil
 }
 
+// Blames tells whether what a check finds is a fault of somebody: the others count what happens in healthy systems.
+func Blames(check string) bool {
+	return check != "retried" && check != "recovered" && check != "lapsed"
+}
+
 // Disagreements says where a report differs from what was planted, a line each: none is a judge that is right.
 func Disagreements(r checks.Report, p Planted) []string {
 	var wrong []string

@@ -196,7 +196,7 @@ func (w *worker) course(d *delivery) (length int64, o ledger.Outcome) {
 	case t.Limit > 0 && s.oneIn(s.bugs.CutEarly):
 		s.sum["time-limit"]++
 		return 10 * ms, ledger.TimedOut
-	case s.oneIn(s.bugs.NoRenew):
+	case t.Limit == 0 && s.oneIn(s.bugs.NoRenew):
 		s.after(1000*ms, func() {
 			if !d.settled {
 				s.store(d.message)
