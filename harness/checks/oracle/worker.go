@@ -176,7 +176,7 @@ func (w *worker) start(d *delivery, child int) {
 func (w *worker) course(d *delivery) (length int64, o ledger.Outcome) {
 	s := w.s
 	t := s.terms(d.seq)
-	length, o = 2*ms+int64(s.rng.ExpFloat64()*3e6), ledger.OK
+	length = 2*ms + int64(s.rng.ExpFloat64()*3e6)
 	switch {
 	case t.Retries > 0 && d.retries < t.Retries:
 		if s.oneIn(s.bugs.RetryLess) {
