@@ -11,6 +11,14 @@ import (
 
 const tasks = 3000
 
+// seeds is how many to try: a third of them when tests are to be short.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 // agree holds what the checks found against what was planted.
 func agree(t *testing.T, what string, r checks.Report, p Planted) {
 	t.Helper()
@@ -20,7 +28,7 @@ func agree(t *testing.T, what string, r checks.Report, p Planted) {
 }
 
 func TestHealthySystemsAreNeverBlamed(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(12) {
 		what := fmt.Sprintf("seed %d", seed)
 		calm := seed%4 == 3
 		r, p, err := Run(t.TempDir(), seed, tasks, Bugs{Calm: calm})
@@ -52,23 +60,16 @@ func TestMutantsAreCaughtToTheTask(t *testing.T) {
 			t.Errorf("mutant %q: its name comes twice, or it says or does nothing", m.Name)
 		}
 		names[m.Name] = true
-		seeds := uint64(2)
-		if testing.Short() {
-			seeds = 1
+		r, p, err := Run(t.TempDir(), 0, tasks, m.Bugs) // make judge tries more seeds
+		if err != nil {
+			t.Fatal(err)
 		}
-		for seed := range seeds {
-			what := fmt.Sprintf("%s, seed %d", m.Name, seed)
-			r, p, err := Run(t.TempDir(), seed, tasks, m.Bugs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			agree(t, what, r, p)
-			if p[m.Check] == 0 {
-				t.Errorf("%s: the bug did not strike: %+v", what, p)
-			}
-			if v := r.Verdict(m.Check); v.Outcome == checks.Pass {
-				t.Errorf("%s: check %s passes", what, m.Check)
-			}
+		agree(t, m.Name, r, p)
+		if p[m.Check] == 0 {
+			t.Errorf("%s: the bug did not strike: %+v", m.Name, p)
+		}
+		if v := r.Verdict(m.Check); v.Outcome == checks.Pass {
+			t.Errorf("%s: check %s passes", m.Name, m.Check)
 		}
 	}
 	if len(names) < 20 {
@@ -76,7 +77,7 @@ func TestMutantsAreCaughtToTheTask(t *testing.T) {
 	}
 }
 
-// Every check that can find anything is tried with a mutant that it must find, and the guarantee is what was seen.
+// The guarantee is what was seen.
 func TestGuaranteeOfMutants(t *testing.T) {
 	for name, want := range map[string]string{
 		"drop": "at-most-once", "repeat": "at-least-once", "deny": "exactly-once", "stall": "exactly-once", "ack-early": "at-most-once",
@@ -115,7 +116,7 @@ func TestDisagreementsAreTold(t *testing.T) {
 func TestFaultsAreNoBugs(t *testing.T) {
 	for what, bugs := range map[string]Bugs{"a worker is killed": {Kill: true}, "links are cut": {Cut: true}} {
 		duplicates := 0
-		for seed := range uint64(5) {
+		for seed := range seeds(5) {
 			r, p, err := Run(t.TempDir(), seed, tasks, bugs)
 			if err != nil {
 				t.Fatal(err)
