@@ -22,7 +22,7 @@ SHELL := bash
 alone  = taskbench/scenarios
 others = $$($(GO) list ./... | grep -vx $(alone))
 
-.PHONY: help bench test test-short race interop check images engine bench-self fuzz clean
+.PHONY: help bench test test-short race interop check images engine judge bench-self fuzz clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ images: ## build the container images that are used where no registry can be rea
 
 engine: ## install a container engine and start it (Debian and Ubuntu; as root or with sudo)
 	@ci/engine
+
+judge: ## try the checks: planted bugs must be caught to the task, healthy systems not blamed
+	@$(GO) run ./ci/judge
 
 bench-self: ## measure taskbench itself: generator, ledger, checks, worker against a bare client
 	@$(GO) run ./ci/selfbench

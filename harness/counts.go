@@ -60,7 +60,7 @@ func foreign(h ledger.History) int {
 }
 
 // shownByAbsence are the checks whose findings are tasks of which something was not seen.
-var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall"}
+var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall", "starved", "chord-missing", "tick-missed", "unrecovered"}
 
 // partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
 func partial(m ledger.Meta) string {
@@ -90,6 +90,15 @@ func findings(r checks.Report, m ledger.Meta) []Finding {
 		for _, f := range v.Findings[:min(len(v.Findings), keepFindings)] {
 			list = append(list, Finding{Check: v.Name, ID: f.ID, Text: f.Text})
 		}
+	}
+	return list
+}
+
+// checked is what every check said.
+func checked(r checks.Report) []Checked {
+	var list []Checked
+	for _, v := range r.Verdicts {
+		list = append(list, Checked{Check: v.Name, Outcome: v.Outcome.String(), Examined: v.Examined, Count: v.Count, Why: v.Why})
 	}
 	return list
 }

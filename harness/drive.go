@@ -23,7 +23,8 @@ type course struct {
 	drain    drained
 	warnings []string
 	aborted  string // why the history is not whole
-	full     error  // of a run that was cut short for want of room
+	terms    []ledger.Terms
+	full     error // of a run that was cut short for want of room
 }
 
 // drive offers the load, breaks and heals by schedule, and drains to quiet.
@@ -35,6 +36,7 @@ func (s *stage) drive(ctx context.Context) course {
 	if err != nil {
 		return course{aborted: fmt.Sprintf("prepare the workload: %v", err)}
 	}
+	c.terms = mix.Terms()
 	pace, err := s.pace()
 	if err != nil {
 		return course{aborted: fmt.Sprintf("pace the load: %v", err)}
@@ -58,11 +60,16 @@ func (s *stage) drive(ctx context.Context) course {
 	go func() { defer close(watching); s.watch(driving, cut, begin) }()
 
 	c.load, err = load.Run(ctx, load.Plan{
-		Due:        pace,
-		Start:      begin,
-		Origin:     s.start,
-		Open:       s.open,
-		Message:    func(seq uint64) brokers.Message { return mix.Message(seq, s.run.ID(seq), queue) },
+		Due:    pace,
+		Start:  begin,
+		Origin: s.start,
+		Open:   s.open,
+		Message: func(seq uint64) brokers.Message {
+			s.recorder.Terms(seq, mix.TermsOf(seq))
+			m := mix.Message(seq, s.run.ID(seq), queue)
+			mix.Ask(&m, seq, begin.Add(time.Duration(s.recorder.DueAt(seq))))
+			return m
+		},
 		Record:     s.recorder,
 		Publishers: s.cell.Scenario.Load.Publishers,
 	})

@@ -39,6 +39,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 
 	report := checks.Run(h)
 	cell.Counts, cell.Guarantee, cell.Findings = counts(report, h), guarantee(report, meta), findings(report, meta)
+	cell.Checks = checked(report)
 	var amiss string
 	if cell.WarmUp, amiss = warmUp(report, h); amiss != "" {
 		cell.Warnings = append(cell.Warnings, amiss)
@@ -70,6 +71,7 @@ func (s *stage) meta(c course) ledger.Meta {
 		Phases:     phasesOf(s.cell.Scenario.Load, c),
 		DrainEnded: c.drain.ended, Drained: c.drain.full, Left: -1, Aborted: c.aborted, Settings: s.node.Info().Settings,
 		Torn: s.collected.Torn, Unrecorded: s.collected.Lost,
+		Terms: c.terms, Ordered: inOrder(s.cell), Series: s.series(),
 	}
 	for _, w := range s.workers {
 		m.Nodes = append(m.Nodes, w.Name())

@@ -79,6 +79,7 @@ type Cell struct {
 	Recovery     Recovery           `json:"recovery"`
 	Resources    []Resource         `json:"resources"`
 	Expectations []Expectation      `json:"expectations"`
+	Checks       []Checked          `json:"checks,omitempty"` // all of them, by name, of the tasks due after the warm-up
 	Findings     []Finding          `json:"findings,omitempty"`
 	Series       Series             `json:"series"`
 	History      string             `json:"history,omitempty"` // file name in the result directory
@@ -190,6 +191,16 @@ type Expectation struct {
 	Why    string `json:"why,omitempty"` // when it did not hold or could not be evaluated
 	// Undecided is an expectation about something that was not seen; it has not held.
 	Undecided bool `json:"undecided,omitempty"`
+}
+
+// Checked is what one check said. Count is in the check's own unit (tasks, attempts, ticks, silences); of an undecided
+// one it is what was found so far.
+type Checked struct {
+	Check    string `json:"check"`
+	Outcome  string `json:"outcome"` // pass, found or undecided
+	Examined int    `json:"examined"`
+	Count    int    `json:"count"`
+	Why      string `json:"why,omitempty"` // of an undecided one
 }
 
 // Finding is one task that a check has something to say about.

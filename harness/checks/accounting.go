@@ -22,7 +22,7 @@ const slack = int64(100 * time.Microsecond)
 // books are counted one by one, so that their sums can be held against each other.
 type books struct {
 	tasks, due, attempted, acknowledged, refused, unknown                int
-	executed, lostOrMissing, stuck, aside                                int // of the acknowledged
+	executed, lostOrMissing, stuck, aside, lapsed                        int // of the acknowledged
 	executedAny, recovered, refusedExecuted, unexpected, duplicates, ran int
 }
 
@@ -64,6 +64,7 @@ func (n *books) add(s *subject) {
 	count(&n.executed, s.acknowledged() && s.executed())
 	count(&n.stuck, s.acknowledged() && s.stuck())
 	count(&n.aside, s.acknowledged() && s.keptAside())
+	count(&n.lapsed, s.acknowledged() && s.lapsed())
 	count(&n.lostOrMissing, s.acknowledged() && s.missing())
 	count(&n.executedAny, s.executed())
 	count(&n.recovered, s.unknown() && s.executed())
@@ -84,7 +85,7 @@ func (n *books) balance(sc *scope, wrong func(string, ...any)) {
 	}
 	equal("tasks in the history that were due", n.due, sc.due)
 	equal("acknowledged, refused and unknown together", n.acknowledged+n.refused+n.unknown, n.attempted)
-	equal("executed, stuck, kept aside and missing of the acknowledged together", n.executed+n.stuck+n.aside+n.lostOrMissing, n.acknowledged)
+	equal("executed, stuck, kept aside, lapsed and missing of the acknowledged together", n.executed+n.stuck+n.aside+n.lapsed+n.lostOrMissing, n.acknowledged)
 	equal("executed of the acknowledged, recovered, refused and unexpected together", n.executed+n.recovered+n.refusedExecuted+n.unexpected, n.executedAny)
 	if t := sc.Tally; t != nil {
 		equal("tasks that the recorder counted as due", t.Due, n.due)
@@ -108,7 +109,7 @@ func contradiction(s *subject) string {
 		return "its publish ended without an outcome"
 	}
 	classes := 0
-	for _, in := range [...]bool{s.executed(), s.stuck(), s.keptAside(), s.missing()} {
+	for _, in := range [...]bool{s.executed(), s.stuck(), s.keptAside(), s.lapsed(), s.missing()} {
 		if in {
 			classes++
 		}

@@ -6,12 +6,35 @@
 // A task was attempted when its publisher began to hand it to the broker. An attempted task is acknowledged,
 // refused (provably not stored) or unknown, and nothing else. An acknowledged task is executed (run to its end at
 // least once, well or badly; a retry that it asked for is no end), kept aside (dead-lettered, by the worker's word),
-// stuck (still in the broker at the end of the drain) or missing; after a full drain missing is lost. Check
-// accounting sees to it that every task falls in exactly one class.
+// lapsed (acknowledged unrun by a worker, when it had expired), stuck (still in the broker at the end of the drain) or
+// missing; after a full drain missing is lost. Check accounting sees to it that every task falls in exactly one class.
+//
+// # Promises
+//
+// Other checks hold the system to what was asked of it. What that was is in the history: ledger.Terms for a task (a
+// time to come, an expiry, a time limit, retries, a key), ledger.Meta for the run (whether order is promised, what
+// schedules and chords were to do). The ends of such promises:
+//
+//   - early, late: started before or after the task's time (eta-early, eta-late); handed out again while its holder
+//     lived, or long after that died (redelivered-early, redelivered-late)
+//   - overtaken: received after one of the same key that was published later (order)
+//   - expired: started when it was not to be any more
+//   - off: retried more or less often than it asks (retry-count), run past its limit or cut off before (time-limit)
+//   - overwritten: its result was stored again; buried: dead-lettered though it had ended well (dead-letter)
+//   - missed, late, repeated: ticks of a schedule; missing, or run when it should not: the body of a chord
+//   - growing: what a node holds rises all through the load (growth)
+//   - stalled, starved, unrecovered: nothing finishes though tasks wait; nothing of one queue; nothing after a fault
+//
+// A history that says nothing of a promise is not examined for it, and the check is undecided.
+//
+// # Clocks
+//
+// Evidence of one host has one clock, and two processes may seem 0.1 ms apart in it. What a message says by the wall
+// clock is judged with 20 ms to spare.
 //
 // # Doubt
 //
-// What rests on the absence of evidence (lost, orphaned, phantom-confirm, stall) is undecided when the drain did not
+// What rests on the absence of evidence (lost, orphaned, phantom-confirm, stall, ...) is undecided when the drain did not
 // end, the run was cut short, or events could not be recorded: the count is then the count so far. What rests on
 // evidence that is there (duplicated, concurrent, ...) is found in any case, and then only passing is undecided.
 package checks

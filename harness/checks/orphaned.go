@@ -18,7 +18,7 @@ func orphaned(sc *scope) judge {
 				return
 			}
 			b.v.Examined++
-			if s.executed() || s.left || s.aside {
+			if s.executed() || s.left || s.aside || s.unrun {
 				return
 			}
 			if a := lastStarted(s); a.Finished == 0 || a.Outcome == ledger.Killed {

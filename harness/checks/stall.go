@@ -8,20 +8,21 @@ import (
 )
 
 // StallSetting is the key in Meta.Settings by which a run says after how long a silence is a stall, as a Go
-// duration. Without it that is 15 s: what a worker may take to notice a dead link and to come back.
+// duration. Without it that is 8 s, so that a stall is found within ten of its beginning; and 15 s where a fault was
+// healed at its beginning or so shortly before: what a worker may take to notice a dead link and to come back.
 const StallSetting = "stall_after"
 
 func init() {
 	register(Check{
 		Name: "stall",
-		Doc: "Silent stalls: acknowledged tasks waited, no fault was in force, and nothing finished for longer than 15 s (setting " +
-			StallSetting + "), or than four times what the slowest in a hundred tasks takes. Tasks that wait for a retry, or were in the hands of a worker that died, do not count as waiting.",
+		Doc: "Silent stalls: acknowledged tasks waited, no fault was in force, and nothing finished for longer than 8 s, 15 s after a fault (setting " +
+			StallSetting + "), or than four times what the slowest in a hundred tasks takes. Tasks that wait for a retry or their time, or were in the hands of a worker that died, do not count as waiting.",
 		begin: stall,
 	})
 }
 
 const (
-	stallAfter = 15 * time.Second
+	stallAfter = 8 * time.Second
 	stallBin   = int64(10 * time.Millisecond)
 	stallBins  = 1 << 20 // longer runs have wider bins
 )
@@ -34,9 +35,13 @@ type timeline struct {
 	runs   [64]int // completed runs, by the logarithm of their length
 }
 
+func newTimeline(sc *scope) *timeline {
+	return &timeline{width: max(stallBin, sc.DrainEnded/stallBins)}
+}
+
 func stall(sc *scope) judge {
 	b := book{sc: sc}
-	tl := timeline{width: max(stallBin, sc.DrainEnded/stallBins)}
+	tl := newTimeline(sc)
 	remains := sc.undrained != "" && sc.Left != 0 // what was not executed may be waiting still
 	return judge{
 		see: func(s *subject) {
@@ -89,6 +94,9 @@ func (tl *timeline) span(from, to int64) {
 // waits adds the spans in which the task waited to be run and to come to its end.
 func (tl *timeline) waits(s *subject, remains bool) {
 	since := s.PublishEnd
+	if s.terms.ETA != 0 {
+		since = max(since, s.eta())
+	}
 	for i := range s.Attempts {
 		a := &s.Attempts[i]
 		begin := a.Since()
@@ -117,12 +125,10 @@ func (tl *timeline) waits(s *subject, remains bool) {
 	}
 }
 
-// bound is how long a silence may be.
-func (tl *timeline) bound(sc *scope) int64 {
-	after := int64(stallAfter)
-	if d, err := time.ParseDuration(sc.Settings[StallSetting]); err == nil && d > 0 {
-		after = int64(d)
-	}
+// bound is how long a silence may be, and how long one that begins in the aftermath of a fault.
+func (tl *timeline) bound(sc *scope) (calm, after int64) {
+	calm = sc.setting(StallSetting, stallAfter)
+	after = sc.setting(StallSetting, time.Duration(aftermath))
 	all := 0
 	for _, n := range tl.runs {
 		all += n
@@ -130,10 +136,11 @@ func (tl *timeline) bound(sc *scope) int64 {
 	seen := 0
 	for log, n := range tl.runs {
 		if seen += n; all > 0 && seen*100 >= all*99 {
-			return max(after, 4<<min(log, 60))
+			slow := int64(4) << min(log, 60)
+			return max(calm, slow), max(after, slow)
 		}
 	}
-	return after
+	return calm, after
 }
 
 type silence struct {
@@ -146,11 +153,15 @@ func (tl *timeline) silences(sc *scope) []silence {
 	if sc.DrainEnded > 0 {
 		tl.bin(sc.DrainEnded)
 	}
-	bound := tl.bound(sc)
+	calm, after := tl.bound(sc)
 	var out []silence
 	var now silence
 	waiting := int64(0)
 	flush := func(to int64) {
+		bound := calm
+		if sc.disturbed(now.from, now.from, aftermath) {
+			bound = after
+		}
 		if now.waiting > 0 && to-now.from > bound {
 			now.to = to
 			out = append(out, now)

@@ -26,6 +26,18 @@ func fault(from, to int64) func(*ledger.Meta) {
 	return func(m *ledger.Meta) { m.Faults = append(m.Faults, ledger.FaultSpan{At: from * ms, Healed: to * ms}) }
 }
 
+// until is what is known of the run at a time: what finishes later is still waiting.
+func (h *history) until(at int64) *history {
+	var n int
+	for ; n < len(h.tasks) && h.tasks[n].PublishEnd < at*ms; n++ {
+		if h.tasks[n].Attempts[0].Finished > at*ms {
+			h.tasks[n].Attempts = nil
+		}
+	}
+	h.tasks, h.due = h.tasks[:n], n
+	return h.with(func(m *ledger.Meta) { m.DrainEnded, m.Drained, m.Left = at*ms, false, -1 })
+}
+
 func (h *history) change(f func(i int, t *ledger.Task)) *history {
 	for i := range h.tasks {
 		f(i, &h.tasks[i])
@@ -40,8 +52,12 @@ func TestStall(t *testing.T) {
 	const nobody = ledger.Foreign
 	try(t, "stall", []trial{
 		{"never silent", pausing(0, 0), Pass, 0, nil},
-		{"silent for 14 s", pausing(20_000, 34_000), Pass, 0, nil},
-		{"silent for 16 s", pausing(20_000, 36_000), Found, 1, []uint64{nobody}},
+		{"silent for 7 s", pausing(20_000, 27_000), Pass, 0, nil},
+		{"silent for 9 s", pausing(20_000, 29_000), Found, 1, []uint64{nobody}},
+		{"found within ten seconds of its beginning", pausing(20_000, 50_000).until(30_000), Found, 1, []uint64{nobody}},
+		{"silent for 14 s from the healing of a fault on", pausing(20_000, 34_500).with(fault(19_000, 20_500)), Pass, 0, nil},
+		{"silent for 16 s from the healing of a fault on", pausing(20_000, 36_500).with(fault(19_000, 20_500)), Found, 1, nil},
+		{"long after a fault", pausing(40_000, 49_000).with(fault(19_000, 20_500)), Found, 1, nil},
 		{"the run's own bound", pausing(20_000, 23_000).with(func(m *ledger.Meta) { m.Settings = map[string]string{StallSetting: "2s"} }), Found, 1, nil},
 		{"a fault explains it", pausing(20_000, 50_000).with(fault(19_000, 45_000)), Pass, 0, nil},
 		{"a fault that was healed does not explain what follows", pausing(20_000, 50_000).with(fault(19_000, 30_000)), Found, 1, nil},
@@ -56,6 +72,8 @@ func TestStall(t *testing.T) {
 		{"only lost tasks would have waited", given(acked(good(5)), acked()).with(func(m *ledger.Meta) { m.DrainEnded = 60_000 * ms }), Pass, 0, nil},
 		{"stuck tasks wait until the end", given(acked(good(5)), acked()).with(left(1, 1)).with(func(m *ledger.Meta) { m.DrainEnded = 60_000 * ms }), Found, 1, nil},
 		{"in the hands of a dead worker", given(acked(hangs(5), good(50_000)), acked(good(5))), Pass, 0, nil},
+		{"waiting for their time", given(acked(good(50_000)), acked(good(50_001))).asking(ledger.Terms{ETA: 50_000 * ms}), Pass, 0, nil},
+		{"not run when their time had come", given(acked(good(60_000)), acked(good(60_001))).asking(ledger.Terms{ETA: 50_000 * ms}), Found, 1, nil},
 		{"waiting for its retry", given(acked(ran(5, 1, ledger.Retried), good(50_000)), acked(good(5))), Pass, 0, nil},
 		{"given back and not received for long", given(acked(returned(got(5)), good(50_000)), acked(good(5))), Found, 1, nil},
 		{"killed, and not received for long", given(acked(killed(5, 9), good(50_000)), acked(good(5))), Found, 1, nil},

@@ -19,7 +19,7 @@ func unexpected(sc *scope) judge {
 			switch {
 			case s.stray:
 				b.found(s, 1, "executed, and it was never due: the run has %d tasks", sc.due)
-			case !s.attempted():
+			case !s.attempted() && !sc.bodies[s.Seq]:
 				b.found(s, 1, "executed, and it was never published")
 			}
 		},

@@ -92,7 +92,7 @@ func (b *block) add(t *Task) {
 	b.seq = t.Seq + 1
 	b.putTime(colPubStart, start, due)
 	b.putTime(colPubEnd, whole(t.PublishEnd), start)
-	b.put(colPublish, uint64(t.Publish))
+	b.put(colPublish, uint64(t.Publish)|uint64(t.Terms)<<termsShift)
 	b.put(colAttempts, uint64(len(t.Attempts)))
 	for i := range t.Attempts {
 		b.addAttempt(&t.Attempts[i], start)
@@ -134,7 +134,8 @@ func (b *block) next(t *Task) {
 	b.seq, b.due = t.Seq+1, t.Due
 	t.PublishStart = b.getTime(colPubStart, t.Due)
 	t.PublishEnd = b.getTime(colPubEnd, t.PublishStart)
-	t.Publish = PublishOutcome(b.get(colPublish))
+	published := b.get(colPublish)
+	t.Publish, t.Terms = PublishOutcome(published&publishBits), uint8(published>>termsShift)&MaxTerms
 	for n := b.get(colAttempts); n > 0 && b.err == nil; n-- {
 		t.Attempts = append(t.Attempts, b.nextAttempt(t.PublishStart))
 	}

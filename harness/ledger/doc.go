@@ -33,7 +33,7 @@
 //
 // "tbhist" and a version byte, then a zstd stream of frames: a kind byte, the payload's length as uvarint, the
 // payload, its CRC-32C. Frame M is Meta as JSON; T holds up to 32768 tasks by column, times as differences in
-// units of 16 ns; S likewise the tasks that were never due but left evidence; F foreign events; E the totals, which
+// units of 16 ns (the terms of a task share a column with the outcome of its publish); S likewise the tasks that were never due but left evidence; F foreign events; E the totals, which
 // must match what was read. A file without its E frame is an error.
 //
 // # Dependencies

@@ -90,6 +90,7 @@ type Task struct {
 	PublishStart int64
 	PublishEnd   int64
 	Publish      PublishOutcome
+	Terms        uint8     // what was asked of it: Meta.Asked; 0 is not known
 	Attempts     []Attempt // in order of Attempt.Since
 }
 

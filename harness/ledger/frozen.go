@@ -7,8 +7,11 @@ import (
 )
 
 // Schema is the version of Meta and of the history file. It changes when a newer file cannot be read by an older
-// build.
-const Schema = 1
+// build. Version 1 knew no terms.
+const Schema = 2
+
+// oldest is the first version that can be read.
+const oldest = 1
 
 // Frozen is a History in memory, 64 bytes a task.
 type Frozen struct {
@@ -61,7 +64,7 @@ func (f *Frozen) load(seq uint64, t *Task) {
 	rec := &f.chunks[seq/chunkTasks][seq%chunkTasks]
 	*t = Task{
 		Seq: seq, Due: rec.due.get(), PublishStart: rec.pubStart.get(), PublishEnd: rec.pubEnd.get(),
-		Publish: rec.publish, Attempts: t.Attempts[:0],
+		Publish: rec.published(), Terms: rec.terms(), Attempts: t.Attempts[:0],
 	}
 	var a attempt
 	if !rec.attempt(&a) {

@@ -42,6 +42,12 @@ type Meta struct {
 	Unrecorded int               `json:"unrecorded,omitempty"` // events that happened and could not be kept, for want of disk
 	Tally      *Tally            `json:"tally,omitempty"`      // the recorder's own count, to hold against the tasks
 	Settings   map[string]string `json:"settings,omitempty"`
+
+	Terms   []Terms  `json:"terms,omitempty"`   // what was asked of tasks, see Task.Terms
+	Ordered bool     `json:"ordered,omitempty"` // the broker promises order, and one worker took one message at a time
+	Ticks   []Tick   `json:"ticks,omitempty"`   // what schedules were to send
+	Chords  []Chord  `json:"chords,omitempty"`
+	Series  []Series `json:"series,omitempty"` // what nodes used, thinned out
 }
 
 // A Tally is what the recorder counted while the run went on: the second set of books.

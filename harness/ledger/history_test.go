@@ -25,6 +25,7 @@ func busy(n int) *Frozen {
 			continue
 		}
 		sent := due + rng.Int64N(ms)
+		r.Terms(seq, uint8(seq%3))
 		r.PublishStart(seq, storyStart+sent)
 		r.PublishEnd(seq, storyStart+sent+rng.Int64N(ms), PublishOutcome(1+rng.IntN(3)))
 		for range 1 + rng.IntN(40)/38 {
@@ -42,7 +43,9 @@ func busy(n int) *Frozen {
 	}
 	r.Apply(Event{Task: 1 << 33, Attempt: 1, At: at(1), Kind: Malformed}, Event{Task: 1 << 34, Attempt: 2, At: at(2), Kind: Returned},
 		Event{Task: Foreign, Attempt: 3, At: at(3), Kind: Received})
-	return r.Freeze(Meta{Scenario: "s", Nodes: []string{"broker", "worker-1", "worker-2"}, Faults: []FaultSpan{{Fault: "kill", At: 5}}, LeftIDs: []uint64{3}})
+	return r.Freeze(Meta{Scenario: "s", Nodes: []string{"broker", "worker-1", "worker-2"}, Faults: []FaultSpan{{Fault: "kill", At: 5}}, LeftIDs: []uint64{3},
+		Terms: []Terms{{Task: "io", ETA: 5}, {Task: "fail", Retries: 2}}, Ordered: true, Ticks: []Tick{{Entry: "e", Due: 7, Sent: []int64{8, 9}}},
+		Chords: []Chord{{Header: []uint64{1, 2}, Body: 3}}, Series: []Series{{Node: "broker", What: "rss", At: []int64{1}, Of: []float64{2.5}}}})
 }
 
 func TestHistoryFileKeepsEverything(t *testing.T) {
@@ -168,7 +171,7 @@ func TestReadFileSaysWhatIsWrong(t *testing.T) {
 		want  string
 	}{
 		"another kind of file": {func(b []byte) []byte { return []byte("PK\x03\x04 and so on") }, "not a history file"},
-		"a newer format":       {func(b []byte) []byte { b[len(historyMagic)] = Schema + 1; return b }, "version 2"},
+		"a newer format":       {func(b []byte) []byte { b[len(historyMagic)] = Schema + 1; return b }, "reads versions 1 to 2"},
 		"cut":                  {func(b []byte) []byte { return b[:len(b)/2] }, "truncated"},
 	}
 	for name, tt := range tests {

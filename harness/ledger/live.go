@@ -67,7 +67,7 @@ func (r *Recorder) Missing() int {
 	defer r.mu.Unlock()
 	n := 0
 	for seq := range r.length.Load() {
-		if rec := r.record(seq); rec.publish == PublishOK && r.completed(seq, rec) == 0 {
+		if rec := r.record(seq); rec.published() == PublishOK && r.completed(seq, rec) == 0 {
 			n++
 		}
 	}

@@ -38,8 +38,8 @@ func Read(r io.Reader) (*Frozen, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil || string(head[:len(historyMagic)]) != historyMagic {
 		return nil, errors.New("not a history file")
 	}
-	if v := head[len(historyMagic)]; v != Schema {
-		return nil, fmt.Errorf("its format is version %d, this build reads version %d", v, Schema)
+	if v := head[len(historyMagic)]; v < oldest || v > Schema {
+		return nil, fmt.Errorf("its format is version %d, this build reads versions %d to %d", v, oldest, Schema)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 	if err != nil {
@@ -171,7 +171,8 @@ func (f *Frozen) append(t *Task) {
 	rec.due.set(t.Due)
 	rec.pubStart.set(t.PublishStart)
 	rec.pubEnd.set(t.PublishEnd)
-	rec.publish = t.Publish
+	rec.setPublished(t.Publish)
+	rec.setTerms(t.Terms)
 	for i, a := range t.Attempts {
 		if i == 0 {
 			rec.setAttempt(&attempt{Attempt: a})

@@ -26,7 +26,7 @@ type record struct {
 	pid     uint32
 	node    uint16
 	flags   uint8
-	publish PublishOutcome
+	publish uint8 // see terms.go
 
 	due, pubStart, pubEnd                     ticks
 	received, started, finished, acked, store ticks

@@ -60,11 +60,11 @@ func (r *Recorder) PublishStart(seq uint64, at int64) {
 // PublishEnd says how the publish went. When a task is published again, the last outcome counts.
 func (r *Recorder) PublishEnd(seq uint64, at int64, outcome PublishOutcome) {
 	rec := r.record(seq)
-	if rec.publish != Unpublished {
-		r.live.published[rec.publish&3].Add(-1)
+	if was := rec.published(); was != Unpublished {
+		r.live.published[was].Add(-1)
 	}
 	rec.pubEnd.set(r.since(at))
-	rec.publish = outcome
+	rec.setPublished(outcome)
 	r.live.published[outcome&3].Add(1)
 	r.live.happened(at)
 }

@@ -85,13 +85,11 @@ func (s *Sampler) Samples() []Sample {
 	return append([]Sample(nil), s.samples...)
 }
 
-// A Slope is a line's steepness with its 95 % interval, in units a second. With fewer than three points, or all at
+// A Slope is a line's steepness with its interval, in units a second. With fewer than three points, or all at
 // one time, it is not known: all three are 0.
 type Slope struct{ PerSecond, Low, High float64 }
 
-// RSSSlope fits a line to the memory of the samples from `from` to `to` (seconds) by least squares; the interval
-// is Student's t times the slope's standard error, as in any textbook on linear regression. Samples of one process
-// are not independent, so the interval is narrower than the truth.
+// RSSSlope is Fit of the memory of the samples from `from` to `to` (seconds), with a 95 % interval.
 func RSSSlope(samples []Sample, from, to float64) Slope {
 	var x, y []float64
 	for _, s := range samples {
@@ -99,6 +97,13 @@ func RSSSlope(samples []Sample, from, to float64) Slope {
 			x, y = append(x, s.At), append(y, float64(s.RSS))
 		}
 	}
+	return Fit(x, y, 0.95)
+}
+
+// Fit draws a line through values y over seconds x by least squares; the interval of the given confidence is Student's
+// t times the slope's standard error, as in any textbook on linear regression. Samples of one process are not
+// independent, so the interval is narrower than the truth.
+func Fit(x, y []float64, confidence float64) Slope {
 	if len(x) < 3 {
 		return Slope{}
 	}
@@ -114,6 +119,6 @@ func RSSSlope(samples []Sample, from, to float64) Slope {
 		return Slope{}
 	}
 	freedom := float64(len(x) - 2)
-	margin := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(0.975) * math.Sqrt(residual/freedom/spread)
+	margin := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile((1+confidence)/2) * math.Sqrt(residual/freedom/spread)
 	return Slope{PerSecond: beta, Low: beta - margin, High: beta + margin}
 }

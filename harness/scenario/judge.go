@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A judge looks at a scenario as a whole, once it could be read.
@@ -64,12 +65,20 @@ func (j judge) workload() {
 	}
 }
 
+// anyTask are the keys of a mix that mean something to every task.
+var anyTask = []string{"task", "weight", "payload", "eta", "expires", "limit", "keys"}
+
 func (j judge) mix(path string, t *TaskMix) {
 	if t.Payload > maxPayload {
 		j.wrong(join(path, "payload"), fmt.Sprintf("%s is above the largest, %s", FormatSize(int64(t.Payload)), FormatSize(maxPayload)))
 	}
 	if err := t.Duration.check(); err != nil {
 		j.wrong(join(path, "duration"), err.Error())
+	}
+	for key, d := range map[string]time.Duration{"eta": t.ETA, "expires": t.Expires, "limit": t.Limit} {
+		if d < 0 {
+			j.wrong(join(path, key), "must not be below 0")
+		}
 	}
 	known := names(j.Tasks, func(s TaskSpec) string { return s.Name })
 	spec, ok := j.task(t.Task)
@@ -81,7 +90,7 @@ func (j judge) mix(path string, t *TaskMix) {
 	given := map[string]bool{}
 	for _, f := range t.block().fields {
 		given[f.key] = f.write() != nil
-		if !given[f.key] || f.key == "task" || f.key == "weight" || f.key == "payload" || slices.Contains(takes, f.key) {
+		if !given[f.key] || slices.Contains(anyTask, f.key) || slices.Contains(takes, f.key) {
 			continue
 		}
 		text := fmt.Sprintf("task %s takes no %s", t.Task, f.key)

@@ -20,7 +20,7 @@ type Known struct {
 // A TaskSpec describes one synthetic task.
 type TaskSpec struct {
 	Name, Doc string
-	Params    []Param  // which keys of a mix mean something to it, besides task, weight and payload
+	Params    []Param  // which keys of a mix mean something to it, besides those that every task takes
 	Needs     []string // keys that it cannot do without; of alternatives joined by | just one
 }
 

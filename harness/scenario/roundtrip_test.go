@@ -74,7 +74,7 @@ func anything(r *rand.Rand) Scenario {
 		Name: "any-1", Asks: odd(), Drain: span(),
 		Workload: Workload{Name: "w", Tasks: []TaskMix{
 			{Task: "io", Weight: 1 + r.IntN(9), Duration: dist, Via: pick("sleep", "http"), Payload: r.IntN(maxPayload + 1)},
-			{Task: "leak", Weight: 1, Keep: 1 + r.Int64N(1<<40)},
+			{Task: "leak", Weight: 1, Keep: 1 + r.Int64N(1<<40), ETA: span(), Expires: span(), Limit: span(), Keys: r.IntN(9)},
 		}},
 		Load: []Load{
 			{Shape: "constant", Rate: r.Float64() * 1e5},

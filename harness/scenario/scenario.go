@@ -40,6 +40,12 @@ type TaskMix struct {
 	Via      string // io: "sleep" (default) or "http"
 	Every    int    // crash: one in so many of these tasks crashes, chosen by the seed; 0 and 1 are all
 	Until    int    // crash: only the first so many deliveries of a task crash; 0 is every one, for ever
+
+	// What any task may be asked for, counted from when it is due; 0 is nothing.
+	ETA     time.Duration // it is not to be started earlier
+	Expires time.Duration // nor later: a worker that gets it then acknowledges it unrun
+	Limit   time.Duration // hard time limit of an attempt, from its start
+	Keys    int           // tasks of one key are in order; a task's key is its number modulo this
 }
 
 // A Load says when tasks are due: open loop.

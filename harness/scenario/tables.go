@@ -49,6 +49,10 @@ func (t *TaskMix) block() block {
 		{"via", oneOf(&t.Via, "way to wait", "sleep", "http")},
 		{"every", count(&t.Every)},
 		{"until", count(&t.Until)},
+		{"eta", duration(&t.ETA)},
+		{"expires", duration(&t.Expires)},
+		{"limit", duration(&t.Limit)},
+		{"keys", count(&t.Keys)},
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"taskbench/brokers"
+	"taskbench/harness/ledger"
 	"taskbench/harness/scenario"
 )
 
@@ -24,6 +25,8 @@ type Mix struct {
 	seed  uint64
 	kinds []kind
 	ends  []uint64 // the running sum of weights
+	terms []ledger.Terms
+	of    []uint8 // by kind, one more than an index into terms
 }
 
 // A kind is one line of the workload.
@@ -47,6 +50,7 @@ func NewMix(w scenario.Workload, seed uint64, env Env) (*Mix, error) {
 		}
 		sum += uint64(t.Weight)
 		m.kinds, m.ends = append(m.kinds, kind{t, made}), append(m.ends, sum)
+		m.note(t)
 	}
 	if sum == 0 && len(errs) == 0 {
 		errs = append(errs, errors.New("no task has a weight"))
@@ -74,13 +78,16 @@ func mix64(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-func (m *Mix) kind(seq uint64) *kind {
+func (m *Mix) kind(seq uint64) *kind { return &m.kinds[m.line(seq)] }
+
+// line is which line of the workload a message is of.
+func (m *Mix) line(seq uint64) int {
 	at := m.draw(seq, whichKind) % m.ends[len(m.ends)-1]
 	i, exact := slices.BinarySearch(m.ends, at)
 	if exact {
 		i++ // ends are exclusive
 	}
-	return &m.kinds[i]
+	return i
 }
 
 // Task is the short name of the task that the message asks for.
@@ -141,7 +148,7 @@ func templates(t scenario.TaskMix, env Env) ([]template, error) {
 		kwargs["fails"] = int64(t.Fails)
 	case "crash":
 		kwargs["crash"] = false
-		calm, err := newTemplate(t.Task, kwargs)
+		calm, err := newTemplate(t, kwargs)
 		if err != nil {
 			return nil, err
 		}
@@ -153,9 +160,9 @@ func templates(t scenario.TaskMix, env Env) ([]template, error) {
 			}
 			deadly["until"], deadly["marks"] = int64(t.Until), env.Marks
 		}
-		crashing, err := newTemplate(t.Task, deadly)
+		crashing, err := newTemplate(t, deadly)
 		return []template{calm, crashing}, err
 	}
-	made, err := newTemplate(t.Task, kwargs)
+	made, err := newTemplate(t, kwargs)
 	return []template{made}, err
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"taskbench/brokers"
+	"taskbench/harness/scenario"
 	"taskbench/worker/message"
 )
 
@@ -23,21 +24,21 @@ type template struct {
 	head, tail []byte   // of the body, around the number; tail is nil when there is none
 }
 
-func newTemplate(task string, kwargs map[string]any) (template, error) {
-	m, err := message.New(Prefix+task, blankID, nil, kwargs, message.Options{})
+func newTemplate(t scenario.TaskMix, kwargs map[string]any) (template, error) {
+	m, err := message.New(Prefix+t.Task, blankID, nil, kwargs, message.Options{Hard: t.Limit})
 	if err != nil {
 		return template{}, fmt.Errorf("encode its message: %w", err)
 	}
-	t := template{sample: m}
+	made := template{sample: m}
 	for name, v := range m.Headers {
 		if v == blankID {
-			t.idHeaders = append(t.idHeaders, name)
+			made.idHeaders = append(made.idHeaders, name)
 		}
 	}
 	if head, tail, ok := bytes.Cut(m.Body, strconv.AppendInt(nil, blank, 10)); ok {
-		t.head, t.tail = head, tail
+		made.head, made.tail = head, tail
 	}
-	return t, nil
+	return made, nil
 }
 
 func (t *template) variable() bool { return t.tail != nil }

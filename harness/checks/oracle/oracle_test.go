@@ -2,123 +2,136 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
-	"time"
 
 	"taskbench/harness/checks"
 )
 
 const tasks = 3000
 
+// seeds is how many to try: a third of them when tests are to be short.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 // agree holds what the checks found against what was planted.
 func agree(t *testing.T, what string, r checks.Report, p Planted) {
 	t.Helper()
-	c := r.Counts
-	for _, pair := range []struct {
-		class      string
-		found, put int
-	}{
-		{"attempted", c.Attempted, p.Attempted}, {"acknowledged", c.Acknowledged, p.Acknowledged}, {"refused", c.Refused, p.Refused},
-		{"unknown", c.Unknown, p.Unknown}, {"lost", c.Lost, p.Lost}, {"phantom", c.Phantom, p.Phantom},
-		{"duplicated", c.Duplicated, p.Duplicated}, {"redelivered", c.Redelivered, p.Redelivered}, {"recovered", c.Recovered, p.Recovered},
-		{"unexpected", c.Unexpected, p.Unexpected}, {"orphaned", c.Orphaned, p.Orphaned}, {"stuck", c.Stuck, p.Stuck},
-		{"retried", c.Retried, p.Retried}, {"concurrent", c.Concurrent, p.Concurrent}, {"stalls", c.Stalls, p.Stalls},
-		{"refused and delivered", r.Verdict("refused").Count, p.Denied},
-	} {
-		if pair.found != pair.put {
-			t.Errorf("%s: %s: found %d, planted %d", what, pair.class, pair.found, pair.put)
-		}
-	}
-	if b := r.Broken(); b != "" {
-		t.Errorf("%s: the books do not agree: %s", what, b)
+	for _, wrong := range Disagreements(r, p) {
+		t.Errorf("%s: %s", what, wrong)
 	}
 }
 
 func TestHealthySystemsAreNeverBlamed(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(12) {
 		what := fmt.Sprintf("seed %d", seed)
-		r, p, err := Run(t.TempDir(), seed, tasks, Bugs{})
+		calm := seed%4 == 3
+		r, p, err := Run(t.TempDir(), seed, tasks, Bugs{Calm: calm})
 		if err != nil {
 			t.Fatal(err)
 		}
 		agree(t, what, r, p)
-		for _, name := range []string{"lost", "phantom-confirm", "duplicated", "unexpected", "orphaned", "stuck", "concurrent", "redelivered-after-ack", "refused", "stall", "accounting", "malformed"} {
-			if v := r.Verdict(name); v.Outcome != checks.Pass {
-				t.Errorf("%s: check %s says %s (%s): %+v", what, name, v.Outcome, v.Why, v.Findings)
+		for _, v := range r.Verdicts {
+			// Nothing is broken here, and only a long run shows how a node's memory goes.
+			unexamined := v.Name == "redelivered-late" || v.Name == "unrecovered" || v.Name == "growth" && !calm
+			if Blames(v.Name) && (v.Outcome == checks.Found || v.Outcome == checks.Undecided && !unexamined) {
+				t.Errorf("%s: check %s says %s (%s): %+v", what, v.Name, v.Outcome, v.Why, v.Findings)
 			}
 		}
 		if r.Guarantee != "exactly-once" {
 			t.Errorf("%s: guarantee %q", what, r.Guarantee)
 		}
 		// What is healthy and rare did happen.
-		if p.Retried == 0 || p.Recovered == 0 || p.Unknown == p.Recovered || p.Refused == 0 {
+		if p["retried"] == 0 || p["recovered"] == 0 || p["unknown"] == p["recovered"] || p["attempted"] == p["acknowledged"]+p["unknown"] || p["lapsed"] == 0 {
 			t.Errorf("%s: too quiet to prove anything: %+v", what, p)
 		}
 	}
 }
 
-func TestPlantedBugsAreCaughtToTheTask(t *testing.T) {
-	some := func(n ...int) bool {
-		for _, x := range n {
-			if x == 0 {
-				return false
-			}
+func TestMutantsAreCaughtToTheTask(t *testing.T) {
+	names := map[string]bool{}
+	for _, m := range Mutants {
+		if names[m.Name] || m.Doc == "" || m.Bugs == (Bugs{}) {
+			t.Errorf("mutant %q: its name comes twice, or it says or does nothing", m.Name)
 		}
-		return true
+		names[m.Name] = true
+		r, p, err := Run(t.TempDir(), 0, tasks, m.Bugs) // make judge tries more seeds
+		if err != nil {
+			t.Fatal(err)
+		}
+		agree(t, m.Name, r, p)
+		if p[m.Check] == 0 {
+			t.Errorf("%s: the bug did not strike: %+v", m.Name, p)
+		}
+		if v := r.Verdict(m.Check); v.Outcome == checks.Pass {
+			t.Errorf("%s: check %s passes", m.Name, m.Check)
+		}
 	}
-	tests := []struct {
-		name      string
-		bugs      Bugs
-		guarantee string
-		planted   func(Planted) bool // whether what the bug does was done at all
-	}{
-		{"drops one message in 1,000", Bugs{Drop: 1000}, "at-most-once", func(p Planted) bool { return some(p.Lost) && p.Lost == p.Phantom }},
-		{"drops what workers give back", Bugs{DropBack: 5}, "at-most-once", func(p Planted) bool { return some(p.Lost) && p.Phantom == 0 }},
-		{"repeats one message in 1,000", Bugs{Repeat: 1000}, "at-least-once", func(p Planted) bool { return some(p.Duplicated) && p.Lost == 0 }},
-		{"acknowledges publishes that it did not store", Bugs{Phantom: 1000}, "at-most-once", func(p Planted) bool { return some(p.Phantom) && p.Lost == p.Phantom }},
-		{"hands out an acknowledged message again", Bugs{Redeliver: 1000}, "at-least-once", func(p Planted) bool { return some(p.Redelivered) && p.Lost == 0 }},
-		{"refuses publishes that it stores", Bugs{Deny: 1000}, "exactly-once", func(p Planted) bool { return some(p.Denied) }},
-		{"makes messages up", Bugs{Invent: 1000}, "exactly-once", func(p Planted) bool { return some(p.Unexpected) }},
-		{"stalls for 40 s", Bugs{Stall: 40 * time.Second}, "exactly-once", func(p Planted) bool { return p.Stalls == 1 && p.Lost == 0 }},
-		{"drops and repeats", Bugs{Drop: 500, Repeat: 500}, "none", func(p Planted) bool { return some(p.Lost, p.Duplicated) }},
-		{"a worker killed, acknowledged early", Bugs{Early: true, Kill: true}, "at-most-once", func(p Planted) bool { return some(p.Lost, p.Orphaned) && p.Phantom == 0 }},
-		{"deliveries run twice", Bugs{Twice: 1000}, "at-least-once", func(p Planted) bool { return some(p.Concurrent, p.Duplicated) }},
-		{"the drain is cut off", Bugs{Abandon: true, Drop: 100}, "at-most-once", func(p Planted) bool { return some(p.Stuck, p.Lost) }},
+	if len(names) < 20 {
+		t.Errorf("there are only %d mutants", len(names))
 	}
-	for _, tt := range tests {
-		for seed := range uint64(2) {
-			what := fmt.Sprintf("%s, seed %d", tt.name, seed)
-			r, p, err := Run(t.TempDir(), seed, 2*tasks, tt.bugs)
+}
+
+// The guarantee is what was seen.
+func TestGuaranteeOfMutants(t *testing.T) {
+	for name, want := range map[string]string{
+		"drop": "at-most-once", "repeat": "at-least-once", "deny": "exactly-once", "stall": "exactly-once", "ack-early": "at-most-once",
+		"concurrent": "at-least-once", "redeliver-acked": "at-least-once", "overwrite-result": "at-least-once",
+	} {
+		for _, m := range Mutants {
+			if m.Name != name {
+				continue
+			}
+			r, _, err := Run(t.TempDir(), 1, tasks, m.Bugs)
 			if err != nil {
 				t.Fatal(err)
 			}
-			agree(t, what, r, p)
-			if r.Guarantee != tt.guarantee {
-				t.Errorf("%s: guarantee %q, want %q", what, r.Guarantee, tt.guarantee)
-			}
-			if !tt.planted(p) {
-				t.Errorf("%s: the bug did not strike: %+v", what, p)
+			if r.Guarantee != want {
+				t.Errorf("%s: guarantee %q, want %q", name, r.Guarantee, want)
 			}
 		}
 	}
 }
 
-// With late acknowledgement a killed worker loses nothing; what it had finished and not acknowledged runs again.
-func TestKilledWorkerWithLateAcks(t *testing.T) {
-	duplicates := 0
-	for seed := range uint64(5) {
-		r, p, err := Run(t.TempDir(), seed, tasks, Bugs{Kill: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		agree(t, fmt.Sprintf("seed %d", seed), r, p)
-		if r.Counts.Lost != 0 || r.Verdict("lost").Outcome != checks.Pass {
-			t.Errorf("seed %d: %+v", seed, r.Verdict("lost"))
-		}
-		duplicates += r.Counts.Duplicated
+// A judge that is wrong is noticed: here the count of what was planted is off by one.
+func TestDisagreementsAreTold(t *testing.T) {
+	r, p, err := Run(t.TempDir(), 1, 1000, Bugs{Drop: 100})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if duplicates == 0 {
-		t.Error("no worker was killed between an end and its acknowledgement: the trial proves nothing")
+	p["lost"]++
+	p["acknowledged"]--
+	if wrong := strings.Join(Disagreements(r, p), "\n"); strings.Count(wrong, "\n") != 1 || !strings.Contains(wrong, "lost: found") {
+		t.Errorf("disagreements: %s", wrong)
+	}
+}
+
+// With late acknowledgement a killed worker loses nothing; what it had finished and not acknowledged runs again. So do
+// links that are cut.
+func TestFaultsAreNoBugs(t *testing.T) {
+	for what, bugs := range map[string]Bugs{"a worker is killed": {Kill: true}, "links are cut": {Cut: true}} {
+		duplicates := 0
+		for seed := range seeds(5) {
+			r, p, err := Run(t.TempDir(), seed, tasks, bugs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			agree(t, fmt.Sprintf("%s, seed %d", what, seed), r, p)
+			for _, name := range []string{"lost", "orphaned", "redelivered-early", "unrecovered", "stall", "order", "retry-count"} {
+				if v := r.Verdict(name); v.Outcome != checks.Pass {
+					t.Errorf("%s, seed %d: %s: %+v", what, seed, name, v)
+				}
+			}
+			duplicates += r.Counts.Duplicated
+		}
+		if duplicates == 0 {
+			t.Errorf("%s: nothing was between an end and its acknowledgement: the trial proves nothing", what)
+		}
 	}
 }
 
@@ -132,14 +145,14 @@ func TestSameSeedSameHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Counts != b.Counts || pa != pb {
+	if a.Counts != b.Counts || !maps.Equal(pa, pb) {
 		t.Errorf("%+v and %+v", a.Counts, b.Counts)
 	}
 	_, other, err := Run(t.TempDir(), 6, 1000, bugs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other == pa {
+	if maps.Equal(other, pa) {
 		t.Error("another seed gives the same history")
 	}
 }

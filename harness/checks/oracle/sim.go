@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"taskbench/harness/checks"
 	"taskbench/harness/ledger"
 )
 
 const (
 	ms      = int64(time.Millisecond)
-	every   = 500 * int64(time.Microsecond) // between tasks that are due
 	workers = 2
 	slots   = 8
 )
@@ -24,31 +24,40 @@ type sim struct {
 	start int64
 	dir   string
 	tasks int
+	every int64 // nanoseconds between tasks that are due
 
 	now      int64
 	agenda   agenda
 	turn     int
 	queue    []message
 	frozen   int64 // the broker hands nothing out before
+	starving int64 // nor, of queue b, before this
+	mute     bool  // the broker takes nothing any more
+	faulted  bool  // a fault has begun
 	workers  []*worker
 	attempts uint64
 	pids     uint32
 	invented uint64
 	closed   bool // workers take no more
 	fate     map[uint64]*fate
-	stalls   int
+	keys     map[key]*turns
+	holds    []hold
+	chords   []*chord
+	member   map[uint64]*chord // by task of the header
+	sum      Planted           // what is counted as it happens
 	meta     ledger.Meta
 	err      error
 }
 
-// fate is what really became of a task, as the side that planted the bugs knows it.
-type fate struct {
-	publish                   ledger.PublishOutcome
-	delivered, afterAck       int
-	begun, running, completed int
-	retries                   int
-	acked, concurrent         bool
-	ended                     bool // the run that began last came to an end of its own
+func newSim(rng *rand.Rand, rec *ledger.Recorder, start int64, dir string, tasks int, bugs Bugs) *sim {
+	s := &sim{
+		rng: rng, bugs: bugs, rec: rec, start: start, dir: dir, tasks: tasks, every: 700 * int64(time.Microsecond),
+		fate: map[uint64]*fate{}, keys: map[key]*turns{}, member: map[uint64]*chord{}, sum: Planted{},
+	}
+	if bugs.Calm {
+		s.every = 10 * ms
+	}
+	return s
 }
 
 type message struct {
@@ -85,38 +94,27 @@ func (s *sim) after(d int64, do func()) {
 // oneIn decides whether a bug of that frequency strikes.
 func (s *sim) oneIn(n int) bool { return n > 0 && s.rng.IntN(n) == 0 }
 
-func (s *sim) of(seq uint64) *fate {
-	f := s.fate[seq]
-	if f == nil {
-		f = &fate{}
-		s.fate[seq] = f
-	}
-	return f
-}
-
 // run simulates until nothing is left to happen, and describes the run.
 func (s *sim) run() (ledger.Meta, error) {
 	s.now = s.start
-	s.meta = ledger.Meta{Scenario: "oracle", Nodes: []string{"broker"}}
+	s.meta = ledger.Meta{
+		Scenario: "oracle", Nodes: []string{"broker"}, Terms: kinds, Ordered: true,
+		Settings: map[string]string{checks.RecoverWithinSetting: "500ms"},
+	}
 	for i := range workers {
 		s.meta.Nodes = append(s.meta.Nodes, fmt.Sprintf("worker-%d", i+1))
 		s.workers = append(s.workers, nil)
 		s.employ(i)
 	}
 	for seq := range uint64(s.tasks) {
-		s.rec.Due(seq, s.start+int64(seq)*every)
-		s.after(int64(seq)*every+s.rng.Int64N(ms), func() { s.publish(seq) })
+		f := s.of(seq)
+		f.kind, f.due = s.pick(), s.start+int64(seq)*s.every
+		s.rec.Due(seq, f.due)
+		s.rec.Terms(seq, f.kind)
+		s.after(int64(seq)*s.every+s.rng.Int64N(ms), func() { s.publish(seq) })
 	}
-	half := int64(s.tasks) * every / 2
-	if s.bugs.Stall > 0 {
-		s.after(half, s.stall)
-	}
-	if s.bugs.Kill {
-		s.after(half, func() { s.kill(0) })
-	}
-	if s.bugs.Abandon {
-		s.after(half, func() { s.closed = true })
-	}
+	s.compose()
+	s.happen(int64(s.tasks) * s.every / 2)
 	for len(s.agenda) > 0 && s.err == nil {
 		e := heap.Pop(&s.agenda).(event)
 		s.now = e.at
@@ -130,45 +128,39 @@ func (s *sim) run() (ledger.Meta, error) {
 	for _, w := range s.workers {
 		w.leave()
 	}
+	s.beat()
+	s.watch()
 	return s.meta, s.err
 }
 
-// stall stops the broker from handing out, with tasks waiting.
-func (s *sim) stall() {
-	s.frozen = s.now + int64(s.bugs.Stall)
-	s.stalls++
-	s.after(int64(s.bugs.Stall), s.dispatch)
+// happen arranges what befalls the system in the middle of the run.
+func (s *sim) happen(half int64) {
+	if s.bugs.Stall > 0 {
+		s.after(half, func() {
+			s.sum["stall"]++
+			s.freeze(int64(s.bugs.Stall))
+		})
+	}
+	if s.bugs.Starve > 0 {
+		s.after(half/2, func() {
+			s.sum["starved"]++
+			s.starving = s.now + int64(s.bugs.Starve)
+			s.after(int64(s.bugs.Starve), s.dispatch)
+		})
+	}
+	if s.bugs.Kill {
+		s.after(half, func() { s.kill(0) })
+	}
+	if s.bugs.Cut {
+		s.after(half, s.cut)
+	}
+	if s.bugs.Abandon {
+		s.after(half, func() { s.closed = true })
+	}
 }
 
-// planted sums what became of the tasks.
-func (s *sim) planted() Planted {
-	p := Planted{Stalls: s.stalls}
-	left := map[uint64]bool{}
-	for _, m := range s.queue {
-		left[m.seq] = true
-	}
-	count := func(n *int, in bool) {
-		if in {
-			*n++
-		}
-	}
-	for seq, f := range s.fate {
-		executed := f.completed > 0
-		count(&p.Attempted, f.publish != ledger.Unpublished)
-		count(&p.Acknowledged, f.publish == ledger.PublishOK)
-		count(&p.Refused, f.publish == ledger.PublishFailed)
-		count(&p.Unknown, f.publish == ledger.PublishUnknown)
-		count(&p.Lost, f.publish == ledger.PublishOK && !executed && !left[seq])
-		count(&p.Phantom, f.publish == ledger.PublishOK && f.delivered == 0 && !left[seq])
-		count(&p.Recovered, f.publish == ledger.PublishUnknown && executed)
-		count(&p.Unexpected, f.publish == ledger.Unpublished && executed)
-		count(&p.Orphaned, f.begun > 0 && !executed && !left[seq] && !f.ended)
-		count(&p.Stuck, !executed && left[seq])
-		count(&p.Denied, f.publish == ledger.PublishFailed && f.delivered > 0)
-		count(&p.Concurrent, f.concurrent)
-		p.Duplicated += max(0, f.completed-1)
-		p.Redelivered += f.afterAck
-		p.Retried += f.retries
-	}
-	return p
+// freeze keeps the broker from handing out.
+func (s *sim) freeze(d int64) {
+	s.frozen = max(s.frozen, s.now+d)
+	s.after(d, s.dispatch)
 }

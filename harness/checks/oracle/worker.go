@@ -22,6 +22,11 @@ type delivery struct {
 	attempt            uint64
 	completed, settled bool
 	running            int
+	waits              bool // for its time, beside those that are worked on
+	cut                bool // its connection is gone
+	returns            bool // is given back
+	outcome            ledger.Outcome
+	got, ackedAt, last int64 // received, acknowledged, and last worked on
 }
 
 func (s *sim) employ(i int) {
@@ -58,6 +63,17 @@ func firstOf(a, b error) error {
 	return b
 }
 
+// busy is how many deliveries take up a slot.
+func (w *worker) busy() int {
+	n := 0
+	for _, d := range w.hands {
+		if !d.waits {
+			n++
+		}
+	}
+	return n
+}
+
 // witness writes evidence in the parent's file (process 0) or a child's.
 func (w *worker) witness(process int, d *delivery, kind ledger.Kind, o ledger.Outcome) {
 	w.evidence[process].Write(ledger.Event{Task: d.seq, Attempt: d.attempt, At: w.s.now, PID: w.pids[process], Kind: kind, Outcome: o})
@@ -73,99 +89,165 @@ func (w *worker) then(wait int64, do func()) {
 }
 
 func (w *worker) receive(m message) {
-	s, f := w.s, w.s.of(m.seq)
+	s := w.s
 	s.attempts++
-	d := &delivery{message: m, attempt: s.attempts}
+	d := &delivery{message: m, attempt: s.attempts, got: s.now}
+	s.handed(d)
 	w.hands = append(w.hands, d)
-	f.delivered++
-	if f.acked {
-		f.afterAck++
-	}
 	w.witness(0, d, ledger.Received, ledger.None)
+	if s.oneIn(s.bugs.Held) {
+		s.after(ms, func() { s.store(m) })
+	}
 	if s.rng.IntN(100) == 0 {
+		d.returns = true
 		w.then(ms, func() {
-			w.witness(0, d, ledger.Returned, ledger.None)
 			w.drop(d)
-			s.back(m)
+			if !d.cut {
+				w.witness(0, d, ledger.Returned, ledger.None)
+				s.back(m)
+			}
 		})
 		return
 	}
-	child := 1 + int(d.attempt%2)
-	w.then(ms/10, func() {
-		if s.bugs.Early {
+	wait := ms / 10
+	if eta := s.of(m.seq).due + s.terms(m.seq).ETA; s.terms(m.seq).ETA > 0 && eta > s.now && !s.oneIn(s.bugs.TooEarly) {
+		wait = eta - s.now
+		if s.oneIn(s.bugs.TooLate) {
+			wait += 6000 * ms
+		}
+		d.waits = true
+	}
+	w.then(wait, func() { w.begin(d) })
+}
+
+// begin runs a delivery whose time has come, unless it has expired.
+func (w *worker) begin(d *delivery) {
+	s, f := w.s, w.s.of(d.seq)
+	d.waits = false
+	if e := s.terms(d.seq).Expires; e > 0 && s.now > f.due+e && !s.oneIn(s.bugs.RunExpired) {
+		if !d.cut {
+			f.unrun = true
 			s.settle(d)
 			w.witness(0, d, ledger.Acked, ledger.None)
 		}
-		w.start(d, child)
-		if s.oneIn(s.bugs.Twice) {
-			w.start(d, 3-child)
-		}
-	})
+		w.drop(d)
+		s.dispatch()
+		return
+	}
+	child := 1 + int(d.attempt%2)
+	if s.bugs.Early && !d.cut {
+		s.settle(d)
+		w.witness(0, d, ledger.Acked, ledger.None)
+	}
+	w.start(d, child)
+	if s.oneIn(s.bugs.Twice) {
+		w.start(d, 3-child)
+	}
 }
 
 // start runs the delivery in a child.
 func (w *worker) start(d *delivery, child int) {
 	s, f := w.s, w.s.of(d.seq)
-	f.concurrent = f.concurrent || f.running > 0
+	s.started(d)
 	f.running++
 	d.running++
-	f.begun++
-	f.ended = false
+	began := s.now
 	w.witness(child, d, ledger.Started, ledger.None)
-	w.then(2*ms+int64(s.rng.ExpFloat64()*3e6), func() {
-		outcome := ledger.OK
-		switch n := s.rng.IntN(100); {
-		case n < 2 && d.retries < 3:
-			outcome = ledger.Retried
-		case n < 4:
-			outcome = ledger.Failed
-		}
+	length, outcome := w.course(d)
+	w.then(length, func() {
 		w.witness(child, d, ledger.Finished, outcome)
 		f.running--
 		d.running--
 		f.ended = true
+		d.outcome, d.last = outcome, s.now
 		if outcome == ledger.Retried {
 			f.retries++
 			again := message{d.seq, d.retries + 1}
 			s.after(20*ms, func() { s.store(again) }) // it is stored before the acknowledgement of this one
 		} else {
-			f.completed++
 			d.completed = true
+			s.completed(d, outcome, began)
 		}
 		w.then(2*ms, func() { w.finish(d) })
 	})
 }
 
+// course is how long a run takes and how it ends.
+func (w *worker) course(d *delivery) (length int64, o ledger.Outcome) {
+	s := w.s
+	t := s.terms(d.seq)
+	length = 2*ms + int64(s.rng.ExpFloat64()*3e6)
+	switch {
+	case t.Retries > 0 && d.retries < t.Retries:
+		if s.oneIn(s.bugs.RetryLess) {
+			s.sum["retry-count"] += t.Retries - d.retries
+			return length, ledger.OK
+		}
+		return length, ledger.Retried
+	case t.Retries > 0 && d.retries == t.Retries && s.oneIn(s.bugs.RetryMore):
+		s.sum["retry-count"]++
+		return length, ledger.Retried
+	case t.Limit > 0 && s.rng.IntN(10) == 0: // it would never end
+		if s.oneIn(s.bugs.NoLimit) {
+			s.sum["time-limit"]++
+			return 5000 * ms, ledger.OK
+		}
+		return t.Limit + s.rng.Int64N(5*ms), ledger.TimedOut
+	case t.Limit > 0 && s.oneIn(s.bugs.CutEarly):
+		s.sum["time-limit"]++
+		return 10 * ms, ledger.TimedOut
+	case t.Limit == 0 && s.oneIn(s.bugs.NoRenew):
+		s.after(1000*ms, func() {
+			if !d.settled {
+				s.store(d.message)
+			}
+		})
+		return 3000 * ms, ledger.OK
+	case s.rng.IntN(50) == 0:
+		return length, ledger.Failed
+	}
+	return length, ledger.OK
+}
+
 func (w *worker) finish(d *delivery) {
+	s, f := w.s, w.s.of(d.seq)
 	if !slices.Contains(w.hands, d) {
 		return // run twice, and done with by the other
 	}
-	if !d.settled {
-		w.s.settle(d)
+	if d.completed {
+		f.stored++
+		w.witness(0, d, ledger.Stored, ledger.None)
+		d.last = s.now
+	}
+	switch {
+	case d.cut || d.settled:
+	case d.outcome == ledger.OK && s.oneIn(s.bugs.Bury):
+		f.aside++
+		f.buried = true
+		d.settled = true
+		w.witness(0, d, ledger.Malformed, ledger.None)
+	default:
+		s.settle(d)
 		w.witness(0, d, ledger.Acked, ledger.None)
 	}
+	if d.completed && f.body == nil && s.oneIn(s.bugs.Overwrite) {
+		w.then(ms, func() { w.overwrite(d) })
+	}
 	w.drop(d)
-	w.s.dispatch()
+	s.dispatch()
+}
+
+// overwrite is what a process does that nobody knows of any more: it ends the task once again.
+func (w *worker) overwrite(d *delivery) {
+	s, f := w.s, w.s.of(d.seq)
+	s.attempts++
+	again := &delivery{message: d.message, attempt: s.attempts}
+	w.witness(1, again, ledger.Finished, ledger.Failed)
+	w.witness(0, again, ledger.Stored, ledger.None)
+	f.completed++
+	f.stored++
 }
 
 func (w *worker) drop(d *delivery) {
 	w.hands = slices.DeleteFunc(w.hands, func(x *delivery) bool { return x == d })
-}
-
-// kill ends a worker and its children at once. The broker gives out again what it had not acknowledged.
-func (s *sim) kill(i int) {
-	w := s.workers[i]
-	w.alive = false
-	span := ledger.FaultSpan{Fault: "kill", Node: s.meta.Nodes[i+1], At: s.now - s.start, InEffect: s.now - s.start}
-	s.after(500*ms, func() {
-		span.Healed = s.now - s.start
-		s.meta.Faults = append(s.meta.Faults, span)
-		s.employ(i)
-	})
-	for _, d := range w.hands {
-		s.of(d.seq).running -= d.running
-		if !d.settled {
-			s.after(1000*ms, func() { s.back(d.message) })
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"taskbench/harness"
+	"taskbench/harness/checks"
 	"taskbench/harness/scenario/expect"
 )
 
@@ -139,6 +140,9 @@ func TestEveryNameHasAFact(t *testing.T) {
 	for _, p := range []string{"warmup", "steady", "fault", "recovery", "drain"} {
 		full.Phases = append(full.Phases, harness.PhaseResult{Phase: p, Throughput: some, Latency: lat})
 	}
+	for _, c := range checks.All() {
+		full.Checks = append(full.Checks, harness.Checked{Check: c.Name, Outcome: "found", Count: 1})
+	}
 	full.Image = "an image"
 	full.History = "a file"
 	one := seconds(1)
@@ -149,9 +153,22 @@ func TestEveryNameHasAFact(t *testing.T) {
 			t.Errorf("%s: %v (%s)", name, got.Outcome, got.Why)
 		}
 	}
-	for _, must := range []string{"lost", "duplicated", "malformed", "worker.rss_slope", "recovery.to_90_percent", "variant.durability", "lab"} {
+	for _, must := range []string{"lost", "duplicated", "malformed", "worker.rss_slope", "recovery.to_90_percent", "variant.durability", "lab", "check.eta_late"} {
 		if !slices.Contains(names, must) {
 			t.Errorf("there is no name %s", must)
+		}
+	}
+}
+
+// A check that is undecided has found nothing that an expectation could go by.
+func TestUndecidedChecksAreNotSeen(t *testing.T) {
+	c := cell()
+	c.Checks = []harness.Checked{{Check: "order", Outcome: "pass"}, {Check: "eta-late", Outcome: "undecided"}, {Check: "eta-early", Outcome: "found", Count: 2}}
+	for text, want := range map[string]expect.Outcome{
+		"check.order == 0": expect.Held, "check.eta_late == 0": expect.Undecided, "check.eta_early == 0": expect.NotHeld, "check.eta_early == 2": expect.Held,
+	} {
+		if got := judge(t, "", text, c); got.Outcome != want {
+			t.Errorf("%s: %v (%s), want %v", text, got.Outcome, got.Why, want)
 		}
 	}
 }

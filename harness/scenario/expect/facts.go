@@ -43,6 +43,11 @@ func FactsOf(cell any) (Facts, error) {
 			Latency    map[string]map[string]any `json:"latency"`
 		} `json:"phases"`
 		Resources []map[string]any `json:"resources"`
+		Checks    []struct {
+			Check   string  `json:"check"`
+			Outcome string  `json:"outcome"`
+			Count   float64 `json:"count"`
+		} `json:"checks"`
 	}
 	var plain map[string]any
 	for _, into := range []any{&c, &plain} {
@@ -65,6 +70,13 @@ func FactsOf(cell any) (Facts, error) {
 		byPhase[p.Phase] = map[string]any{"throughput": throughput(p.Throughput), "latency": latency(p.Latency)}
 	}
 	f["phase"] = byPhase
+	found := map[string]any{}
+	for _, check := range c.Checks {
+		if check.Outcome != "undecided" {
+			found[word(check.Check)] = check.Count
+		}
+	}
+	f["check"] = found
 	resources := map[string]any{}
 	for _, group := range groups {
 		resources[group] = resourcesOf(group, c.Resources)

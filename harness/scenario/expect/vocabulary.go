@@ -12,6 +12,7 @@ import (
 	"github.com/expr-lang/expr/types"
 
 	"taskbench/brokers/nearest"
+	"taskbench/harness/checks"
 )
 
 // A Vocabulary is the names that expressions may use, and their types.
@@ -32,6 +33,7 @@ var (
 //   - variant.name and variant.durability
 //   - throughput.completed, recovery.first_completion, latency.due_to_finish.p99 (for each of the stages)
 //   - the same in one phase: phase.recovery.throughput.completed, phase.steady.latency.due_to_finish.p99
+//   - check.order, check.eta_late, ...: how much each check found, by its name; not seen where it is undecided
 //   - worker.rss_peak, worker.rss_slope, ...: of the worker that has most of it; cpu_seconds of all together.
 //     Likewise resources.worker and, since broker is the broker's name, resources.broker
 //
@@ -45,6 +47,12 @@ func NewVocabulary(cell any, stages []string) *Vocabulary {
 		switch key := jsonName(f); key {
 		case "counts":
 			maps.Copy(names, members(f.Type))
+		case "checks":
+			found := types.Map{}
+			for _, c := range checks.All() {
+				found[word(c.Name)] = types.Float64
+			}
+			names["check"] = found
 		case "throughput", "recovery":
 			names[key] = members(f.Type)
 		case "latency":
@@ -79,6 +87,9 @@ func NewVocabulary(cell any, stages []string) *Vocabulary {
 	names["phase"] = phase
 	return &Vocabulary{names}
 }
+
+// word is the name of a check as expressions have it: a hyphen would be a minus.
+func word(check string) string { return strings.ReplaceAll(check, "-", "_") }
 
 func jsonName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -83,10 +83,10 @@ func leaveWhenAlone() {
 	_ = syscall.Kill(0, syscall.SIGKILL)
 }
 
-// A witness writes down what the worker does before the worker goes on.
-type witness struct {
-	run      ledger.Run
-	evidence *ledger.Evidence
+// A Witness writes down what a worker does before the worker goes on.
+type Witness struct {
+	Run      ledger.Run // tasks of other runs are foreign
+	Evidence *ledger.Evidence
 }
 
 func openWitness(o orders) worker.Observer {
@@ -94,7 +94,7 @@ func openWitness(o orders) worker.Observer {
 	if err == nil {
 		var e *ledger.Evidence
 		if e, err = ledger.OpenEvidence(o.Evidence, o.Config.Name, o.Index); err == nil {
-			return witness{run: run, evidence: e}
+			return Witness{Run: run, Evidence: e}
 		}
 	}
 	// A worker without a witness must not run: what it did would be taken for loss.
@@ -104,12 +104,12 @@ func openWitness(o orders) worker.Observer {
 }
 
 // Observe implements worker.Observer.
-func (w witness) Observe(e worker.Event) {
-	seq, ours := w.run.Parse(e.ID)
+func (w Witness) Observe(e worker.Event) {
+	seq, ours := w.Run.Parse(e.ID)
 	if !ours {
 		seq = ledger.Foreign
 	}
-	w.evidence.Write(ledger.Event{
+	w.Evidence.Write(ledger.Event{
 		Task:    seq,
 		Attempt: e.Attempt,
 		At:      ledger.Now(),

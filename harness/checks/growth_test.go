@@ -1,0 +1,113 @@
+package checks
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"taskbench/harness/ledger"
+)
+
+// watched is a run of a minute with one quantity of a worker, four times a second, with some noise.
+func watched(what string, of func(second float64) float64) *history {
+	noise := rand.New(rand.NewPCG(5, 5))
+	s := ledger.Series{Node: "worker-1", What: what}
+	for i := range 240 {
+		at := float64(i) / 4
+		v := of(at)
+		s.At, s.Of = append(s.At, int64(at*1e9)), append(s.Of, v+v/200*noise.NormFloat64())
+	}
+	return given(acked(good(5))).with(func(m *ledger.Meta) { m.DrainEnded, m.Series = 60_000*ms, []ledger.Series{s} })
+}
+
+func TestGrowth(t *testing.T) {
+	const mib = 1 << 20
+	flat := func(float64) float64 { return 60 * mib }
+	leak := func(at float64) float64 { return (60 + at) * mib }
+	short := watched("rss", leak)
+	short.meta.Series[0].At = short.meta.Series[0].At[:70]
+	try(t, "growth", []trial{
+		{"flat", watched("rss", flat), Pass, 0, nil},
+		{"a MiB a second", watched("rss", leak), Found, 1, []uint64{ledger.Foreign}},
+		{"rises while it warms up", watched("rss", func(at float64) float64 { return (60 + 60*(1-math.Exp(-at/5))) * mib }), Pass, 0, nil},
+		{"a step", watched("rss", func(at float64) float64 { return (60 + 60*math.Round(at/60)) * mib }), Pass, 0, nil},
+		{"saw teeth", watched("rss", func(at float64) float64 { return (60 + 4*math.Mod(at, 10)) * mib }), Pass, 0, nil},
+		{"a trifle", watched("rss", func(at float64) float64 { return 60*mib + 1000*at }), Pass, 0, nil},
+		{"file descriptors", watched("fds", func(at float64) float64 { return 20 + at }), Found, 1, nil},
+		{"unacknowledged messages", watched("unacked", func(at float64) float64 { return 10 * at }), Found, 1, nil},
+		{"falling", watched("rss", func(at float64) float64 { return (160 - at) * mib }), Pass, 0, nil},
+		{"too short", short, Undecided, 0, nil},
+		{"always some fault", watched("rss", leak).with(fault(10_000, 25_000)).with(fault(30_000, 45_000)), Undecided, 0, nil},
+		{"one fault, that the stretch leaves out", watched("rss", leak).with(fault(5_000, 8_000)), Found, 1, nil},
+		{"not watched", given(acked(good(5))), Undecided, 0, nil},
+	})
+}
+
+// cell is a run of a minute with a task each 100 ms and a fault from 10 s to 12 s. Of the publishes from lost on none is
+// acknowledged, of the tasks that are received from idle on none finishes.
+func hurt(lost, idle int64) *history {
+	var tasks []ledger.Task
+	for at := int64(0); at < 60_000; at += 100 {
+		task := ledger.Task{Due: at * ms, PublishStart: (at + 1) * ms, PublishEnd: (at + 2) * ms, Publish: ledger.PublishOK}
+		switch {
+		case at >= lost:
+			task.Publish = ledger.PublishUnknown
+		case at >= idle:
+			task.Attempts = []ledger.Attempt{got(at + 3)}
+		default:
+			task.Attempts = []ledger.Attempt{good(at + 3)}
+		}
+		tasks = append(tasks, task)
+	}
+	return given(tasks...).with(fault(10_000, 12_000)).with(func(m *ledger.Meta) { m.DrainEnded = 61_000 * ms })
+}
+
+func TestUnrecovered(t *testing.T) {
+	const never = 99_000
+	try(t, "unrecovered", []trial{
+		{"both sides came back", hurt(never, never), Pass, 0, nil},
+		{"nothing is acknowledged any more", hurt(10_000, never), Found, 1, []uint64{ledger.Foreign}},
+		{"nothing finishes any more", hurt(never, 10_000), Found, 1, nil},
+		{"each later than the bound", hurt(never, never).change(func(_ int, t *ledger.Task) {
+			if t.PublishStart > 12_000*ms && t.PublishStart < 50_000*ms {
+				*t = ledger.Task{Seq: t.Seq, Due: t.Due, PublishStart: t.PublishStart, PublishEnd: t.PublishEnd, Publish: ledger.PublishFailed}
+			}
+		}), Found, 1, nil},
+		{"the run's own bound", hurt(never, never).change(func(_ int, t *ledger.Task) {
+			if t.PublishStart > 12_000*ms && t.PublishStart < 20_000*ms {
+				t.Publish, t.Attempts = ledger.PublishFailed, nil
+			}
+		}).with(settings(RecoverWithinSetting, "5s")), Found, 1, nil},
+		{"another fault followed", hurt(10_000, never).with(fault(15_000, 50_000)), Undecided, 0, nil},
+		{"healed at the end", hurt(never, never).with(func(m *ledger.Meta) { m.Faults[0].Healed = 59_000 * ms }), Undecided, 0, nil},
+		{"gaps in the evidence", hurt(never, 10_000).with(gaps), Undecided, 1, nil},
+		{"no fault", given(acked(good(5))), Undecided, 0, nil},
+	})
+}
+
+// queues is a pausing run of which each second task is of queue b; the pause holds for that one alone.
+func queues(from, to int64) *history {
+	h, whole := pausing(from, to), pausing(0, 0)
+	h.meta.Terms = []ledger.Terms{{Queue: "a"}, {Queue: "b"}}
+	return h.change(func(i int, t *ledger.Task) {
+		t.Terms = uint8(1 + i%2)
+		if i%2 == 0 {
+			t.Attempts = whole.tasks[i].Attempts
+		}
+	})
+}
+
+func TestStarved(t *testing.T) {
+	both := pausing(20_000, 40_000)
+	both.meta.Terms = []ledger.Terms{{Queue: "a"}, {Queue: "b"}}
+	both.change(func(i int, t *ledger.Task) { t.Terms = uint8(1 + i%2) })
+	try(t, "starved", []trial{
+		{"both go on", queues(0, 0), Pass, 0, nil},
+		{"one waits for a while", queues(20_000, 26_000), Pass, 0, nil},
+		{"one waits for long", queues(20_000, 32_000), Found, 1, []uint64{ledger.Foreign}},
+		{"both do: that is a stall", both, Pass, 0, nil},
+		{"a fault explains it", queues(20_000, 32_000).with(fault(19_000, 31_000)), Pass, 0, nil},
+		{"one queue", pausing(20_000, 32_000).asking(ledger.Terms{Queue: "a"}), Undecided, 0, nil},
+		{"gaps in the evidence", queues(20_000, 32_000).with(gaps), Undecided, 1, nil},
+	})
+}

@@ -1,0 +1,91 @@
+package checks
+
+import (
+	"testing"
+
+	"taskbench/harness/ledger"
+)
+
+// beat is a history whose schedule was to send each 100 ms, and sent so long after, in ms; nil is not at all.
+func beat(after ...[]int64) *history {
+	return given(acked(good(5))).with(func(m *ledger.Meta) {
+		for i, sent := range after {
+			tick := ledger.Tick{Entry: "each", Due: int64(i+1) * 100 * ms}
+			for _, t := range sent {
+				tick.Sent = append(tick.Sent, tick.Due+t*ms)
+			}
+			m.Ticks = append(m.Ticks, tick)
+		}
+	})
+}
+
+func TestTicks(t *testing.T) {
+	calm, none := beat([]int64{1}, []int64{2}), given(acked(good(5)))
+	beyond := beat([]int64{1}, nil).with(func(m *ledger.Meta) { m.DrainEnded = 150 * ms })
+	try(t, "tick-missed", []trial{
+		{"all sent", calm, Pass, 0, nil},
+		{"late, and twice", beat([]int64{5000}, []int64{1, 2}), Pass, 0, nil},
+		{"two missed", beat([]int64{1}, nil, []int64{1}, nil), Found, 2, []uint64{ledger.Foreign, ledger.Foreign}},
+		{"due after the end", beyond, Pass, 0, nil},
+		{"gaps in the evidence", beat([]int64{1}, nil).with(gaps), Undecided, 1, nil},
+		{"no schedule", none, Undecided, 0, nil},
+	})
+	try(t, "tick-late", []trial{
+		{"all in time", calm, Pass, 0, nil},
+		{"missed is not late", beat(nil, []int64{1}), Pass, 0, nil},
+		{"late by a second and a half, and early", beat([]int64{1500}, []int64{-30}, []int64{1}), Found, 2, nil},
+		{"its repetition is late", beat([]int64{1, 5000}), Pass, 0, nil},
+		{"the run's own bound", beat([]int64{300}).with(settings(TickLateSetting, "100ms")), Found, 1, nil},
+		{"gaps in the evidence", beat([]int64{1}).with(gaps), Undecided, 0, nil},
+		{"no schedule", none, Undecided, 0, nil},
+	})
+	try(t, "tick-repeated", []trial{
+		{"once each", calm, Pass, 0, nil},
+		{"three times, and twice", beat([]int64{1, 2, 3}, []int64{1}, []int64{1, 900}), Found, 3, nil},
+		{"missed", beat(nil), Pass, 0, nil},
+		{"gaps in the evidence", beat([]int64{1}).with(gaps), Undecided, 0, nil},
+		{"no schedule", none, Undecided, 0, nil},
+	})
+}
+
+// chord is a history of two header tasks, whose attempts are given, and a body, which no publisher published.
+func chord(first, second, body []ledger.Attempt) *history {
+	h := given(acked(first...), acked(second...), ledger.Task{Due: ms, Attempts: body})
+	return h.with(func(m *ledger.Meta) { m.Chords = []ledger.Chord{{Header: []uint64{0, 1}, Body: 2}} })
+}
+
+func TestChords(t *testing.T) {
+	runs := func(a ...ledger.Attempt) []ledger.Attempt { return a }
+	well, ill, at40 := runs(good(5)), runs(ran(5, 10, ledger.Failed)), runs(good(40))
+	try(t, "chord-body", []trial{
+		{"once, after its header", chord(well, runs(good(9)), at40), Pass, 0, nil},
+		{"never", chord(well, well, nil), Pass, 0, nil},
+		{"not, since a member failed", chord(well, ill, nil), Pass, 0, nil},
+		{"twice", chord(well, well, runs(good(40), good(60))), Found, 1, []uint64{2}},
+		{"before the header was over", chord(well, runs(good(60)), at40), Found, 1, nil},
+		{"though a member failed", chord(well, ill, at40), Found, 1, nil},
+		{"twice, though a member is lost", chord(well, nil, runs(good(40), good(60))), Found, 2, []uint64{2, 2}},
+		{"retried, killed and run", chord(well, well, runs(ran(30, 1, ledger.Retried), killed(40, 45), good(60))), Pass, 0, nil},
+		{"no chord", given(acked(good(5))), Undecided, 0, nil},
+		{"gaps in the evidence", chord(well, well, at40).with(gaps), Undecided, 0, nil},
+	})
+	try(t, "chord-missing", []trial{
+		{"ran", chord(well, well, at40), Pass, 0, nil},
+		{"ran and failed", chord(well, well, ill), Pass, 0, nil},
+		{"never", chord(well, well, nil), Found, 1, []uint64{2}},
+		{"begun and not run again", chord(well, well, runs(hangs(40))), Found, 1, nil},
+		{"kept aside", chord(well, well, runs(aside(got(40)))), Pass, 0, nil},
+		{"not called for", chord(well, ill, nil), Undecided, 0, nil},
+		{"may yet come", chord(well, well, nil).with(undrained), Undecided, 1, nil},
+		{"no chord", given(acked(good(5))), Undecided, 0, nil},
+	})
+	if v := Run(chord(well, well, at40)).Verdict("unexpected"); v.Outcome != Pass {
+		t.Errorf("a body that a chord called for is unexpected: %+v", v)
+	}
+	// A chord that began in the warm-up is no part of what is measured.
+	warm := chord(well, well, at40).with(func(m *ledger.Meta) { m.Phases = []ledger.Phase{{Name: "warmup", To: 2 * ms}} })
+	warm.tasks[2].Due = 3 * ms
+	if v := Run(warm).Verdict("chord-body"); v.Outcome != Undecided || v.Count != 0 {
+		t.Errorf("a chord of which only the body is measured: %+v", v)
+	}
+}

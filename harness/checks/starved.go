@@ -1,0 +1,60 @@
+package checks
+
+func init() {
+	register(Check{
+		Name: "starved",
+		Doc: "Queues whose acknowledged tasks waited while none of them finished for as long as check stall allows, no fault was in force, " +
+			"and tasks of another queue did finish.",
+		begin: starved,
+	})
+}
+
+func starved(sc *scope) judge {
+	b := book{sc: sc}
+	queues := map[string]*timeline{}
+	var names []string
+	remains := sc.undrained != "" && sc.Left != 0
+	return judge{
+		see: func(s *subject) {
+			if s.terms.Queue == "" || !s.acknowledged() {
+				return
+			}
+			tl := queues[s.terms.Queue]
+			if tl == nil {
+				tl = newTimeline(sc)
+				queues[s.terms.Queue] = tl
+				names = append(names, s.terms.Queue)
+			}
+			b.v.Examined++
+			tl.finished(s)
+			tl.waits(s, s.left || remains)
+		},
+		end: func() Verdict {
+			if len(names) < 2 {
+				b.v.Examined = 0
+			}
+			for _, name := range names {
+				for _, e := range queues[name].silences(sc) {
+					for _, other := range names {
+						if other != name && queues[other].busy(e) {
+							b.found(nil, 1, "queue %s: from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and those of %s went on",
+								name, seconds(e.from), seconds(e.to), e.waiting, other)
+							break
+						}
+					}
+				}
+			}
+			return b.absent("there were no tasks of two queues", sc.blind)
+		},
+	}
+}
+
+// busy tells whether something finished in the last half of the silence of another.
+func (tl *timeline) busy(e silence) bool {
+	for at := (e.from + e.to) / 2; at < e.to; at += tl.width {
+		if i := int(at / tl.width); i < len(tl.alive) && tl.alive[i] {
+			return true
+		}
+	}
+	return false
+}

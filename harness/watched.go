@@ -1,0 +1,50 @@
+package harness
+
+import (
+	"slices"
+
+	"taskbench/brokers"
+	"taskbench/harness/ledger"
+	"taskbench/harness/metrics"
+)
+
+// inOrder tells whether a cell's tasks must reach its workers in the order of their publishing: the broker promises
+// it, and there is one worker that has one message at a time.
+func inOrder(c CellPlan) bool {
+	y := c.Scenario.System
+	return c.Variant.Promised(brokers.FIFO) && y.Workers == 1 && y.Concurrency == 1 && prefetch(y) == 1
+}
+
+// mostSamples is how many samples of a quantity a history keeps: the others are left out, evenly.
+const mostSamples = 600
+
+// series is what every node used, for the history.
+func (s *stage) series() []ledger.Series {
+	var all []ledger.Series
+	for _, sampler := range s.samplers {
+		samples := sampler.Samples()
+		step := max(1, (len(samples)+mostSamples-1)/mostSamples)
+		for what, of := range quantities {
+			line := ledger.Series{Node: sampler.Node, What: what}
+			for i := 0; i < len(samples); i += step {
+				if v := of(samples[i]); v >= 0 {
+					line.At, line.Of = append(line.At, int64(samples[i].At*1e9)), append(line.Of, v)
+				}
+			}
+			if len(line.At) > 0 {
+				all = append(all, line)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b ledger.Series) int {
+		return slices.Compare([]string{a.Node, a.What}, []string{b.Node, b.What})
+	})
+	return all
+}
+
+// quantities are those that nodes are watched for; below 0 is not known.
+var quantities = map[string]func(metrics.Sample) float64{
+	"rss":         func(x metrics.Sample) float64 { return float64(x.RSS) },
+	"fds":         func(x metrics.Sample) float64 { return float64(x.FDs) },
+	"connections": func(x metrics.Sample) float64 { return float64(x.Conns) },
+}
