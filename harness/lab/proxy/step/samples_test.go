@@ -168,8 +168,8 @@ func postgresSample() sample {
 	t.server(bound, done, ready)
 	t.client(bind("d", null, array(2)), run, bind("x"), run, bind("c", null), run, sync)
 	t.server(message("A", be32(1), text("channel\x00queue\x00")), bound, row, done, bound, row, row, row, done, bound, row, row, done, ready)
-	t.client(bind("i", array(4)), run, sync, bind("c"), run, sync) // the first fails, and the second finds nothing
-	t.server(bound, message("E", text("SERROR\x00\x00")), ready, bound, done, ready)
+	t.client(bind("i", array(4)), run, bind("d", null, array(1)), run, sync, bind("c"), run, sync)
+	t.server(bound, done, bound, message("E", text("SERROR\x00\x00")), ready, bound, done, ready)                  // all is undone; nothing is found
 	t.client(message("C", text("Si\x00")), sync, message("Q", text("INSERT\x00")), bind("i", array(5)), run, sync) // it has been closed
 	t.server(message("3"), ready, done, ready, bound, done, ready, message("A", be32(1), text("channel\x00queue\x00")))
 	acts := map[string]brokers.Act{
@@ -182,7 +182,8 @@ ack 2 before
 acked 2 before
 claim 2 before
 deliver 2 after
-publish 4 before`}
+publish 4 before
+ack 1 before`}
 }
 
 func mongoSample() sample {

@@ -92,6 +92,32 @@ func TestStepsOfTheSamples(t *testing.T) {
 	}
 }
 
+// A delivery has been passed on with the last of its content, in however many frames that comes.
+func TestADeliveryEndsWithItsContent(t *testing.T) {
+	s := samples["amqp"]
+	var server string
+	for _, said := range s.talk {
+		if said.from == Server {
+			server += string(said.data)
+		}
+	}
+	events, _, _ := follow(For(s.wire), s.talk, whole)
+	bodies := []string{"one", "pieces", "", "five"}
+	for _, e := range events {
+		var count, from, to int
+		if n, _ := fmt.Sscanf(e, "deliver %d after %d..%d", &count, &from, &to); n != 3 {
+			continue
+		}
+		if !strings.HasSuffix(server[:to], bodies[0]+"\xCE") {
+			t.Errorf("%s ends with %q, not %q", e, server[max(0, to-9):to], bodies[0])
+		}
+		bodies = bodies[1:]
+	}
+	if len(bodies) > 0 {
+		t.Errorf("not delivered: %q", bodies)
+	}
+}
+
 // However the bytes come, the steps are the same and in the same places.
 func TestPiecesChangeNothing(t *testing.T) {
 	for name, s := range samples {
