@@ -105,7 +105,7 @@ func (a *app) shrink(ctx context.Context, dir string, f shrinking) error {
 		},
 		Told: func(step shrink.Step) { t.told(step, f.runs) },
 	})
-	return a.shrunk(t, report, errors.Join(failed, t.settle(report)))
+	return a.shrunk(t, report, errors.Join(failed, t.settle(ctx, report)))
 }
 
 // failure is the cell and the expectation to shrink: the first that failed among those that are asked for.

@@ -41,7 +41,9 @@ run: {seed: 9}
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave(t, p, lossy)
+	if _, err := reports.WriteAll(t.Context(), dir, leave(t, p, lossy)); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 
@@ -50,7 +52,7 @@ func lossy(s scenario.Scenario) bool {
 	return s.Load.Rate >= 10 && slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Number == 3 })
 }
 
-// leave writes what a run of the plan leaves: the scenario, and the result.
+// leave writes the scenario as a run of the plan does, and returns its result.
 func leave(t *testing.T, p harness.Plan, fails func(scenario.Scenario) bool) harness.Result {
 	t.Helper()
 	s := p.Scenarios[0]
@@ -70,9 +72,6 @@ func leave(t *testing.T, p harness.Plan, fails func(scenario.Scenario) bool) har
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(p.Dir, "scenario.yaml"), text, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reports.WriteAll(t.Context(), p.Dir, r); err != nil {
 		t.Fatal(err)
 	}
 	return r

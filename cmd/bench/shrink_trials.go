@@ -29,6 +29,7 @@ type trials struct {
 type trial struct {
 	candidate scenario.Scenario
 	dir       string
+	result    harness.Result
 }
 
 func (t *trials) note(format string, args ...any) {
@@ -62,10 +63,7 @@ func (t *trials) fails(ctx context.Context, s scenario.Scenario) (bool, error) {
 	if !failed {
 		return false, os.RemoveAll(r.Dir)
 	}
-	if _, err := reports.WriteAll(context.WithoutCancel(ctx), r.Dir, result); err != nil {
-		return false, unwritten(r.Dir, err)
-	}
-	t.failed = append(t.failed, trial{s, r.Dir})
+	t.failed = append(t.failed, trial{s, r.Dir, result})
 	return true, nil
 }
 
@@ -78,17 +76,19 @@ func (t *trials) told(s shrink.Step, most int) {
 	t.note("run %2d of %d  %-28s %s: %s", s.Run, most, s.What, size(s.Candidate), how)
 }
 
-// settle makes the last run in which the smallest failed the result, and removes the others.
-func (t *trials) settle(r shrink.Report) error {
+// settle makes the last run in which the smallest failed the result, reports and all, and removes the others. It goes on
+// after an interruption.
+func (t *trials) settle(ctx context.Context, r shrink.Report) error {
 	var errs []error
-	last := ""
+	var last trial
 	for _, f := range t.failed {
 		if reflect.DeepEqual(f.candidate, r.Smallest) {
-			last = f.dir
+			last = f
 		}
 	}
-	if last != "" {
-		errs = append(errs, promote(last, t.request.Dir))
+	if last.dir != "" {
+		_, err := reports.WriteAll(context.WithoutCancel(ctx), last.dir, last.result)
+		errs = append(errs, err, promote(last.dir, t.request.Dir))
 	}
 	for _, f := range t.failed {
 		errs = append(errs, os.RemoveAll(f.dir))

@@ -77,7 +77,7 @@ func TestRealisedScheduleOfASeed(t *testing.T) {
 // Whatever the seed, the lines obey the rules by which a schedule is judged, what was certain is among them, they leave
 // room to recover, and they are read back as they were.
 func TestRealisedSchedulesAreValid(t *testing.T) {
-	for seed := range uint64(80) {
+	for seed := range uint64(25) {
 		s := realised(t, restless, seed)
 		roundTrip(t, s)
 		if again, err := Realise(s, seed+1); err != nil || !reflect.DeepEqual(again, s) {
