@@ -16,6 +16,8 @@ func (e *Engine) Restart(durable bool) *Engine {
 	next := New()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	next.mu.Lock()
+	defer next.mu.Unlock()
 	if durable && !e.closed() {
 		e.bequeath(next)
 	}
@@ -23,7 +25,7 @@ func (e *Engine) Restart(durable bool) *Engine {
 	return next
 }
 
-// bequeath copies what outlives the engine; its lock is held, and next is nobody else's yet.
+// bequeath copies what outlives the engine; the locks of both are held.
 func (e *Engine) bequeath(next *Engine) {
 	var items []*item
 	keep := func(it *item, q *queue) {

@@ -17,7 +17,7 @@ var (
 	schedules = flag.Int("schedules", 3000, "how many fault schedules TestSchedules runs; with -short or -race a tenth")
 	from      = flag.Uint64("from", 1, "the seed of the first")
 	seed      = flag.Uint64("seed", 0, "the schedule that TestReplay runs")
-	times     = flag.Int("times", 20, "how often TestReplay runs it at most, until it fails")
+	times     = flag.Int("times", 20, "how often TestReplay runs it at most, until it fails; with 1 and -v it shows the log of the workers")
 )
 
 // replay is the line that runs a schedule again.
