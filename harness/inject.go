@@ -59,10 +59,14 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 			return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 		}
 	}
+	args, err := fault.Args(f.For, f.Params)
+	if err != nil {
+		return injection{name: f.Fault, node: f.Node, err: err}
+	}
 	i := injection{name: fault.Name, node: fault.Node, at: s.now()}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
-	effect, err := fault.Inject(ctx, target, faults.Args{For: f.For, Params: f.Params})
+	effect, err := fault.Inject(ctx, target, args)
 	if err != nil {
 		i.err = fmt.Errorf("inject fault %s: %w", fault.Name, err)
 		return i

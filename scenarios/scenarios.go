@@ -60,7 +60,8 @@ func Known() scenario.Known {
 	for _, f := range faults.All() {
 		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker", Default: f.For}
 		for name, p := range f.Params {
-			spec.Params = append(spec.Params, scenario.Param{Name: name, Doc: p.Doc})
+			p.Name = name
+			spec.Params = append(spec.Params, p)
 		}
 		slices.SortFunc(spec.Params, func(a, b scenario.Param) int { return strings.Compare(a.Name, b.Name) })
 		k.Faults = append(k.Faults, spec)

@@ -26,12 +26,6 @@ type Target struct {
 	Rand    *rand.Rand // the run's, for the choice of a victim
 }
 
-// Args are a fault's parameters from the scenario, validated against Fault.Params.
-type Args struct {
-	For    time.Duration // how long it lasts; 0 where the fault is over as soon as it happened
-	Params map[string]time.Duration
-}
-
 // An Effect is an injected fault.
 type Effect struct {
 	Node  string // who was hurt: the victim's name
@@ -50,12 +44,6 @@ type Fault struct {
 	Unfit func(Setting) string
 	// Inject returns once the fault is in full effect. On error nothing is left to heal.
 	Inject func(ctx context.Context, t Target, a Args) (Effect, error)
-}
-
-// A Param is a parameter of a fault, a duration.
-type Param struct {
-	Doc     string
-	Default time.Duration
 }
 
 // all is filled by the file of each fault.
@@ -105,14 +93,6 @@ func Find(name, node string) (Fault, error) {
 	default:
 		return Fault{}, fmt.Errorf("fault %q needs a node: broker or worker", name)
 	}
-}
-
-// arg is the value of a parameter, or its default.
-func (f Fault) arg(a Args, name string) time.Duration {
-	if d, ok := a.Params[name]; ok {
-		return d
-	}
-	return f.Params[name].Default
 }
 
 // withdraw heals a fault that did not take effect, since after a failed injection nobody else will. Its error is why,

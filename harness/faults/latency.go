@@ -13,7 +13,7 @@ var latency = Fault{
 	Doc:  "Delays every byte between the broker and its clients by `delay` each way, give or take `jitter`, until `for` has passed.",
 	Params: map[string]Param{
 		"delay":  {Doc: "each way", Default: 50 * time.Millisecond},
-		"jitter": {Doc: "uniform, plus or minus", Default: 0},
+		"jitter": {Doc: "uniform, plus or minus", Default: time.Duration(0)},
 	},
 	Unfit: Setting.link,
 }
@@ -24,7 +24,7 @@ var _ = func() struct{} {
 }()
 
 func injectLatency(ctx context.Context, t Target, a Args) (Effect, error) {
-	delay, jitter := latency.arg(a, "delay"), latency.arg(a, "jitter")
+	delay, jitter := param[time.Duration](a, "delay"), param[time.Duration](a, "jitter")
 	before, err := roundTrip(ctx, t)
 	if err != nil {
 		return Effect{}, fmt.Errorf("measure the way to the broker: %w", err)

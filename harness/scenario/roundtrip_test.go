@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -87,7 +88,10 @@ func anything(r *rand.Rand) Scenario {
 	s.Load.For, s.Load.Warmup, s.Load.Publishers = 10*time.Hour, span(), 1+r.IntN(99)
 	s.Faults = []Fault{
 		{At: span(), Fault: "kill", Node: "worker", For: span()},
-		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]time.Duration{"delay": span(), "jitter": 0}},
+		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]string{
+			"delay": FormatDuration(span()), "jitter": "0s", "side": pick("both", "workers"), "times": strconv.Itoa(r.IntN(9)),
+			"share": FormatPercent(Percent(r.Float64() * 100)), "rate": FormatSize(1 + r.Int64N(1<<40)),
+		}},
 	}
 	for i := range r.IntN(5) {
 		s.Expect = append(s.Expect, Expect{When: pick("", "a == 1", odd()), Expr: fmt.Sprintf("%s %d", odd(), i)})
@@ -96,7 +100,7 @@ func anything(r *rand.Rand) Scenario {
 }
 
 func FuzzUnits(f *testing.F) {
-	for _, s := range []string{"20ms", "1m30s", "8h", "200/s", "50k/s", "600/m", "1MiB", "64KiB", "10MB", "0", "-1s", "1e3/s", "NaN/s", "1.5GiB"} {
+	for _, s := range []string{"20ms", "1m30s", "8h", "200/s", "50k/s", "600/m", "1MiB", "64KiB", "10MB", "0", "-1s", "1e3/s", "NaN/s", "1.5GiB", "50%", "0.1%"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -108,6 +112,11 @@ func FuzzUnits(f *testing.F) {
 		if r, err := ParseRate(s); err == nil {
 			if again, err := ParseRate(FormatRate(r)); err != nil || again != r {
 				t.Errorf("rate %q is %v, then %v, %v", s, r, again, err)
+			}
+		}
+		if p, err := ParsePercent(s); err == nil {
+			if again, err := ParsePercent(FormatPercent(p)); err != nil || again != p {
+				t.Errorf("percentage %q is %v, then %v, %v", s, p, again, err)
 			}
 		}
 		if n, err := ParseSize(s); err == nil {
@@ -127,6 +136,16 @@ func TestUnits(t *testing.T) {
 	for s, want := range map[string]int64{"1MiB": 1 << 20, "64KiB": 64 << 10, "10MB": 10e6, "512B": 512, "1.5GiB": 3 << 29, "2kB": 2000, "0": 0} {
 		if got, err := ParseSize(s); err != nil || got != want {
 			t.Errorf("size %q is %v, %v: want %v", s, got, err, want)
+		}
+	}
+	for s, want := range map[string]Percent{"50%": 50, "0": 0, "100%": 100, "0.5 %": 0.5} {
+		if got, err := ParsePercent(s); err != nil || got != want {
+			t.Errorf("percentage %q is %v, %v: want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "5", "101%", "-1%", "NaN%", "%"} {
+		if got, err := ParsePercent(s); err == nil {
+			t.Errorf("percentage %q is %v: want a mistake", s, got)
 		}
 	}
 	for _, s := range []string{"", "5", "5s", "1/d", "-1/s", "k/s", "Inf/s", "1//s"} {

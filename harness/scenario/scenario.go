@@ -72,7 +72,7 @@ type Fault struct {
 	Fault  string
 	Node   string // broker or worker
 	For    time.Duration
-	Params map[string]time.Duration // nil when there are none
+	Params map[string]string // as they are written, each by the type that the fault gives it; nil when there are none
 	Line   int
 }
 

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,11 +43,13 @@ func (j judge) fault(path string, f *Fault) (FaultSpec, bool) {
 }
 
 func (j judge) params(path string, f *Fault, spec FaultSpec) {
-	for key, d := range f.Params {
-		if known := paramNames(spec.Params); !slices.Contains(known, key) {
+	known := paramNames(spec.Params)
+	for _, key := range slices.Sorted(maps.Keys(f.Params)) {
+		text := f.Params[key]
+		if i := slices.Index(known, key); i < 0 {
 			j.wrong(join(path, key), unknown("key", key, append([]string{"at", "fault", "node", "for"}, known...)))
-		} else if d < 0 {
-			j.wrong(join(path, key), "must not be negative")
+		} else if _, err := spec.Params[i].Parse(text); err != nil {
+			j.wrong(join(path, key), err.Error())
 		}
 	}
 }
@@ -67,17 +70,24 @@ func (j judge) span(path string, f *Fault, spec FaultSpec) {
 	}
 }
 
+// whole tells whether a fault hurts every node of its kind.
+func (j judge) whole(f *Fault) bool {
+	return slices.ContainsFunc(j.faults(f.Fault), func(s FaultSpec) bool { return s.Node == f.Node && s.Whole })
+}
+
 // overlaps finds out whether a fault would hit a broker that is already hurt, or more workers than there are.
 func (j judge) overlaps(path string, f *Fault, earlier []*Fault) {
 	var during []string
+	whole := j.whole(f)
 	for _, g := range earlier {
 		// Of two faults at the same moment neither leaves the other anything to hurt.
 		if g.Node == f.Node && (g.At == f.At || g.At < f.At && f.At < g.At+g.For || f.At < g.At && g.At < f.At+f.For) {
 			during = append(during, fmt.Sprintf("%s from %s to %s", g.Fault, FormatDuration(g.At), FormatDuration(g.At+g.For)))
+			whole = whole || j.whole(g)
 		}
 	}
 	most := 1
-	if f.Node == "worker" {
+	if f.Node == "worker" && !whole {
 		most = j.s.System.Workers
 	}
 	if len(during) >= most {

@@ -3,7 +3,7 @@ package scenario
 import (
 	"maps"
 	"slices"
-	"time"
+	"strconv"
 )
 
 // The tables below are the only place that knows the keys of the file: reading, writing and overriding go
@@ -89,19 +89,24 @@ func (y *System) table() block {
 	}}
 }
 
-// table of a fault takes keys that it does not know as parameters: which there are is the fault's to say.
+// table of a fault takes keys that it does not know as parameters: which there are, and of which type, is the fault's
+// to say, and its name may stand after them.
 func (f *Fault) table() value {
 	param := func(key string) value {
 		return scalar{
 			parse: func(text string) error {
-				d, err := ParseDuration(text)
 				if f.Params == nil {
-					f.Params = map[string]time.Duration{}
+					f.Params = map[string]string{}
 				}
-				f.Params[key] = d
-				return err
+				f.Params[key] = text
+				return nil
 			},
-			format: func() any { return FormatDuration(f.Params[key]) },
+			format: func() any {
+				if n, err := strconv.Atoi(f.Params[key]); err == nil && strconv.Itoa(n) == f.Params[key] {
+					return n // without quotation marks
+				}
+				return f.Params[key]
+			},
 		}
 	}
 	return block{
