@@ -29,7 +29,8 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 	for i, f := range schedule {
 		// Each fault has its own chance, so that leaving one out does not change the others' victims.
 		target := faults.Target{
-			Broker: s.node, Proxy: s.proxy, Via: s.url, Driver: s.cell.Driver, Workers: s.workers, Rand: s.random(firstFault + uint64(i)),
+			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Workers: s.workers,
+			Rand: s.random(firstFault + uint64(i)),
 		}
 		all.Go(func() {
 			due := begin.Add(s.cell.Scenario.Load.Warmup + f.At)

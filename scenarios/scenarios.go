@@ -58,7 +58,7 @@ func Known() scenario.Known {
 		Expect:  Vocabulary().Check,
 	}
 	for _, f := range faults.All() {
-		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker", Default: f.For}
+		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker" && !f.Brief, Default: f.For, Whole: f.Whole}
 		for name, p := range f.Params {
 			p.Name = name
 			spec.Params = append(spec.Params, p)

@@ -20,7 +20,8 @@ import (
 type Target struct {
 	Broker  lab.Node
 	Proxy   *proxy.Proxy // nil for a library broker
-	Via     string       // the broker's URL through the proxy, as workers and publishers know it
+	Via     string       // the broker's URL through the proxy, as workers know it
+	SendVia string       // likewise, as publishers know it
 	Driver  brokers.Driver
 	Workers []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
@@ -39,7 +40,9 @@ type Fault struct {
 	Name, Doc string
 	Node      string           // broker or worker
 	Params    map[string]Param // besides "for"
-	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must
+	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must, unless it is brief
+	Brief     bool             // it is over as soon as it happened
+	Whole     bool             // it hurts every worker, or what all of them have in common: no other fault on one may go with it
 	// Unfit says why the fault cannot be applied in the setting, or "".
 	Unfit func(Setting) string
 	// Inject returns once the fault is in full effect. On error nothing is left to heal.

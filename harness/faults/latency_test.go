@@ -36,7 +36,7 @@ func proxied(t *testing.T, extra *atomic.Int64) Target {
 		}
 		return ask(ctx, url)
 	}
-	return Target{Broker: named{}, Proxy: p, Via: d.Server.URL(p.Addr()), Rand: rand.New(rand.NewPCG(1, 1)), Driver: d}
+	return Target{Broker: named{}, Proxy: p, Via: d.Server.URL(p.AddrOf(proxy.Workers)), SendVia: d.Server.URL(p.AddrOf(proxy.Publishers)), Rand: rand.New(rand.NewPCG(1, 1)), Driver: d}
 }
 
 type named struct{ lab.Node }
