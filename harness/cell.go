@@ -49,11 +49,12 @@ type stage struct {
 
 	hurting   sync.Mutex // held while a fault hurts the broker
 	forceMu   sync.Mutex
-	force     []string     // names of the faults that hurt now
-	pending   int          // faults of the schedule that are not over yet
-	healedAny atomic.Bool  // some fault has been healed
-	healedAt  atomic.Int64 // when the last one was, nanoseconds since the load began
-	paced     atomic.Int64 // until when the load went on past its span, likewise; 0 when it did not
+	claims    map[string]int // workers that are hurt, by which fault of the schedule
+	force     []string       // names of the faults that hurt now
+	pending   int            // faults of the schedule that are not over yet
+	healedAny atomic.Bool    // some fault has been healed
+	healedAt  atomic.Int64   // when the last one was, nanoseconds since the load began
+	paced     atomic.Int64   // until when the load went on past its span, likewise; 0 when it did not
 	deaths    deaths
 }
 

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type injection struct {
 	at, inEffect, healStart int64
 	healed                  int64 // 0 when it never was
 	proof, healProof        string
+	destroys                bool // what the broker held, by design
 	err                     error
 }
 
@@ -32,7 +34,9 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Workers: s.workers,
 			Rand: s.random(firstFault + uint64(i)),
 		}
+		target.Claim = func(worker string) bool { return s.claim(worker, i) }
 		all.Go(func() {
+			defer s.unclaim(i)
 			due := begin.Add(s.cell.Scenario.Load.Warmup + f.At)
 			defer s.over()
 			if !waitUntil(ctx, due) {
@@ -64,7 +68,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if err != nil {
 		return injection{name: f.Fault, node: f.Node, err: err}
 	}
-	i := injection{name: fault.Name, node: fault.Node, at: s.now()}
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), destroys: fault.Destroys}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
 	effect, err := fault.Inject(ctx, target, args)
@@ -91,6 +95,26 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	s.healedAt.Store(i.healed)
 	s.clock.note(fmt.Sprintf("healed %s on %s: %s", fault.Name, i.node, i.healProof))
 	return i
+}
+
+// claim takes a worker for a fault of the schedule, unless another one has it.
+func (s *stage) claim(worker string, fault int) bool {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	if by, taken := s.claims[worker]; taken && by != fault {
+		return false
+	}
+	if s.claims == nil {
+		s.claims = map[string]int{}
+	}
+	s.claims[worker] = fault
+	return true
+}
+
+func (s *stage) unclaim(fault int) {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	maps.DeleteFunc(s.claims, func(_ string, by int) bool { return by == fault })
 }
 
 // waitUntil returns false when ctx ended first.

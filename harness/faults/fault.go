@@ -25,7 +25,12 @@ type Target struct {
 	Driver  brokers.Driver
 	Workers []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
+	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.
+	Claim func(worker string) bool
 }
+
+// claim takes a worker for the fault.
+func (t Target) claim(w systems.Worker) bool { return t.Claim == nil || t.Claim(w.Name()) }
 
 // An Effect is an injected fault.
 type Effect struct {
@@ -42,6 +47,7 @@ type Fault struct {
 	Params    map[string]Param // besides "for"
 	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must, unless it is brief
 	Brief     bool             // it is over as soon as it happened
+	Destroys  bool             // it destroys what the broker holds, by design: what was acknowledged before is lost
 	Whole     bool             // it hurts every worker, or what all of them have in common: no other fault on one may go with it
 	// Unfit says why the fault cannot be applied in the setting, or "".
 	Unfit func(Setting) string
