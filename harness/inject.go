@@ -31,7 +31,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 	for i, f := range schedule {
 		// Each fault has its own chance, so that leaving one out does not change the others' victims.
 		target := faults.Target{
-			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Workers: s.workers,
+			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers,
 			Rand: s.random(firstFault + uint64(i)),
 		}
 		target.Claim = func(worker string) bool { return s.claim(worker, i) }

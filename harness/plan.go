@@ -189,7 +189,7 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 
 // unfit says why a scenario's faults cannot be applied to the cell's broker, lab or pool.
 func unfit(c CellPlan) string {
-	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool}
+	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Server: c.Driver.Server}
 	var why []string
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)

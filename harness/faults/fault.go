@@ -23,6 +23,7 @@ type Target struct {
 	Via     string       // the broker's URL through the proxy, as workers know it
 	SendVia string       // likewise, as publishers know it
 	Driver  brokers.Driver
+	Variant brokers.Variant
 	Workers []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
 	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.

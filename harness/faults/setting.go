@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 
+	"taskbench/brokers"
 	"taskbench/harness/lab"
 )
 
@@ -11,6 +12,7 @@ type Setting struct {
 	Lab     string // docker, process, embedded, external
 	Library bool   // the broker is a library inside each worker
 	Pool    string
+	Server  brokers.ServerSpec // of the broker
 }
 
 // server says why an action on the broker's server is impossible in the setting, or "".
