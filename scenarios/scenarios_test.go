@@ -133,6 +133,7 @@ var unfit = map[string]string{
 	"broker-kill/sqlite":  "library",
 	"broker-pause/sqlite": "library",
 	"partition/sqlite":    "library",
+	"slow-network/sqlite": "library",
 	"broker-pause/memory": "shares its process",
 }
 
@@ -242,7 +243,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "slow-network", "rolling-restart"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}
