@@ -86,7 +86,8 @@ func publish(ctx context.Context, t Target, patience time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = b.Close() }() // what was published is settled by now
+	// A server that reads no more does not answer a good-bye either: then the connection ends when it reads again.
+	defer func() { go func() { _ = b.Close() }() }()
 	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte("{}"), ContentType: "application/json", ContentEncoding: "utf-8"})
 }
 

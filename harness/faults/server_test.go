@@ -46,6 +46,7 @@ func serverOf(t *testing.T, d brokers.Driver, where string) Target {
 
 // Redis reaches each of its limits and is given it back.
 func TestLimitsOfRedis(t *testing.T) {
+	t.Parallel() // it mostly waits
 	target := serverOf(t, redis.Driver, "process")
 	if _, proof := apply(t, target, "memory-limit", nil, nil); !strings.Contains(proof, "taken again") {
 		t.Errorf("memory-limit: %s", proof)
@@ -73,6 +74,7 @@ func TestLimitsOfRedis(t *testing.T) {
 
 // A limit that does not keep anybody from publishing is said to have had no effect, and is given back.
 func TestLimitWithoutAnEffectIsTakenBack(t *testing.T) {
+	t.Parallel() // it mostly waits
 	target := serverOf(t, redis.Driver, "process")
 	restored := false
 	target.Driver.Server.Limits = []brokers.Limit{{Name: brokers.LimitMemory,
@@ -104,6 +106,7 @@ func TestResourcesOfAContainer(t *testing.T) {
 
 // RabbitMQ's alarms block publishers and are cleared.
 func TestAlarmsOfRabbitMQ(t *testing.T) {
+	t.Parallel() // it mostly waits
 	target := serverOf(t, rabbitmq.Driver, "docker")
 	for _, name := range []string{"memory-limit", "disk-limit"} {
 		if e, proof := apply(t, target, name, nil, nil); !strings.Contains(e.Proof, "rabbitmqctl") || !strings.Contains(proof, "taken again") {
