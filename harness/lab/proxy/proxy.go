@@ -1,4 +1,4 @@
-// Package proxy is the TCP fault proxy that stands between clients and one node: it drops, refuses, delays and
+// Package proxy is the TCP fault proxy that stands between clients and one node: it drops, refuses, delays, narrows and
 // silences their connections inside this process, and so needs no privileges.
 //
 // With no fault in force it is as transparent as it can be: half-closed connections stay half-closed, resets
