@@ -123,6 +123,9 @@ type ServerSpec struct {
 	// connections break, and what the variant does not keep is gone.
 	Embedded func(ctx context.Context, l Launch) (Server, error)
 
+	// Limits are those of its own that the server can be told while it runs.
+	Limits []Limit
+
 	// Library marks a broker that is a library over files in Launch.Dir: there is no server to start or to hurt.
 	Library bool
 

@@ -39,6 +39,7 @@ func newStepStage(t *testing.T, f scenario.Fault) (*stage, brokers.Broker) {
 	t.Cleanup(func() { _ = s.proxy.Close() })
 	s.follow()
 	s.url = s.cell.Driver.Server.URL(s.proxy.Addr())
+	s.sendURL = s.url
 	b, err := s.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,8 @@ type stage struct {
 	job
 	node      lab.Node
 	proxy     *proxy.Proxy // nil for a library broker
-	url       string       // what workers and publishers connect to
+	url       string       // what workers connect to
+	sendURL   string       // what publishers connect to
 	workers   []systems.Worker
 	run       ledger.Run
 	recorder  *ledger.Recorder
@@ -48,11 +49,12 @@ type stage struct {
 
 	turns     *turns // of the faults, from when the load begins
 	forceMu   sync.Mutex
-	force     []string     // names of the faults that hurt now
-	pending   int          // faults of the schedule that are not over yet
-	healedAny atomic.Bool  // some fault has been healed
-	healedAt  atomic.Int64 // when the last one was, nanoseconds since the load began
-	paced     atomic.Int64 // until when the load went on past its span, likewise; 0 when it did not
+	claims    map[string]int // workers that are hurt, by which fault of the schedule
+	force     []string       // names of the faults that hurt now
+	pending   int            // faults of the schedule that are not over yet
+	healedAny atomic.Bool    // some fault has been healed
+	healedAt  atomic.Int64   // when the last one was, nanoseconds since the load began
+	paced     atomic.Int64   // until when the load went on past its span, likewise; 0 when it did not
 	deaths    deaths
 }
 
@@ -108,11 +110,16 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		return nil, fmt.Errorf("bring broker %s up in lab %s: %w", c.Driver.Name, c.Lab.Name(), err)
 	}
 	s.url = s.node.Info().URL
+	s.sendURL = s.url
 	if addr := s.node.Info().Addr; addr != "" && !c.Driver.Server.Library {
 		if s.proxy, err = proxy.Listen(ctx, addr); err != nil {
 			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
 		}
-		if s.url, err = through(s.url, s.proxy.Addr()); err != nil {
+		straight := s.url
+		if s.url, err = through(straight, s.proxy.AddrOf(proxy.Workers)); err == nil {
+			s.sendURL, err = through(straight, s.proxy.AddrOf(proxy.Publishers))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
 		}
 		s.follow()

@@ -14,14 +14,14 @@ func counts(r checks.Report, h ledger.History) Counts { return total(r.Counts, h
 
 func total(c checks.Counts, h ledger.History) Counts {
 	if !whole(h.Meta()) {
-		c.Lost, c.Orphaned, c.Stalls = 0, 0, 0
+		c.Lost, c.Destroyed, c.Orphaned, c.Stalls = 0, 0, 0, 0
 	}
 	if unknown(h.Meta()) {
-		c.Lost = 0
+		c.Lost, c.Destroyed = 0, 0
 	}
 	return Counts{
 		Attempted: c.Attempted, Acknowledged: c.Acknowledged, Refused: c.Refused, Unknown: c.Unknown, Executed: c.Executed,
-		Lost: c.Lost, Duplicated: c.Duplicated, Recovered: c.Recovered, Unexpected: c.Unexpected, Orphaned: c.Orphaned,
+		Lost: c.Lost, Destroyed: c.Destroyed, Duplicated: c.Duplicated, Recovered: c.Recovered, Unexpected: c.Unexpected, Orphaned: c.Orphaned,
 		Stuck: c.Stuck, Retried: c.Retried, Concurrent: c.Concurrent, Failed: c.Failed, Malformed: c.Malformed,
 		Stalls: c.Stalls, Redelivered: c.Redelivered, Foreign: foreign(h),
 	}
@@ -60,7 +60,7 @@ func foreign(h ledger.History) int {
 }
 
 // shownByAbsence are the checks whose findings are tasks of which something was not seen.
-var shownByAbsence = []string{"lost", "orphaned", "phantom-confirm", "stall", "starved", "chord-missing", "tick-missed", "unrecovered"}
+var shownByAbsence = []string{"lost", "destroyed", "orphaned", "phantom-confirm", "stall", "starved", "chord-missing", "tick-missed", "unrecovered"}
 
 // partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
 func partial(m ledger.Meta) string {
@@ -84,7 +84,7 @@ const keepFindings = 20
 func findings(r checks.Report, m ledger.Meta) []Finding {
 	var list []Finding
 	for _, v := range r.Verdicts {
-		if !whole(m) && slices.Contains(shownByAbsence, v.Name) || unknown(m) && v.Name == "lost" {
+		if !whole(m) && slices.Contains(shownByAbsence, v.Name) || unknown(m) && (v.Name == "lost" || v.Name == "destroyed") {
 			continue
 		}
 		for _, f := range v.Findings[:min(len(v.Findings), keepFindings)] {

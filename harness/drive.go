@@ -112,7 +112,7 @@ func (s *stage) flush() (err error) {
 }
 
 func (s *stage) open(ctx context.Context) (brokers.Broker, error) {
-	return s.cell.Driver.Open(ctx, s.url, s.cell.Variant)
+	return s.cell.Driver.Open(ctx, s.sendURL, s.cell.Variant)
 }
 
 // now is the time since the load began.

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type injection struct {
 	healed                  int64 // 0 when it never was
 	proof, healProof        string
 	steps                   map[step.Step]int64 // how many messages came to each step until the fault's own did; nil for others
+	destroys                bool                // what the broker held, by design
 	err                     error
 }
 
@@ -35,9 +37,12 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 	for i, f := range schedule {
 		// Each fault has the chance of its number, so that leaving one out does not change the others' victims.
 		target := faults.Target{
-			Broker: s.node, Proxy: s.proxy, Via: s.url, Driver: s.cell.Driver, Workers: s.workers, Rand: s.random(firstFault + uint64(f.Number) - 1),
+			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers,
+			Rand: s.random(firstFault + uint64(f.Number) - 1),
 		}
+		target.Claim = func(worker string) bool { return s.claim(worker, i) }
 		all.Go(func() {
+			defer s.unclaim(i)
 			due := begin.Add(s.cell.Scenario.Load.Warmup + f.At)
 			defer s.over()
 			done[i] = injection{name: f.Fault, node: f.Node}
@@ -69,10 +74,14 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s was never injected: %w", f.Fault, context.Cause(ctx))}
 	}
 	defer release()
-	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: time.Since(due)}
+	args, err := fault.Args(f.For, f.Params)
+	if err != nil {
+		return injection{name: f.Fault, node: f.Node, err: err}
+	}
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: time.Since(due), destroys: fault.Destroys}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
-	effect, err := fault.Inject(ctx, target, faults.Args{For: f.For, Params: f.Params})
+	effect, err := fault.Inject(ctx, target, args)
 	if trap != nil {
 		trap.Release()
 		i.steps = trap.Hit().Steps
@@ -103,6 +112,26 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	s.healedAt.Store(i.healed)
 	s.clock.note(fmt.Sprintf("healed fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.healProof))
 	return i
+}
+
+// claim takes a worker for a fault of the schedule, unless another one has it.
+func (s *stage) claim(worker string, fault int) bool {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	if by, taken := s.claims[worker]; taken && by != fault {
+		return false
+	}
+	if s.claims == nil {
+		s.claims = map[string]int{}
+	}
+	s.claims[worker] = fault
+	return true
+}
+
+func (s *stage) unclaim(fault int) {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	maps.DeleteFunc(s.claims, func(_ string, by int) bool { return by == fault })
 }
 
 // waitUntil returns false when ctx ended first.

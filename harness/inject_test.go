@@ -26,7 +26,8 @@ func TestFaultsOnTheBrokerFollowEachOther(t *testing.T) {
 	s := &stage{node: still{}, proxy: p, start: ledger.Now()}
 	s.clock = &clock{watch: func(Progress) {}}
 	s.cell.Driver = labtest.Driver()
-	s.url = s.cell.Driver.Server.URL(p.Addr())
+	s.url = s.cell.Driver.Server.URL(p.AddrOf(proxy.Workers))
+	s.sendURL = s.cell.Driver.Server.URL(p.AddrOf(proxy.Publishers))
 	s.cell.Scenario.Faults = []scenario.Fault{
 		{Fault: "half-open", Node: "broker", Number: 1, At: 0, For: 200 * time.Millisecond},
 		{Fault: "disconnect", Node: "broker", Number: 2, At: 200 * time.Millisecond, For: 600 * time.Millisecond},

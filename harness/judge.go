@@ -44,6 +44,9 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	if cell.WarmUp, amiss = warmUp(report, h); amiss != "" {
 		cell.Warnings = append(cell.Warnings, amiss)
 	}
+	if n := cell.Counts.Destroyed; n > 0 {
+		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d of the %d lost tasks are lost by design: a fault destroyed what the broker held, and had acknowledged before", n, cell.Counts.Lost))
+	}
 	if n := cell.Counts.Foreign; n > 0 {
 		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d messages of others were in the queue: what they cost the workers is in the numbers", n))
 	}
@@ -83,7 +86,7 @@ func (s *stage) meta(c course) ledger.Meta {
 	}
 	for _, f := range c.faults {
 		if f.inEffect != 0 {
-			m.Faults = append(m.Faults, ledger.FaultSpan{Number: f.number, Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof})
+			m.Faults = append(m.Faults, ledger.FaultSpan{Number: f.number, Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof, Destroys: f.destroys})
 		}
 	}
 	return m

@@ -209,7 +209,7 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 
 // unfit says why a scenario's faults cannot be applied to the cell's broker, lab or pool.
 func unfit(c CellPlan) string {
-	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Wire: wireOf(c)}
+	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Server: c.Driver.Server, Wire: wireOf(c)}
 	var why []string
 	add := func(text string) { // what several faults have in common is said once
 		if !slices.Contains(why, text) {

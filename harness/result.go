@@ -104,6 +104,7 @@ type Counts struct {
 	Unknown      int `json:"unknown"`
 	Executed     int `json:"executed"`
 	Lost         int `json:"lost"`
+	Destroyed    int `json:"destroyed"` // of the lost: by a fault that destroys what the broker holds, by design
 	Duplicated   int `json:"duplicated"`
 	Recovered    int `json:"recovered"`
 	Unexpected   int `json:"unexpected"`

@@ -62,9 +62,10 @@ func Known() scenario.Known {
 		k.Steps = append(k.Steps, scenario.Param{Name: string(s.Step), Doc: s.Doc})
 	}
 	for _, f := range faults.All() {
-		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker", Default: f.For}
+		spec := scenario.FaultSpec{Name: f.Name, Node: f.Node, Doc: f.Doc, Lasting: f.Node == "broker" && !f.Brief, Default: f.For, Whole: f.Whole}
 		for name, p := range f.Params {
-			spec.Params = append(spec.Params, scenario.Param{Name: name, Doc: p.Doc})
+			p.Name = name
+			spec.Params = append(spec.Params, p)
 		}
 		slices.SortFunc(spec.Params, func(a, b scenario.Param) int { return strings.Compare(a.Name, b.Name) })
 		k.Faults = append(k.Faults, spec)

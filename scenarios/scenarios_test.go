@@ -130,6 +130,7 @@ var unfit = map[string]string{
 	"broker-pause/sqlite": "library",
 	"partition/sqlite":    "library",
 	"chaos/sqlite":        "library",
+	"slow-network/sqlite": "library",
 	"broker-pause/memory": "shares its process",
 
 	"step-cuts/sqlite":        "library",
@@ -245,7 +246,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}

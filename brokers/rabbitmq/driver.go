@@ -44,6 +44,7 @@ var Driver = brokers.Driver{
 		Command:  command,
 		URL:      func(addr string) string { return "amqp://guest:guest@" + addr + "/" },
 		Ready:    ready,
+		Limits:   limits,
 	},
 }
 

@@ -70,8 +70,8 @@ const configuration = `listeners.tcp.1 = %s
 loopback_users = none
 log.console = true
 log.file = false
-vm_memory_high_watermark.relative = 0.5
-disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.relative = ` + memoryWatermark + `
+disk_free_limit.absolute = ` + diskFree + `
 `
 
 // freePort is one that nobody listens at now. It need not be the same after a restart.

@@ -52,6 +52,7 @@ var Driver = brokers.Driver{
 		Command:  command,
 		URL:      func(addr string) string { return "redis://" + addr + "/0" },
 		Ready:    link.Version,
+		Limits:   link.Limits,
 	},
 }
 

@@ -98,7 +98,7 @@ func listFaults() ([]item, error) {
 	for _, f := range faults.All() {
 		i := item{Name: f.Node + "/" + f.Name, Doc: f.Doc}
 		for name, p := range f.Params {
-			i.Params = append(i.Params, param{Name: name, Doc: p.Doc, Default: scenario.FormatDuration(p.Default)})
+			i.Params = append(i.Params, param{Name: name, Doc: p.Doc, Type: p.Type(), Default: scenario.FormatValue(p.Default)})
 		}
 		sortParams(i.Params)
 		items = append(items, i)

@@ -20,6 +20,7 @@ type item struct {
 type param struct {
 	Name    string `json:"name"`
 	Doc     string `json:"doc"`
+	Type    string `json:"type,omitempty"` // duration, bytes, percentage, count, or the choices joined by |
 	Default string `json:"default,omitempty"`
 }
 
@@ -80,14 +81,14 @@ func printItems(out io.Writer, kind string, items []item) {
 	for _, i := range items {
 		_, _ = fmt.Fprintf(out, "  %-*s  %s\n", name, i.Name, i.Doc)
 		for _, p := range i.Params {
-			_, _ = fmt.Fprintf(out, "    %-*s  %s%s\n", max(inner, name-2), p.Name, p.Doc, defaulted(p.Default))
+			_, _ = fmt.Fprintf(out, "    %-*s  %s%s\n", max(inner, name-2), p.Name, p.Doc, typed(p))
 		}
 	}
 }
 
-func defaulted(text string) string {
-	if text == "" {
+func typed(p param) string {
+	if p.Type == "" {
 		return ""
 	}
-	return " (default " + text + ")"
+	return " (" + p.Type + ", default " + p.Default + ")"
 }

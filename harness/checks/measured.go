@@ -50,7 +50,7 @@ func (c Counts) minus(part Counts) Counts {
 	return Counts{
 		Due: c.Due - part.Due, Attempted: c.Attempted - part.Attempted, Acknowledged: c.Acknowledged - part.Acknowledged,
 		Refused: c.Refused - part.Refused, Unknown: c.Unknown - part.Unknown, Executed: c.Executed - part.Executed,
-		Lost: c.Lost - part.Lost, Duplicated: c.Duplicated - part.Duplicated, Recovered: c.Recovered - part.Recovered,
+		Lost: c.Lost - part.Lost, Destroyed: c.Destroyed - part.Destroyed, Duplicated: c.Duplicated - part.Duplicated, Recovered: c.Recovered - part.Recovered,
 		Unexpected: c.Unexpected - part.Unexpected, Orphaned: c.Orphaned - part.Orphaned, Stuck: c.Stuck - part.Stuck,
 		Retried: c.Retried - part.Retried, Concurrent: c.Concurrent - part.Concurrent, Failed: c.Failed - part.Failed,
 		Malformed: c.Malformed - part.Malformed, Phantom: c.Phantom - part.Phantom, Redelivered: c.Redelivered - part.Redelivered,

@@ -11,6 +11,7 @@ type Counts struct {
 	Unknown      int
 	Executed     int // distinct tasks run to their end at least once, expected or not
 	Lost         int
+	Destroyed    int // of the lost: by a fault, by design
 	Duplicated   int
 	Recovered    int
 	Unexpected   int
@@ -113,6 +114,8 @@ func (c *Counts) of(check string) *int {
 	switch check {
 	case "lost":
 		return &c.Lost
+	case "destroyed":
+		return &c.Destroyed
 	case "duplicated":
 		return &c.Duplicated
 	case "recovered":

@@ -20,17 +20,18 @@ import (
 type Target struct {
 	Broker  lab.Node
 	Proxy   *proxy.Proxy // nil for a library broker
-	Via     string       // the broker's URL through the proxy, as workers and publishers know it
+	Via     string       // the broker's URL through the proxy, as workers know it
+	SendVia string       // likewise, as publishers know it
 	Driver  brokers.Driver
+	Variant brokers.Variant
 	Workers []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
+	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.
+	Claim func(worker string) bool
 }
 
-// Args are a fault's parameters from the scenario, validated against Fault.Params.
-type Args struct {
-	For    time.Duration // how long it lasts; 0 where the fault is over as soon as it happened
-	Params map[string]time.Duration
-}
+// claim takes a worker for the fault.
+func (t Target) claim(w systems.Worker) bool { return t.Claim == nil || t.Claim(w.Name()) }
 
 // An Effect is an injected fault.
 type Effect struct {
@@ -45,17 +46,14 @@ type Fault struct {
 	Name, Doc string
 	Node      string           // broker or worker
 	Params    map[string]Param // besides "for"
-	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must
+	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must, unless it is brief
+	Brief     bool             // it is over as soon as it happened
+	Destroys  bool             // it destroys what the broker holds, by design: what was acknowledged before is lost
+	Whole     bool             // it hurts every worker, or what all of them have in common: no other fault on one may go with it
 	// Unfit says why the fault cannot be applied in the setting, or "".
 	Unfit func(Setting) string
 	// Inject returns once the fault is in full effect. On error nothing is left to heal.
 	Inject func(ctx context.Context, t Target, a Args) (Effect, error)
-}
-
-// A Param is a parameter of a fault, a duration.
-type Param struct {
-	Doc     string
-	Default time.Duration
 }
 
 // all is filled by the file of each fault.
@@ -105,14 +103,6 @@ func Find(name, node string) (Fault, error) {
 	default:
 		return Fault{}, fmt.Errorf("fault %q needs a node: broker or worker", name)
 	}
-}
-
-// arg is the value of a parameter, or its default.
-func (f Fault) arg(a Args, name string) time.Duration {
-	if d, ok := a.Params[name]; ok {
-		return d
-	}
-	return f.Params[name].Default
 }
 
 // withdraw heals a fault that did not take effect, since after a failed injection nobody else will. Its error is why,

@@ -36,7 +36,7 @@ func proxied(t *testing.T, extra *atomic.Int64) Target {
 		}
 		return ask(ctx, url)
 	}
-	return Target{Broker: named{}, Proxy: p, Via: d.Server.URL(p.Addr()), Rand: rand.New(rand.NewPCG(1, 1)), Driver: d}
+	return Target{Broker: named{}, Proxy: p, Via: d.Server.URL(p.AddrOf(proxy.Workers)), SendVia: d.Server.URL(p.AddrOf(proxy.Publishers)), Rand: rand.New(rand.NewPCG(1, 1)), Driver: d}
 }
 
 type named struct{ lab.Node }
@@ -44,22 +44,26 @@ type named struct{ lab.Node }
 func (named) Info() lab.Info { return lab.Info{Name: "broker"} }
 
 func delayed(delay, jitter time.Duration) Args {
-	return Args{Params: map[string]time.Duration{"delay": delay, "jitter": jitter}}
+	a, err := latency.Args(0, map[string]string{"delay": delay.String(), "jitter": jitter.String()})
+	if err != nil {
+		panic(err)
+	}
+	return a
 }
 
 // The delay is proved also where its jitter is as large as itself, or all there is of it.
 func TestLatencyProvesItselfDespiteJitter(t *testing.T) {
 	for _, a := range []Args{delayed(30*time.Millisecond, 0), delayed(30*time.Millisecond, 30*time.Millisecond), delayed(0, 60*time.Millisecond)} {
-		if least := leastDelay(a.Params["delay"], a.Params["jitter"]); least < 20*time.Millisecond {
-			t.Errorf("%v: %v would be proof enough", a.Params, least)
+		if least := leastDelay(param[time.Duration](a, "delay"), param[time.Duration](a, "jitter")); least < 20*time.Millisecond {
+			t.Errorf("%v: %v would be proof enough", a.params, least)
 		}
 		e, err := latency.Inject(t.Context(), proxied(t, new(atomic.Int64)), a)
 		if err != nil {
-			t.Errorf("%v: %v", a.Params, err)
+			t.Errorf("%v: %v", a.params, err)
 			continue
 		}
 		if proof, err := e.Heal(t.Context()); err != nil || proof == "" {
-			t.Errorf("%v: healed with %q, %v", a.Params, proof, err)
+			t.Errorf("%v: healed with %q, %v", a.params, proof, err)
 		}
 	}
 }

@@ -13,7 +13,8 @@ type Setting struct {
 	Lab     string // docker, process, embedded, external
 	Library bool   // the broker is a library inside each worker
 	Pool    string
-	Wire    brokers.Wire // what is spoken on the way to the broker
+	Wire    brokers.Wire       // what is spoken on the way to the broker
+	Server  brokers.ServerSpec // of the broker
 }
 
 // Step says why no fault can be made to happen at a step of the protocol in the setting, or "".

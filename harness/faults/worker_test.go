@@ -43,9 +43,21 @@ func TestFailedInjectionLeavesTheWorkerUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &slowWorker{up: true}
-		_, err = f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, Args{})
+		a, err := f.Args(0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
 		if err == nil || !w.up {
 			t.Errorf("%s: error %v, worker up: %v", name, err, w.up)
 		}
+	}
+}
+
+// A way to leave that a system does not have is no reason to leave in another.
+func TestUnknownWayToLeaveIsToldAndNotTaken(t *testing.T) {
+	w := &slowWorker{up: true}
+	if err := leave(t.Context(), w, systems.Cold); err == nil || !w.up {
+		t.Errorf("error %v, up %v", err, w.up)
 	}
 }

@@ -35,7 +35,7 @@ var _ = register(Fault{
 	},
 })
 
-// victim chooses one of the workers that are up.
+// victim chooses one of the workers that are up and that no other fault hurts.
 func victim(t Target) (systems.Worker, error) {
 	var up []systems.Worker
 	for _, w := range t.Workers {
@@ -46,7 +46,13 @@ func victim(t Target) (systems.Worker, error) {
 	if len(up) == 0 {
 		return nil, fmt.Errorf("no worker is up that could be hurt")
 	}
-	return up[t.Rand.IntN(len(up))], nil
+	first := t.Rand.IntN(len(up))
+	for i := range up {
+		if w := up[(first+i)%len(up)]; t.claim(w) {
+			return w, nil
+		}
+	}
+	return nil, fmt.Errorf("every worker that is up is being hurt already")
 }
 
 // revive brings a worker back that an injection which failed has left down: nothing may stay to be healed.

@@ -41,7 +41,7 @@ type Node interface {
 	Can(a Action) string
 
 	// Do performs the action and returns once its effect has been seen: after Kill and Stop the process is gone,
-	// after Start the server answers its protocol, after Pause no thread runs. Doing what is already so is an error.
+	// after Start the server answers its protocol, after Pause no thread runs, after Wipe the data are gone. Doing what is already so is an error.
 	Do(ctx context.Context, a Action) error
 
 	// Stats samples what the node uses now. After Kill or Stop it is an error.
@@ -55,14 +55,32 @@ type Node interface {
 type Action string
 
 // The actions. Kill is SIGKILL, Stop the product's orderly shutdown; Start brings a killed or stopped node back
-// with its data and its address; Pause freezes every thread without telling anyone, Resume thaws.
+// with its data and its address; Pause freezes every thread without telling anyone, Resume thaws. Wipe throws away the
+// data of a node that is down, so that its next start is as its first. Exhaust takes memory away from a node until the
+// kernel kills it for want of it, and gives the limit back.
 const (
-	Kill   Action = "kill"
-	Stop   Action = "stop"
-	Start  Action = "start"
-	Pause  Action = "pause"
-	Resume Action = "resume"
+	Kill    Action = "kill"
+	Stop    Action = "stop"
+	Start   Action = "start"
+	Pause   Action = "pause"
+	Resume  Action = "resume"
+	Wipe    Action = "wipe"
+	Exhaust Action = "exhaust"
 )
+
+// A Throttle is a node whose share of the processor can be limited while it runs.
+type Throttle interface {
+	// Throttle limits the node to so many cores, which may be less than one; 0 gives back what it was started with. A
+	// start after a kill or a stop keeps the limit.
+	Throttle(ctx context.Context, cores float64) error
+}
+
+// An Insider is a node in which a command can be run beside its server.
+type Insider interface {
+	// Run runs the command where the server runs, and returns what it printed once it has ended. Its failure is an
+	// error that carries the end of that.
+	Run(ctx context.Context, args ...string) (output string, err error)
+}
 
 // Info describes a node. The address stays the same across restarts.
 type Info struct {

@@ -77,4 +77,5 @@ type FaultSpan struct {
 	Healing  int64  `json:"healing"`   // the undoing began; 0 never, or not known
 	Healed   int64  `json:"healed"`    // proved healed; 0 never
 	Proof    string `json:"proof"`
+	Destroys bool   `json:"destroys,omitempty"` // what the broker held, by design
 }

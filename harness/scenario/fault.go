@@ -3,6 +3,7 @@ package scenario
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -16,8 +17,8 @@ type Fault struct {
 	Fault  string
 	Node   string // broker or worker
 	For    time.Duration
-	Params map[string]time.Duration // nil when there are none
-	Number int                      // names a plain line in reports, and chooses its victims; 0 until Realise gives it one
+	Params map[string]string // as they are written, each by the type that the fault gives it; nil when there are none
+	Number int               // names a plain line in reports, and chooses its victims; 0 until Realise gives it one
 	Line   int
 }
 
@@ -50,21 +51,26 @@ func (f Fault) meets(g Fault, rest time.Duration) bool {
 	return g.At == f.At || g.At < f.At && f.At < g.Ends()+rest || f.At < g.At && g.At < f.Ends()+rest
 }
 
-// table of a fault takes keys that it does not know as parameters: which there are is the fault's to say.
+// table of a fault takes keys that it does not know as parameters: which there are, and of which type, is the fault's
+// to say, and its name may stand after them.
 func (f *Fault) table() value { return f.block() }
 
 func (f *Fault) block() block {
 	param := func(key string) value {
 		return scalar{
 			parse: func(text string) error {
-				d, err := ParseDuration(text)
 				if f.Params == nil {
-					f.Params = map[string]time.Duration{}
+					f.Params = map[string]string{}
 				}
-				f.Params[key] = d
-				return err
+				f.Params[key] = text
+				return nil
 			},
-			format: func() any { return FormatDuration(f.Params[key]) },
+			format: func() any {
+				if n, err := strconv.Atoi(f.Params[key]); err == nil && strconv.Itoa(n) == f.Params[key] {
+					return n // without quotation marks
+				}
+				return f.Params[key]
+			},
 		}
 	}
 	return block{

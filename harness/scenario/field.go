@@ -88,11 +88,8 @@ func text(to *string) value {
 
 func count[T int | int64](to *T) value {
 	parse := func(s string) (T, error) {
-		n, err := strconv.ParseInt(s, 10, strconv.IntSize)
-		if err != nil || n < 0 {
-			return 0, fmt.Errorf("%q is no count: want a whole number, 0 or more", s)
-		}
-		return T(n), nil
+		n, err := ParseCount(s)
+		return T(n), err
 	}
 	return of(to, parse, func(n T) any { return n })
 }

@@ -27,13 +27,20 @@ type TaskSpec struct {
 // A FaultSpec describes one way to hurt one kind of node.
 type FaultSpec struct {
 	Name, Node, Doc string
-	Params          []Param       // durations that it takes, besides `for`
+	Params          []Param       // what it takes besides `for`
 	Lasting         bool          // it makes no sense without `for`
 	Default         time.Duration // `for` where the schedule does not say
+	Whole           bool          // it hurts every node of its kind, so that it leaves nothing for a fault beside it
 }
 
-// A Param is one parameter of a task or a fault.
-type Param struct{ Name, Doc string }
+// A Param is one parameter of a task or a fault. What follows its description is a fault's: the keys of a task have
+// their types in the table of the file.
+type Param struct {
+	Name, Doc string
+	Default   any      // its value where nothing is said, whose type is the parameter's: see Parse
+	Choices   []string // where it is a string: all that it can be
+	Positive  bool     // it must be above 0
+}
 
 func (k Known) task(name string) (TaskSpec, bool) {
 	i := slices.IndexFunc(k.Tasks, func(t TaskSpec) bool { return t.Name == name })

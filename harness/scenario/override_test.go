@@ -34,7 +34,7 @@ func TestOverride(t *testing.T) {
 	if d := s.Workload.Tasks[1].Duration; d != (Dist{Kind: "exponential", Mean: 5 * time.Millisecond}) {
 		t.Errorf("duration of the second task is %+v", d)
 	}
-	if p := s.Faults[0].Params; p["delay"] != 70*time.Millisecond || p["jitter"] != time.Millisecond || s.Faults[1].For != 3*time.Second {
+	if p := s.Faults[0].Params; p["delay"] != "70ms" || p["jitter"] != "1ms" || s.Faults[1].For != 3*time.Second {
 		t.Errorf("faults %+v", s.Faults)
 	}
 	if len(s.Expect) != 1 || s.Expect[0].Expr != "lost == 1" || s.Asks != "And now?" || s.Run.Pools[0] != "goroutine" {

@@ -17,19 +17,24 @@ var update = flag.Bool("update", false, "write the golden files anew: look at th
 var known = Known{
 	Tasks: []TaskSpec{
 		{Name: "noop"},
-		{Name: "cpu", Params: []Param{{"duration", ""}, {"work", ""}}, Needs: []string{"work|duration"}},
-		{Name: "io", Params: []Param{{"duration", ""}, {"via", ""}}, Needs: []string{"duration"}},
-		{Name: "crash", Params: []Param{{"every", ""}, {"until", ""}}},
-		{Name: "leak", Params: []Param{{"keep", ""}}, Needs: []string{"keep"}},
-		{Name: "fail", Params: []Param{{"fails", ""}}, Needs: []string{"fails"}},
+		{Name: "cpu", Params: []Param{{Name: "duration"}, {Name: "work"}}, Needs: []string{"work|duration"}},
+		{Name: "io", Params: []Param{{Name: "duration"}, {Name: "via"}}, Needs: []string{"duration"}},
+		{Name: "crash", Params: []Param{{Name: "every"}, {Name: "until"}}},
+		{Name: "leak", Params: []Param{{Name: "keep"}}, Needs: []string{"keep"}},
+		{Name: "fail", Params: []Param{{Name: "fails"}}, Needs: []string{"fails"}},
 	},
 	Faults: []FaultSpec{
 		{Name: "kill", Node: "broker", Lasting: true},
 		{Name: "kill", Node: "worker", Default: 2 * time.Second},
-		{Name: "latency", Node: "broker", Lasting: true, Params: []Param{{"delay", ""}, {"jitter", ""}}},
+		{Name: "latency", Node: "broker", Lasting: true, Params: []Param{
+			{Name: "delay", Default: 50 * time.Millisecond}, {Name: "jitter", Default: time.Duration(0)},
+			{Name: "side", Default: "both", Choices: []string{"both", "workers"}}, {Name: "share", Default: Percent(50)},
+			{Name: "rate", Default: Bytes(1 << 20), Positive: true}, {Name: "times", Default: 3},
+		}},
 		{Name: "kill-child", Node: "worker"},
+		{Name: "rolling-restart", Node: "worker", Whole: true},
 	},
-	Steps:   []Param{{"ack", ""}, {"acked", ""}, {"confirm", ""}},
+	Steps:   []Param{{Name: "ack"}, {Name: "acked"}, {Name: "confirm"}},
 	Pools:   []string{"goroutine", "prefork"},
 	Systems: []string{"native"},
 	Broker: func(name string) error {
@@ -74,7 +79,7 @@ func TestParse(t *testing.T) {
 		Load:   Load{Shape: "ramp", From: 10, Rate: 50_000, For: 30 * time.Second, Warmup: 5 * time.Second, Publishers: 32},
 		System: System{Name: "native", Pool: "prefork", Workers: 2, Concurrency: 8, Acks: "late", Prefetch: 4, MaxTasks: 100, MaxMemory: 64 << 20, Grace: 10 * time.Second},
 		Faults: []Fault{
-			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]time.Duration{"delay": 50 * time.Millisecond}, Line: 19},
+			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]string{"delay": "50ms", "side": "workers", "share": "12.5%", "rate": "64KiB", "times": "2"}, Line: 19},
 			{At: 20 * time.Second, Fault: "kill", Node: "worker", For: 2 * time.Second, Line: 20},
 		},
 		Expect: []Expect{

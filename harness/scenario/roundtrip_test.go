@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -90,7 +91,10 @@ func anything(r *rand.Rand) Scenario {
 	s.Load.For, s.Load.Warmup, s.Load.Publishers = 10*time.Hour, span(), 1+r.IntN(99)
 	s.Faults = []Fault{
 		{At: span(), Fault: "kill", Node: "worker", For: span()},
-		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]time.Duration{"delay": span(), "jitter": 0}},
+		{At: span(), Fault: "latency", Node: "broker", For: span(), Params: map[string]string{
+			"delay": FormatDuration(span()), "jitter": "0s", "side": pick("both", "workers"), "times": strconv.Itoa(r.IntN(9)),
+			"share": FormatPercent(Percent(r.Float64() * 100)), "rate": FormatSize(1 + r.Int64N(1<<40)),
+		}},
 		{At: 2 * time.Hour, On: pick("ack", "confirm"), Nth: 1 + r.IntN(99), Fault: "kill", Node: "broker", For: span()},
 		{At: span(), Every: span() + time.Hour, Until: 10 * time.Hour, Fault: "kill-child", Node: "worker"},
 		{At: span(), Fault: "kill-child", Node: "worker", Number: 1 + r.IntN(maxFaults)},
@@ -98,7 +102,7 @@ func anything(r *rand.Rand) Scenario {
 	if r.IntN(2) == 0 {
 		s.Chaos = Chaos{MTBF: leastMTBF + span(), At: span(), Until: 9 * time.Hour, Rest: span(), Seed: r.Uint64(), Faults: []Hazard{
 			{Fault: Fault{Fault: "kill-child", Node: "worker"}, Weight: 1 + r.IntN(9)},
-			{Fault: Fault{Fault: "latency", Node: "broker", Params: map[string]time.Duration{"delay": span()}}, Weight: 1, For: Dist{Kind: "uniform", Min: 1, Max: span()}},
+			{Fault: Fault{Fault: "latency", Node: "broker", Params: map[string]string{"delay": FormatDuration(span())}}, Weight: 1, For: Dist{Kind: "uniform", Min: 1, Max: span()}},
 		}}
 	}
 	for i := range r.IntN(5) {
@@ -108,7 +112,7 @@ func anything(r *rand.Rand) Scenario {
 }
 
 func FuzzUnits(f *testing.F) {
-	for _, s := range []string{"20ms", "1m30s", "8h", "200/s", "50k/s", "600/m", "1MiB", "64KiB", "10MB", "0", "-1s", "1e3/s", "NaN/s", "1.5GiB"} {
+	for _, s := range []string{"20ms", "1m30s", "8h", "200/s", "50k/s", "600/m", "1MiB", "64KiB", "10MB", "0", "-1s", "1e3/s", "NaN/s", "1.5GiB", "50%", "0.1%"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -120,6 +124,11 @@ func FuzzUnits(f *testing.F) {
 		if r, err := ParseRate(s); err == nil {
 			if again, err := ParseRate(FormatRate(r)); err != nil || again != r {
 				t.Errorf("rate %q is %v, then %v, %v", s, r, again, err)
+			}
+		}
+		if p, err := ParsePercent(s); err == nil {
+			if again, err := ParsePercent(FormatPercent(p)); err != nil || again != p {
+				t.Errorf("percentage %q is %v, then %v, %v", s, p, again, err)
 			}
 		}
 		if n, err := ParseSize(s); err == nil {
@@ -139,6 +148,16 @@ func TestUnits(t *testing.T) {
 	for s, want := range map[string]int64{"1MiB": 1 << 20, "64KiB": 64 << 10, "10MB": 10e6, "512B": 512, "1.5GiB": 3 << 29, "2kB": 2000, "0": 0} {
 		if got, err := ParseSize(s); err != nil || got != want {
 			t.Errorf("size %q is %v, %v: want %v", s, got, err, want)
+		}
+	}
+	for s, want := range map[string]Percent{"50%": 50, "0": 0, "100%": 100, "0.5 %": 0.5} {
+		if got, err := ParsePercent(s); err != nil || got != want {
+			t.Errorf("percentage %q is %v, %v: want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "5", "101%", "-1%", "NaN%", "%"} {
+		if got, err := ParsePercent(s); err == nil {
+			t.Errorf("percentage %q is %v: want a mistake", s, got)
 		}
 	}
 	for _, s := range []string{"", "5", "5s", "1/d", "-1/s", "k/s", "Inf/s", "1//s"} {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,11 +75,13 @@ func (j judge) step(path string, f *Fault) {
 }
 
 func (j judge) params(path string, f *Fault, spec FaultSpec, own ...string) {
-	for key, d := range f.Params {
-		if known := paramNames(spec.Params); !slices.Contains(known, key) {
+	known := paramNames(spec.Params)
+	for _, key := range slices.Sorted(maps.Keys(f.Params)) {
+		text := f.Params[key]
+		if i := slices.Index(known, key); i < 0 {
 			j.wrong(join(path, key), unknown("key", key, append(own, known...)))
-		} else if d < 0 {
-			j.wrong(join(path, key), "must not be negative")
+		} else if _, err := spec.Params[i].Parse(text); err != nil {
+			j.wrong(join(path, key), err.Error())
 		}
 	}
 }
@@ -103,16 +106,23 @@ func (j judge) span(path string, f *Fault, spec FaultSpec) {
 	}
 }
 
+// whole tells whether a fault hurts every node of its kind.
+func (j judge) whole(f *Fault) bool {
+	return slices.ContainsFunc(j.faults(f.Fault), func(s FaultSpec) bool { return s.Node == f.Node && s.Whole })
+}
+
 // overlaps finds out whether a fault would hit a broker that is already hurt, or more workers than there are.
 func (j judge) overlaps(path string, f *Fault, earlier []Fault) bool {
 	var during []string
+	whole := j.whole(f)
 	for _, g := range earlier {
 		if g.Node == f.Node && f.meets(g, 0) {
 			during = append(during, fmt.Sprintf("%s from %s to %s", g.Fault, FormatDuration(g.At), FormatDuration(g.Ends())))
+			whole = whole || j.whole(&g)
 		}
 	}
 	most := 1
-	if f.Node == "worker" {
+	if f.Node == "worker" && !whole {
 		most = j.s.System.Workers
 	}
 	if len(during) < most {
@@ -150,7 +160,11 @@ func (j judge) chaos() {
 		if !ok {
 			continue
 		}
-		j.params(path, &h.Fault, spec, "fault", "node", "for", "weight")
+		j.step(path, &h.Fault)
+		j.params(path, &h.Fault, spec, "fault", "node", "for", "on", "nth", "weight")
+		if spec.Whole && spec.Node == "worker" {
+			j.wrong(path, fmt.Sprintf("fault %s hurts every worker, and chance leaves one unhurt: give it a line of its own", h.Fault.Fault))
+		}
 		if err := h.For.check(); err != nil {
 			j.wrong(join(path, "for"), err.Error())
 			continue

@@ -52,3 +52,20 @@ type Worker interface {
 	// Start brings a killed or stopped worker back and returns once it consumes.
 	Start(ctx context.Context) error
 }
+
+// A Shutdown is how a worker is asked to leave, in Celery's words: Warm lets running tasks end, Soft does so for a short
+// time, and Cold does not wait for them.
+type Shutdown string
+
+// The ways to leave.
+const (
+	Warm Shutdown = "warm"
+	Soft Shutdown = "soft"
+	Cold Shutdown = "cold"
+)
+
+// A Leaver is a worker that can be asked to leave in each of the ways.
+type Leaver interface {
+	// Leave is Stop in one of the ways: Stop itself is warm.
+	Leave(ctx context.Context, how Shutdown) error
+}

@@ -134,7 +134,7 @@ func (l docker) start(ctx context.Context, c *client.Client, r lab.Request, i im
 		settings["container.memory"] = fmt.Sprintf("%dMiB", l.Memory>>20)
 	}
 	n := &node{
-		request: r, grace: l.Grace, engine: c, port: at, turn: lab.NewTurn(),
+		request: r, lab: l, image: i, grace: l.Grace, engine: c, port: at, turn: lab.NewTurn(),
 		info: lab.Info{
 			Name: r.Name, Lab: l.Name(), Product: spec.Product, Image: i.String(),
 			Addr: lab.Addr(at), URL: spec.URL(lab.Addr(at)), Settings: settings,

@@ -17,6 +17,8 @@ import (
 
 type node struct {
 	request lab.Request
+	lab     docker // that made it
+	image   image
 	grace   time.Duration
 	engine  *client.Client
 	owned   bool   // the client is this node's to close
@@ -41,7 +43,7 @@ func (n *node) Info() lab.Info {
 
 func (n *node) Can(a lab.Action) string {
 	switch a {
-	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume:
+	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume, lab.Wipe, lab.Exhaust:
 		return ""
 	}
 	return fmt.Sprintf("a container cannot be %q", a)
@@ -60,11 +62,13 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 	switch {
 	case a == lab.Start && s.Running:
 		return errors.New("it runs already")
-	case a != lab.Start && !s.Running:
+	case a == lab.Wipe && s.Running:
+		return errors.New("it runs: its data can be wiped when it is down")
+	case a != lab.Start && a != lab.Wipe && !s.Running:
 		return fmt.Errorf("it does not run (%s)", ending(s))
 	case a == lab.Resume && !s.Paused:
 		return errors.New("it is not paused")
-	case (a == lab.Pause || a == lab.Stop) && s.Paused:
+	case (a == lab.Pause || a == lab.Stop || a == lab.Exhaust) && s.Paused:
 		return errors.New("it is paused")
 	}
 	switch a {
@@ -74,6 +78,10 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return n.kill(ctx)
 	case lab.Stop:
 		return n.stop(ctx)
+	case lab.Wipe:
+		return n.wipe(ctx)
+	case lab.Exhaust:
+		return n.exhaust(ctx)
 	case lab.Pause:
 		if _, err := n.engine.ContainerPause(ctx, n.id, client.ContainerPauseOptions{}); err != nil {
 			return err
@@ -177,6 +185,18 @@ func (n *node) Close(ctx context.Context) error {
 		errs = append(errs, n.engine.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// wipe makes the container anew: its volume cannot be reached while it is down.
+func (n *node) wipe(ctx context.Context) error {
+	if err := n.remove(ctx); err != nil {
+		return err
+	}
+	n.id, n.log = "", logFile{}
+	if err := n.claim.Release(); err != nil {
+		return err
+	}
+	return n.lab.create(ctx, n, n.image)
 }
 
 // remove takes the container and its volume away, by force, so that neither a paused nor a stubborn server can

@@ -37,8 +37,10 @@ func (n *node) Can(a lab.Action) string {
 		return "a library inside each worker has no server to " + string(a) + ": hurt the worker instead"
 	}
 	switch a {
-	case lab.Kill, lab.Stop, lab.Start:
+	case lab.Kill, lab.Stop, lab.Start, lab.Wipe:
 		return ""
+	case lab.Exhaust:
+		return "an embedded server shares its memory with the harness: use lab docker"
 	case lab.Pause, lab.Resume:
 		return "an embedded server has no threads of its own that could be frozen: use lab docker or process"
 	}
@@ -56,6 +58,10 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return errors.New("it runs already")
 	case a == lab.Start:
 		return n.bringUp(ctx)
+	case a == lab.Wipe && up:
+		return errors.New("it runs: its data can be wiped when it is down")
+	case a == lab.Wipe:
+		return lab.Empty(n.launch.Dir)
 	case !up:
 		return errors.New("it does not run")
 	}

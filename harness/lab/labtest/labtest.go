@@ -31,7 +31,7 @@ type Subject struct {
 
 // Run holds the subject to every clause, on one node that is started once.
 func Run(t *testing.T, s Subject) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if why := s.Lab.Unfit(ctx, s.Driver); why != "" {
 		t.Fatalf("the lab is unfit: %s", why)
@@ -52,7 +52,8 @@ func Run(t *testing.T, s Subject) {
 		run  func(context.Context, *testing.T)
 	}{
 		{"Info", c.info}, {"Unable", c.unable}, {"Stats", c.stats}, {"KillKeepsData", c.kill}, {"StopKeepsData", c.stop},
-		{"PauseAndResume", c.pause}, {"KillWhilePaused", c.killPaused}, {"NothingTwice", c.twice}, {"Log", c.logged},
+		{"PauseAndResume", c.pause}, {"KillWhilePaused", c.killPaused}, {"NothingTwice", c.twice},
+		{"WipeForgetsData", c.wipe}, {"Log", c.logged},
 		{"Close", c.close},
 	} {
 		if !t.Run(clause.name, func(t *testing.T) { clause.run(ctx, t) }) {
@@ -253,11 +254,38 @@ func (c clauses) twice(ctx context.Context, t *testing.T) {
 	c.do(ctx, t, lab.Start)
 }
 
+func (c clauses) wipe(ctx context.Context, t *testing.T) {
+	if !c.can(lab.Wipe) {
+		t.Logf("not applicable: %s", c.node.Can(lab.Wipe))
+		return
+	}
+	before := c.node.Info()
+	const text = "not to survive"
+	if err := c.Put(ctx, before.URL, text); err != nil {
+		t.Fatal(err)
+	}
+	if c.node.Do(ctx, lab.Wipe) == nil {
+		t.Error("a running node was wiped")
+	}
+	c.do(ctx, t, lab.Kill)
+	c.do(ctx, t, lab.Wipe)
+	c.do(ctx, t, lab.Start)
+	if got, err := c.Get(ctx, before.URL); err == nil && got == text {
+		t.Error("the data survived")
+	}
+	if after := c.node.Info(); after.Addr != before.Addr || after.URL != before.URL {
+		t.Errorf("the address moved from %s to %s", before.Addr, after.Addr)
+	}
+	if _, err := c.node.Stats(ctx); err != nil {
+		t.Errorf("a wiped node has no stats: %v", err)
+	}
+}
+
 func (c clauses) logged(_ context.Context, t *testing.T) {
 	if c.Logs == "" {
 		return
 	}
-	const starts = 5 // first, after kill, after stop, after kill while paused, after the second kill
+	starts := 6 // first, after kill, after stop, after kill while paused, after the second kill, after the wipe
 	await(t, "the log holds every start once", func() bool {
 		b, _ := os.ReadFile(c.log)
 		return strings.Count(string(b), c.Logs) == starts
@@ -277,8 +305,8 @@ func (c clauses) close(ctx context.Context, t *testing.T) {
 	if c.can(lab.Start) && c.node.Do(ctx, lab.Start) == nil {
 		t.Error("a closed node was started")
 	}
-	if b, err := os.ReadFile(c.log); c.Logs != "" && (err != nil || strings.Count(string(b), c.Logs) != 5) {
-		t.Errorf("the log holds %d starts, not 5 (%v)", strings.Count(string(b), c.Logs), err)
+	if b, err := os.ReadFile(c.log); c.Logs != "" && (err != nil || strings.Count(string(b), c.Logs) != 6) {
+		t.Errorf("the log holds %d starts, not 6 (%v)", strings.Count(string(b), c.Logs), err)
 	}
 }
 

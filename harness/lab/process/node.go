@@ -40,8 +40,10 @@ func (n *node) Info() lab.Info {
 
 func (n *node) Can(a lab.Action) string {
 	switch a {
-	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume:
+	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume, lab.Wipe:
 		return ""
+	case lab.Exhaust:
+		return "a process has no limit of memory of its own: use lab docker"
 	}
 	return fmt.Sprintf("a process cannot be %q", a)
 }
@@ -65,7 +67,9 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return errors.New("it has been closed")
 	case a == lab.Start && l != nil:
 		return errors.New("it runs already")
-	case a != lab.Start && l == nil:
+	case a == lab.Wipe && l != nil:
+		return errors.New("it runs: its data can be wiped when it is down")
+	case a != lab.Start && a != lab.Wipe && l == nil:
 		return errors.New("it does not run")
 	case a == lab.Resume && !paused:
 		return errors.New("it is not paused")
@@ -75,6 +79,8 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 	switch a {
 	case lab.Start:
 		return n.bringUp(ctx)
+	case lab.Wipe:
+		return lab.Empty(n.launch.Dir)
 	case lab.Kill:
 		return n.kill(ctx, l)
 	case lab.Stop:

@@ -10,6 +10,7 @@ import (
 // A link is one client's connection and its counterpart to the server.
 type link struct {
 	proxy  *Proxy
+	door   *door
 	serial uint64
 	client *net.TCPConn
 	once   sync.Once
@@ -33,8 +34,8 @@ func (l *link) run() {
 		l.reset()
 		return
 	}
-	up := &way{link: l, src: l.client, dst: server, bytes: &l.proxy.count.up, name: 2 * l.serial}
-	down := &way{link: l, src: server, dst: l.client, bytes: &l.proxy.count.down, name: 2*l.serial + 1}
+	up := &way{link: l, src: l.client, dst: server, up: true, total: &l.proxy.count.up, bytes: &l.door.up, name: 2 * l.serial}
+	down := &way{link: l, src: server, dst: l.client, total: &l.proxy.count.down, bytes: &l.door.down, name: 2*l.serial + 1}
 	l.mu.Lock()
 	l.server = server
 	l.ways = []*way{up, down}
@@ -64,6 +65,7 @@ func (l *link) both() []*way {
 // forward runs one direction and passes its end on: an orderly one as a half-close, any other as a reset.
 func (l *link) forward(w *way) {
 	err := w.run()
+	w.linger()
 	if w.src == l.client {
 		l.clientDone.Store(true)
 	} else if !l.clientDone.Load() {

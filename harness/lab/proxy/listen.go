@@ -15,16 +15,16 @@ const (
 	downEvery    = 5 * time.Millisecond // how often a server that refuses is asked again
 )
 
-// serve accepts on the listener; p.mu is held.
-func (p *Proxy) serve(ln *net.TCPListener) {
-	p.ln = ln
+// serve accepts on a door's listener; p.mu is held.
+func (p *Proxy) serve(d *door, ln *net.TCPListener) {
+	d.ln = ln
 	p.routines.Add(1)
 	go func() {
 		defer p.routines.Done()
 		for {
 			c, err := ln.AcceptTCP()
 			if err == nil {
-				p.accept(c)
+				p.accept(d, c)
 				continue
 			}
 			if errors.Is(err, net.ErrClosed) || !p.sleep(10*time.Millisecond) { // out of descriptors, say
@@ -34,34 +34,38 @@ func (p *Proxy) serve(ln *net.TCPListener) {
 	}()
 }
 
-// settle brings the listener into agreement with what is in force; p.mu is held. It returns an error only when
-// connections should be accepted and the port has been taken by someone else.
+// settle brings the listeners into agreement with what is in force; p.mu is held. It returns an error only when
+// connections should be accepted and a port has been taken by someone else.
 func (p *Proxy) settle() error {
-	want := !p.closed && !p.cut && !p.down
-	switch {
-	case want && p.ln == nil:
-		ln, err := port.At(p.addr.Port)
-		if err != nil {
-			return err
+	var errs []error
+	for _, d := range p.doors {
+		want := !p.closed && !d.cut && !p.down
+		switch {
+		case want && d.ln == nil:
+			ln, err := port.At(d.addr.Port)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			p.serve(d, ln)
+		case !want && d.ln != nil:
+			_ = d.ln.Close() // and the kernel resets what it had queued for us
+			d.ln = nil
 		}
-		p.serve(ln)
-	case !want && p.ln != nil:
-		_ = p.ln.Close() // and the kernel resets what it had queued for us
-		p.ln = nil
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func (p *Proxy) accept(client *net.TCPConn) {
+func (p *Proxy) accept(d *door, client *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.cut || p.down { // it slipped in while the listener was being closed
+	if p.closed || d.cut || p.down { // it slipped in while the listener was being closed
 		reset(client)
 		return
 	}
 	p.serial++
 	p.count.accepted.Add(1)
-	l := &link{proxy: p, serial: p.serial, client: client, ended: make(chan struct{}), gone: make(chan struct{})}
+	l := &link{proxy: p, door: d, serial: p.serial, client: client, ended: make(chan struct{}), gone: make(chan struct{})}
 	l.follower = p.follow()
 	p.links[l] = struct{}{}
 	p.count.open.Add(1)

@@ -1,4 +1,4 @@
-// Package proxy is the TCP fault proxy that stands between clients and one node: it drops, refuses, delays and
+// Package proxy is the TCP fault proxy that stands between clients and one node: it drops, refuses, delays, narrows and
 // silences their connections inside this process, and so needs no privileges.
 //
 // With no fault in force it is as transparent as it can be: half-closed connections stay half-closed, resets
@@ -8,8 +8,10 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,23 +22,20 @@ import (
 // A Proxy forwards the connections made to its address. Its methods may be called from several goroutines.
 type Proxy struct {
 	upstream string
-	addr     *net.TCPAddr
-	weather  atomic.Pointer[weather]
+	doors    []*door // one for each side
 	count    counters
 	watch    watch
 	ended    chan struct{} // closed by Close
 
 	mu       sync.Mutex
-	ln       *net.TCPListener   // nil while connections are refused
 	links    map[*link]struct{} // those in being
 	serial   uint64             // of the last link
-	cut      bool               // Disconnect is in force
 	down     bool               // the upstream itself refuses
 	closed   bool
 	routines sync.WaitGroup
 }
 
-// Listen starts a proxy for the server at upstream ("host:port") on a free port of 127.0.0.1. The server need not
+// Listen starts a proxy for the server at upstream ("host:port") on a free port of 127.0.0.1 for each side. The server need not
 // be there yet. The context bounds only the starting; the proxy lives until Close.
 func Listen(ctx context.Context, upstream string) (*Proxy, error) {
 	if err := ctx.Err(); err != nil {
@@ -45,30 +44,28 @@ func Listen(ctx context.Context, upstream string) (*Proxy, error) {
 	if _, _, err := net.SplitHostPort(upstream); err != nil {
 		return nil, fmt.Errorf("proxy for %q: %w", upstream, err)
 	}
-	ln, err := port.Listen()
-	if err != nil {
-		return nil, fmt.Errorf("proxy for %s: %w", upstream, err)
+	p := &Proxy{upstream: upstream, ended: make(chan struct{}), links: make(map[*link]struct{})}
+	for _, side := range Sides {
+		ln, err := port.Listen()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("proxy for %s: %w", upstream, err), p.Close())
+		}
+		d := newDoor(side, ln)
+		p.mu.Lock()
+		p.doors = append(p.doors, d)
+		p.serve(d, ln)
+		p.mu.Unlock()
 	}
-	p := &Proxy{
-		upstream: upstream,
-		addr:     ln.Addr().(*net.TCPAddr),
-		ended:    make(chan struct{}),
-		links:    make(map[*link]struct{}),
-	}
-	p.weather.Store(&weather{over: make(chan struct{})})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.serve(ln)
 	return p, nil
 }
 
-// Addr is where clients connect; it stays the same for the proxy's life.
-func (p *Proxy) Addr() string { return p.addr.String() }
+// Addr is where workers connect; it stays the same for the proxy's life.
+func (p *Proxy) Addr() string { return p.AddrOf(Workers) }
 
 // Upstream is the address of the server behind it.
 func (p *Proxy) Upstream() string { return p.upstream }
 
-// Close resets every connection and frees the port. A second call does nothing.
+// Close resets every connection and frees the ports. A second call does nothing.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -78,7 +75,7 @@ func (p *Proxy) Close() error {
 	p.closed = true
 	close(p.ended)
 	err := p.settle()
-	links := p.present()
+	links := p.present(p.doors)
 	p.mu.Unlock()
 	for _, l := range links {
 		l.reset()
@@ -95,9 +92,11 @@ type Counts struct {
 	Failed   int64 // connections that were dropped because the server could not be reached
 	Up, Down int64 // bytes forwarded to the server, and to the clients
 	Delayed  int64 // pieces of data that were held back by Latency
+
+	Held time.Duration // for how long data waited for Bandwidth, all pieces added
 }
 
-type counters struct{ accepted, open, cut, failed, up, down, delayed atomic.Int64 }
+type counters struct{ accepted, open, cut, failed, up, down, delayed, held atomic.Int64 }
 
 // Counts may be called at any time.
 func (p *Proxy) Counts() Counts {
@@ -105,14 +104,17 @@ func (p *Proxy) Counts() Counts {
 	return Counts{
 		Accepted: c.accepted.Load(), Open: c.open.Load(), Cut: c.cut.Load(), Failed: c.failed.Load(),
 		Up: c.up.Load(), Down: c.down.Load(), Delayed: c.delayed.Load(),
+		Held: time.Duration(c.held.Load()),
 	}
 }
 
-// present lists the links in being; p.mu is held.
-func (p *Proxy) present() []*link {
+// present lists the links in being that came in by the doors; p.mu is held.
+func (p *Proxy) present(doors []*door) []*link {
 	list := make([]*link, 0, len(p.links))
 	for l := range p.links {
-		list = append(list, l)
+		if slices.Contains(doors, l.door) {
+			list = append(list, l)
+		}
 	}
 	return list
 }

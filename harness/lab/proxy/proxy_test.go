@@ -183,7 +183,7 @@ func TestHealSaysWhenThePortIsLost(t *testing.T) {
 	if _, err := p.Disconnect(); err != nil {
 		t.Fatal(err)
 	}
-	thief, err := port.At(p.addr.Port)
+	thief, err := port.At(p.doors[0].addr.Port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestCloseTwice(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("a connection outlived its proxy")
 	}
-	if port.Taken(p.addr.Port) {
+	if port.Taken(p.doors[0].addr.Port) {
 		t.Error("the port is still taken")
 	}
 	if _, err := p.Disconnect(); !errors.Is(err, ErrClosed) {

@@ -15,8 +15,10 @@ import (
 type way struct {
 	link     *link
 	src, dst *net.TCPConn
-	bytes    *atomic.Int64
-	name     uint64 // tells this way's chance from every other's
+	up       bool          // towards the server
+	total    *atomic.Int64 // bytes passed on, of the proxy in this direction
+	bytes    *atomic.Int64 // likewise, of the door
+	name     uint64        // tells this way's chance from every other's
 
 	passing sync.Mutex   // held while data is passed on, so that Silence can see that none is
 	pending atomic.Int64 // pieces on their way, delayed
@@ -75,7 +77,7 @@ func (w *way) read(start func()) error {
 
 // onward passes data on, now or late.
 func (w *way) onward(data []byte, start func()) error {
-	sky := w.link.proxy.weather.Load()
+	sky := w.link.door.weather.Load()
 	if !sky.slow() && w.pending.Load() == 0 { // else what is on its way would be overtaken
 		return w.pass(piece{data: data})
 	}
@@ -122,16 +124,48 @@ func (w *way) pass(p piece) error {
 		if !w.wait(p.due) {
 			return net.ErrClosed
 		}
+		part := p.data
+		if sky := w.link.door.weather.Load(); sky.rate > 0 {
+			part = part[:min(len(part), sky.part())]
+			due := time.Until(sky.lane(w.up).reserve(len(part), sky.rate))
+			w.link.proxy.count.held.Add(int64(due))
+			if !w.hold(sky, due) {
+				return net.ErrClosed
+			}
+		}
 		w.passing.Lock()
-		if w.link.proxy.weather.Load().silent { // it changed in this very moment
+		if w.link.door.weather.Load().silent(w.up) { // it changed in this very moment
 			w.passing.Unlock()
 			continue
 		}
-		n, err := w.dst.Write(p.data)
+		n, err := w.dst.Write(part)
+		w.total.Add(int64(n))
 		w.bytes.Add(int64(n))
 		w.passing.Unlock()
-		return err
+		if p.data = p.data[n:]; err != nil || len(p.data) == 0 {
+			return err
+		}
 	}
+}
+
+// linger keeps the end of the way from its other end for as long as the weather wants.
+func (w *way) linger() {
+	if sky := w.link.door.weather.Load(); sky.linger > 0 {
+		w.hold(sky, sky.linger)
+	}
+}
+
+// hold waits, until the weather changes if that comes first. It returns false when the link is reset meanwhile.
+func (w *way) hold(sky *weather, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-sky.over:
+	case <-w.link.ended:
+		return false
+	}
+	return true
 }
 
 // wait returns true once data that is due then may pass, and false when the link is reset first. When the
@@ -141,12 +175,12 @@ func (w *way) wait(due time.Time) bool {
 		if !w.link.goOn() {
 			return false
 		}
-		sky := w.link.proxy.weather.Load()
-		if !sky.silent && (!sky.slow() || !time.Now().Before(due)) {
+		sky := w.link.door.weather.Load()
+		if !sky.silent(w.up) && (!sky.slow() || !time.Now().Before(due)) {
 			return true
 		}
 		var ripe <-chan time.Time
-		if !sky.silent {
+		if !sky.silent(w.up) {
 			t := time.NewTimer(time.Until(due))
 			defer t.Stop()
 			ripe = t.C

@@ -12,6 +12,7 @@ import (
 
 	"taskbench/brokers/all"
 	"taskbench/harness/ledger"
+	"taskbench/harness/systems"
 	"taskbench/harness/tasks"
 	"taskbench/worker"
 )
@@ -69,6 +70,17 @@ func runOrders(o orders) int {
 		log.Error("set the worker up", "err", err)
 		return 1
 	}
+	hasty := make(chan os.Signal, 2)
+	signal.Notify(hasty, leave[systems.Soft], leave[systems.Cold])
+	go func() {
+		for s := range hasty {
+			how := worker.Soft
+			if s == leave[systems.Cold] {
+				how = worker.Cold
+			}
+			w.Stop(how)
+		}
+	}()
 	if err := w.Run(ctx); err != nil {
 		log.Error("run the worker", "err", err)
 		return 1

@@ -57,7 +57,7 @@ func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
 		Config: worker.Config{
 			Name: s.Name, Broker: s.Driver.Name, Variant: s.Variant.Name, URL: s.URL, Queues: []string{s.Queue},
 			Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch, Acks: worker.AckPolicy(y.Acks),
-			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace,
+			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace, SoftStop: softStop,
 		},
 		Evidence: s.Evidence, Index: s.Index, Run: s.Run.Tag(),
 	}}
@@ -251,18 +251,31 @@ func awaitGone(ctx context.Context, pids []int) error {
 	}
 }
 
-func (p *process) Stop(ctx context.Context) error {
+func (p *process) Stop(ctx context.Context) error { return p.Leave(ctx, systems.Warm) }
+
+// leave is the signal for each way to leave. Celery has SIGTERM and SIGQUIT; its soft one takes a setting besides.
+var leave = map[systems.Shutdown]syscall.Signal{systems.Warm: syscall.SIGTERM, systems.Soft: syscall.SIGUSR1, systems.Cold: syscall.SIGQUIT}
+
+// softStop is for how long a soft stop waits for running tasks.
+const softStop = 500 * time.Millisecond
+
+// Leave implements systems.Leaver.
+func (p *process) Leave(ctx context.Context, how systems.Shutdown) error {
+	sig, ok := leave[how]
+	if !ok {
+		return fmt.Errorf("stop %s: there is no %q stop", p.spec.Name, how)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.up() {
 		return nil
 	}
 	p.ordered.Store(true)
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Process.Signal(sig)
 	select {
 	case <-p.gone:
 		if p.exitErr != nil {
-			return fmt.Errorf("%s ended its warm stop with an error: %w; see %s", p.spec.Name, p.exitErr, p.spec.LogPath)
+			return fmt.Errorf("%s ended its %s stop with an error: %w; see %s", p.spec.Name, how, p.exitErr, p.spec.LogPath)
 		}
 		return nil
 	case <-ctx.Done():

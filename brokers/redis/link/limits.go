@@ -1,0 +1,128 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"taskbench/brokers"
+)
+
+// Limits are those that Redis can be told while it runs.
+var Limits = []brokers.Limit{
+	{Name: brokers.LimitMemory, Reach: reach(fullMemory)},
+	{Name: brokers.LimitEviction, Reach: reach(evicting)},
+	{Name: brokers.LimitConnections, Reach: reach(fullHouse)},
+}
+
+// reach changes settings by a client of its own, which stays, since nobody else may get in to change them back.
+func reach(lower func(ctx context.Context, rdb *goredis.Client) (string, error)) func(context.Context, brokers.Console) (string, func(context.Context) error, error) {
+	return func(ctx context.Context, c brokers.Console) (string, func(context.Context) error, error) {
+		t, _, err := configure(c.URL, brokers.Variant{})
+		if err != nil {
+			return "", nil, err
+		}
+		t.PoolSize, t.ContextTimeoutEnabled = 1, true
+		rdb := t.client()
+		before := map[string]string{}
+		for _, name := range []string{"maxmemory", "maxmemory-policy", "maxclients"} {
+			values, err := rdb.ConfigGet(ctx, name).Result()
+			if err != nil {
+				return "", nil, errors.Join(fmt.Errorf("ask redis at %s for its %s: %w", t, name, err), rdb.Close())
+			}
+			before[name] = values[name]
+		}
+		restore := func(ctx context.Context) error {
+			defer func() { _ = rdb.Close() }() // nothing depends on it any more
+			for name, value := range before {
+				if err := rdb.ConfigSet(ctx, name, value).Err(); err != nil {
+					return fmt.Errorf("give redis at %s its %s of %s back: %w", t, name, value, err)
+				}
+			}
+			return nil
+		}
+		said, err := lower(ctx, rdb)
+		if err != nil {
+			return "", nil, errors.Join(fmt.Errorf("lower a limit of redis at %s: %w", t, err), restore(context.WithoutCancel(ctx)))
+		}
+		return said, restore, nil
+	}
+}
+
+// fullMemory sets the limit to less than is in use; what needs memory is refused then.
+func fullMemory(ctx context.Context, rdb *goredis.Client) (string, error) {
+	used, err := number(ctx, rdb, "memory", "used_memory")
+	if err != nil {
+		return "", err
+	}
+	if err := rdb.ConfigSet(ctx, "maxmemory-policy", "noeviction").Err(); err != nil {
+		return "", err
+	}
+	limit := used / 2
+	return fmt.Sprintf("maxmemory %d with %d bytes in use, noeviction", limit, used), rdb.ConfigSet(ctx, "maxmemory", strconv.FormatInt(limit, 10)).Err()
+}
+
+// evicting sets the limit a little below what is in use, again and again while nothing had to go.
+func evicting(ctx context.Context, rdb *goredis.Client) (string, error) {
+	before, err := number(ctx, rdb, "stats", "evicted_keys")
+	if err != nil {
+		return "", err
+	}
+	if err := rdb.ConfigSet(ctx, "maxmemory-policy", "allkeys-random").Err(); err != nil {
+		return "", err
+	}
+	const less, patience = 4 << 10, 2 * time.Second
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; {
+		used, err := number(ctx, rdb, "memory", "used_memory")
+		if err != nil {
+			return "", err
+		}
+		if err := rdb.ConfigSet(ctx, "maxmemory", strconv.FormatInt(used-less, 10)).Err(); err != nil {
+			return "", err
+		}
+		now, err := number(ctx, rdb, "stats", "evicted_keys")
+		switch {
+		case err != nil:
+			return "", err
+		case now > before:
+			return fmt.Sprintf("maxmemory %d, allkeys-random: %d keys evicted so far", used-less, now-before), nil
+		case time.Now().After(end):
+			return "", fmt.Errorf("it evicted nothing in %v: there was nothing to evict", patience)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// fullHouse sets the limit of clients to those that are connected.
+func fullHouse(ctx context.Context, rdb *goredis.Client) (string, error) {
+	n, err := number(ctx, rdb, "clients", "connected_clients")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("maxclients %d, which are connected", n), rdb.ConfigSet(ctx, "maxclients", strconv.FormatInt(n, 10)).Err()
+}
+
+// number is one of those that INFO tells.
+func number(ctx context.Context, rdb *goredis.Client, section, name string) (int64, error) {
+	info, err := rdb.Info(ctx, section).Result()
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(info) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return strconv.ParseInt(text, 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("it tells no %s", name)
+}

@@ -1,0 +1,118 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/harness/lab"
+)
+
+// limit says why a limit of the server's own cannot be reached in the setting, or "".
+func (s Setting) limit(name string) string {
+	switch l, ok := s.Server.Limit(name); {
+	case s.Library:
+		return "the broker is a library inside each process: there is no server that has limits"
+	case s.Lab == "external":
+		return "the server is somebody else's: its limits are not changed from here"
+	case !ok:
+		return fmt.Sprintf("the server has no limit of %s that it could be told while it runs", name)
+	case s.Lab == "embedded":
+		return "an embedded server has no limits of its own: use lab docker or process"
+	case l.Inside && s.Lab != "docker":
+		return "the server is told its limit by a command inside its container: use lab docker"
+	}
+	return ""
+}
+
+// reach has the server reach one of its limits.
+func reach(ctx context.Context, t Target, name string) (said string, restore func(context.Context) error, err error) {
+	l, ok := t.Driver.Server.Limit(name)
+	if !ok {
+		return "", nil, fmt.Errorf("%s has no limit of %s that it could be told while it runs", t.Driver.Name, name)
+	}
+	c := brokers.Console{URL: t.Broker.Info().URL}
+	if in, ok := t.Broker.(lab.Insider); ok {
+		c.Run = in.Run
+	} else if l.Inside {
+		return "", nil, errors.New("no command can be run beside the server")
+	}
+	return l.Reach(ctx, c)
+}
+
+// limitQueue is where publishes go that try whether the server takes any.
+const limitQueue = "taskbench.limit"
+
+// refusing is a fault that has the server reach a limit beyond which it takes no messages. It is proved by a publisher of
+// the fault's own, which is heard before, is not while the limit is reached, and is again after the healing.
+func refusing(name, doc, limit string) Fault {
+	return Fault{
+		Name: name, Node: "broker", Doc: doc,
+		Unfit: func(s Setting) string { return s.limit(limit) },
+		Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
+			if err := publish(ctx, t, 10*time.Second); err != nil {
+				return Effect{}, fmt.Errorf("publish before the limit of %s is lowered: %w", limit, err)
+			}
+			said, restore, err := reach(ctx, t, limit)
+			if err != nil {
+				return Effect{}, err
+			}
+			heal := func(ctx context.Context) (string, error) {
+				if err := restore(ctx); err != nil {
+					return "", err
+				}
+				began := time.Now()
+				if err := publish(ctx, t, 30*time.Second); err != nil {
+					return "", fmt.Errorf("publish after the limit of %s was given back: %w", limit, err)
+				}
+				return fmt.Sprintf("a publish is taken again after %.3f s", time.Since(began).Seconds()), purge(ctx, t)
+			}
+			refusal, err := awaitRefusal(ctx, t)
+			if err != nil {
+				return Effect{}, withdraw(ctx, heal, fmt.Errorf("reach the limit of %s (%s): %w", limit, said, err))
+			}
+			return Effect{Node: t.Broker.Info().Name, Proof: fmt.Sprintf("%s; a publish is not taken: %v", said, trim(refusal)), Heal: heal}, nil
+		},
+	}
+}
+
+// publish sends a message past the proxy, and returns once the server has taken it.
+func publish(ctx context.Context, t Target, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	b, err := t.Driver.Open(ctx, t.Broker.Info().URL, t.Variant)
+	if err != nil {
+		return err
+	}
+	// A server that reads no more does not answer a good-bye either: then the connection ends when it reads again.
+	defer func() { go func() { _ = b.Close() }() }()
+	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte("{}"), ContentType: "application/json", ContentEncoding: "utf-8"})
+}
+
+// awaitRefusal publishes until that fails, for a server may take its time to see that it has reached a limit.
+func awaitRefusal(ctx context.Context, t Target) (refusal error, err error) {
+	const patience = 5 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end); waitFor(ctx, 20*time.Millisecond) {
+		if refusal = publish(ctx, t, time.Second); refusal != nil {
+			return refusal, ctx.Err()
+		}
+	}
+	return nil, fmt.Errorf("publishes were taken for %v all the same", patience)
+}
+
+// purge removes what was published to try, where the broker can.
+func purge(ctx context.Context, t Target) error {
+	b, err := t.Driver.Open(ctx, t.Broker.Info().URL, t.Variant)
+	if err != nil {
+		return fmt.Errorf("purge %s: %w", limitQueue, err)
+	}
+	defer func() { _ = b.Close() }() // a purge is settled when it returns
+	if p, ok := b.(brokers.Purger); ok {
+		if _, err := p.Purge(ctx, limitQueue); err != nil {
+			return fmt.Errorf("purge %s: %w", limitQueue, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package faults
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every parameter of every fault is documented, has a type, and reads its own default back.
+func TestParametersAreTypedAndDocumented(t *testing.T) {
+	for _, f := range All() {
+		for name, p := range f.Params {
+			if p.Doc == "" || p.Type() == "" {
+				t.Errorf("%s: parameter %s: documentation %q, type %q", f.Name, name, p.Doc, p.Type())
+			}
+		}
+		if _, err := f.Args(time.Second, nil); err != nil {
+			t.Errorf("%s without parameters: %v", f.Name, err)
+		}
+	}
+}
+
+func TestArgsAreReadByType(t *testing.T) {
+	f := Fault{Name: "any", Params: map[string]Param{
+		"delay": {Default: time.Second}, "rate": {Default: Bytes(1), Positive: true}, "share": {Default: Percent(50)},
+		"times": {Default: 3}, "side": {Default: "both", Choices: []string{"both", "workers"}},
+	}}
+	a, err := f.Args(0, map[string]string{"rate": "64KiB", "share": "5%", "side": "workers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if param[time.Duration](a, "delay") != time.Second || param[Bytes](a, "rate") != 64<<10 || param[Percent](a, "share") != 5 ||
+		param[int](a, "times") != 3 || param[string](a, "side") != "workers" {
+		t.Errorf("%+v", a)
+	}
+	_, err = f.Args(0, map[string]string{"rate": "0B", "share": "101%", "times": "-1", "side": "left", "delay": "5", "dely": "5s"})
+	for _, name := range []string{"rate", "share", "times", "side", "delay", "dely"} {
+		if err == nil || !strings.Contains(err.Error(), "parameter "+name) {
+			t.Errorf("the mistake in %s is not told: %v", name, err)
+		}
+	}
+}

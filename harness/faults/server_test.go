@@ -1,0 +1,142 @@
+package faults
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"taskbench/brokers"
+	"taskbench/brokers/rabbitmq"
+	"taskbench/brokers/redis"
+	"taskbench/brokers/servertest"
+	"taskbench/harness/lab"
+	"taskbench/harness/lab/labs"
+)
+
+// serverOf brings a real server up in a lab. A lab that BENCH_LAB does not ask for by name may be missing.
+func serverOf(t *testing.T, d brokers.Driver, where string) Target {
+	t.Helper()
+	servertest.Needed(t)
+	l, _, err := labs.Pick(t.Context(), where, d, labs.Options{})
+	if err != nil {
+		if os.Getenv("BENCH_LAB") != where {
+			t.Skipf("this machine has no server for %s: %v", d.Name, err)
+		}
+		t.Fatal(err)
+	}
+	n, err := l.Start(t.Context(), lab.Request{
+		Driver: d, Variant: d.Variants[0], Name: "broker", LogPath: filepath.Join(t.TempDir(), "broker.log"), Patience: 2 * time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := n.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return Target{Broker: n, Driver: d, Variant: d.Variants[0], Via: n.Info().URL, Rand: rand.New(rand.NewPCG(1, 1))}
+}
+
+// Redis reaches each of its limits and is given it back.
+func TestLimitsOfRedis(t *testing.T) {
+	t.Parallel() // it mostly waits
+	target := serverOf(t, redis.Driver, "process")
+	if _, proof := apply(t, target, "memory-limit", nil, nil); !strings.Contains(proof, "taken again") {
+		t.Errorf("memory-limit: %s", proof)
+	}
+	if e, _ := apply(t, target, "connection-limit", nil, nil); !strings.Contains(e.Proof, "refused") {
+		t.Errorf("connection-limit: %s", e.Proof)
+	}
+	// With nothing in it there is nothing to evict, and that is told.
+	f, err := Find("evict", "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, target, "wipe", nil, nil)
+	if _, err := f.Inject(t.Context(), target, Args{}); err == nil || !strings.Contains(err.Error(), "nothing to evict") {
+		t.Errorf("an eviction of nothing: %v", err)
+	}
+	if err := publish(t.Context(), target, 10*time.Second); err != nil {
+		t.Fatalf("the limit stayed after an injection that failed: %v", err)
+	}
+	apply(t, target, "evict", nil, nil)
+	if err := publish(t.Context(), target, 10*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A limit that does not keep anybody from publishing is said to have had no effect, and is given back.
+func TestLimitWithoutAnEffectIsTakenBack(t *testing.T) {
+	t.Parallel() // it mostly waits
+	target := serverOf(t, redis.Driver, "process")
+	restored := false
+	target.Driver.Server.Limits = []brokers.Limit{{Name: brokers.LimitMemory,
+		Reach: func(context.Context, brokers.Console) (string, func(context.Context) error, error) {
+			return "nothing at all", func(context.Context) error { restored = true; return nil }, nil
+		}}}
+	f, err := Find("memory-limit", "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Inject(t.Context(), target, Args{}); err == nil || !strings.Contains(err.Error(), "all the same") || !restored {
+		t.Errorf("error %v, given back: %v", err, restored)
+	}
+}
+
+// A container is starved of processor time and of memory, and its data outlive the one that kills it.
+func TestResourcesOfAContainer(t *testing.T) {
+	target := serverOf(t, redis.Driver, "docker")
+	apply(t, target, "cpu-starve", map[string]string{"share": "3%"}, nil)
+	e, _ := apply(t, target, "oom", nil, nil)
+	if !strings.Contains(e.Proof, "want of memory") {
+		t.Errorf("oom: %s", e.Proof)
+	}
+	if err := publish(t.Context(), target, 10*time.Second); err != nil {
+		t.Error(err)
+	}
+	apply(t, target, "wipe", nil, nil)
+}
+
+// RabbitMQ's alarms block publishers and are cleared.
+func TestAlarmsOfRabbitMQ(t *testing.T) {
+	t.Parallel() // it mostly waits
+	target := serverOf(t, rabbitmq.Driver, "docker")
+	for _, name := range []string{"memory-limit", "disk-limit"} {
+		if e, proof := apply(t, target, name, nil, nil); !strings.Contains(e.Proof, "rabbitmqctl") || !strings.Contains(proof, "taken again") {
+			t.Errorf("%s: %s; %s", name, e.Proof, proof)
+		}
+	}
+}
+
+// Which limits a server has is its driver's to say, and where they can be reached its lab's.
+func TestLimitsAreUnfitWithAReason(t *testing.T) {
+	for _, c := range []struct {
+		fault   string
+		setting Setting
+		want    string
+	}{
+		{"memory-limit", Setting{Lab: "process", Server: redis.Driver.Server}, ""},
+		{"memory-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, ""},
+		{"memory-limit", Setting{Lab: "process", Server: rabbitmq.Driver.Server}, "inside its container"},
+		{"memory-limit", Setting{Lab: "external", Server: redis.Driver.Server}, "somebody else's"},
+		{"memory-limit", Setting{Lab: "embedded", Library: true}, "library"},
+		{"disk-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, "no limit of disk"},
+		{"evict", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, "no limit of eviction"},
+		{"connection-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, ""},
+	} {
+		f, err := Find(c.fault, "broker")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why := f.Unfit(c.setting); (why == "") != (c.want == "") || !strings.Contains(why, c.want) {
+			t.Errorf("%s in lab %s: %q, want %q", c.fault, c.setting.Lab, why, c.want)
+		}
+	}
+}
