@@ -84,7 +84,7 @@ func talk(ctx context.Context, url, line string) (string, error) {
 	}
 	r := bufio.NewReader(c)
 	first, err := r.ReadString('\n')
-	if err != nil || !strings.HasPrefix(first, "$") {
+	if err != nil || !strings.HasPrefix(first, "$") || strings.HasPrefix(first, "$-1") {
 		return strings.TrimSpace(first), err
 	}
 	text, err := r.ReadString('\n')
