@@ -63,9 +63,9 @@ func TestMuteHoldsOneDirection(t *testing.T) {
 	c := dial(t, p)
 	say(t, c, "hello")
 	server := <-e.conns
-	counted := int64(len("hello\n")) // in each direction, a moment after it has come
+	sent, came := int64(len("hello\n")), int64(len("hello\n")) // counted a moment after it has passed
 	for _, up := range []bool{true, false} {
-		await(t, "what came is counted", func() bool { _, d := p.Passed(); return d == counted })
+		await(t, "what has passed is counted", func() bool { u, d := p.Passed(); return u == sent && d == came })
 		if n, err := p.Mute(up); err != nil || n != 1 {
 			t.Fatalf("muted %d (%v)", n, err)
 		}
@@ -96,7 +96,7 @@ func TestMuteHoldsOneDirection(t *testing.T) {
 		if n, err := io.ReadFull(c, make([]byte, want)); err != nil {
 			t.Errorf("up %v: after the healing %d bytes came, %v", up, n, err)
 		}
-		counted += 10 // the news, and the echo
+		sent, came = sent+5, came+10 // the news, and the echo
 	}
 }
 
