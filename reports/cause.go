@@ -6,6 +6,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/harness"
+	"taskbench/harness/faults"
 	"taskbench/reports/units"
 )
 
@@ -45,13 +46,13 @@ func onBroker(f harness.FaultResult) bool { return strings.HasPrefix(f.Node, "br
 
 // forgot tells whether the fault ended the broker's process, and with it what that kept in memory alone.
 func forgot(c harness.Cell, f harness.FaultResult) bool {
-	return onBroker(f) && (f.Fault == "kill" || f.Fault == "stop") && c.Durability == string(brokers.Memory)
+	return onBroker(f) && faults.Forgets(f.Fault) && c.Durability == string(brokers.Memory)
 }
 
 // mishaps says what the faults did, each once.
-func mishaps(faults []harness.FaultResult) []string {
+func mishaps(done []harness.FaultResult) []string {
 	var said []string
-	for i, f := range faults {
+	for i, f := range done {
 		node := f.Node
 		if node == "" {
 			node = "system"
@@ -70,6 +71,20 @@ func mishaps(faults []harness.FaultResult) []string {
 			what = node + " was paused"
 		case "disconnect":
 			what = "the connections to " + node + " were cut"
+		case "reset":
+			what = "the connections to " + node + " were reset"
+		case "half-open", "blackhole":
+			what = "the network to " + node + " fell silent"
+		case "bandwidth":
+			what = "the network to " + node + " was narrowed"
+		case "restart", "rolling-restart":
+			what = node + " was restarted"
+		case "wipe":
+			what = node + " was killed and its data removed"
+		case "crash-loop":
+			what = node + " was killed again and again"
+		case "oom":
+			what = node + " was killed for want of memory"
 		case "latency":
 			what = "the network to " + node + " was slowed"
 		case "kill-child":
@@ -84,7 +99,7 @@ func mishaps(faults []harness.FaultResult) []string {
 			said = append(said, what)
 		}
 	}
-	if rest := len(faults) - len(said); rest > 0 {
+	if rest := len(done) - len(said); rest > 0 {
 		said = append(said, units.Plural(rest, "more fault")+" followed")
 	}
 	return said

@@ -12,6 +12,7 @@ import (
 var _ = register(Fault{
 	Name: "crash-loop",
 	Node: "broker",
+	Ends: true,
 	Doc: "SIGKILLs the broker's server `times` times in a row: each time it is started again at once, and lives for `every` before it dies " +
 		"again. After the last death, and not before `for` has passed, it is started for good.",
 	Params: map[string]Param{

@@ -48,6 +48,7 @@ type Fault struct {
 	Params    map[string]Param // besides "for"
 	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must, unless it is brief
 	Brief     bool             // it is over as soon as it happened
+	Ends      bool             // it ends the process of its node, and with it what that keeps in memory alone
 	Destroys  bool             // it destroys what the broker holds, by design: what was acknowledged before is lost
 	Whole     bool             // it hurts every worker, or what all of them have in common: no other fault on one may go with it
 	// Unfit says why the fault cannot be applied in the setting, or "".
@@ -83,6 +84,9 @@ func All() []Fault {
 	})
 	return list
 }
+
+// Forgets tells whether a fault of that name on the broker ends its process, and with it what that keeps in memory alone.
+func Forgets(name string) bool { return all["broker/"+name].Ends }
 
 // Find finds a fault by name and node; with an empty node the name must be enough.
 func Find(name, node string) (Fault, error) {

@@ -11,6 +11,7 @@ import (
 var _ = register(Fault{
 	Name:  "kill",
 	Node:  "broker",
+	Ends:  true,
 	Doc:   "SIGKILLs the broker's server; after `for` it is started again with whatever data it had kept.",
 	Unfit: func(s Setting) string { return s.server(lab.Kill) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {

@@ -11,6 +11,7 @@ import (
 var _ = register(Fault{
 	Name: "oom",
 	Node: "broker",
+	Ends: true,
 	Doc: "Takes memory away from the broker's container until the kernel kills the server for want of it, and gives the limit back; after " +
 		"`for` it is started again with whatever data it had kept.",
 	Unfit: func(s Setting) string {

@@ -12,6 +12,7 @@ import (
 var _ = register(Fault{
 	Name:  "restart",
 	Node:  "broker",
+	Ends:  true,
 	Brief: true,
 	Doc:   "Shuts the broker's server down in the orderly way of its product and starts it again at once. It needs no `for`.",
 	Unfit: func(s Setting) string { return s.server(lab.Stop) },

@@ -11,6 +11,7 @@ import (
 var _ = register(Fault{
 	Name:     "wipe",
 	Node:     "broker",
+	Ends:     true,
 	Destroys: true,
 	Doc: "SIGKILLs the broker's server and throws its data away; after `for` it is started with nothing. Whatever it had acknowledged and " +
 		"not handed out is lost by design.",

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"taskbench/brokers"
+	"taskbench/harness/faults"
 	"taskbench/harness/ledger"
 )
 
@@ -130,7 +131,7 @@ func (s story) far(a ledger.Attempt) string {
 func (s story) because(a ledger.Attempt, since int64) string {
 	broker := s.first(since, func(f ledger.FaultSpan) bool { return !strings.HasPrefix(f.Node, "worker") })
 	forgets := s.first(since, func(f ledger.FaultSpan) bool {
-		return !strings.HasPrefix(f.Node, "worker") && slices.Contains(deaths, f.Fault)
+		return !strings.HasPrefix(f.Node, "worker") && faults.Forgets(f.Fault)
 	})
 	switch worker := s.hurt(a, since); {
 	case worker != nil && a.Acked != 0:
@@ -144,9 +145,6 @@ func (s story) because(a ledger.Attempt, since int64) string {
 	}
 	return "; no fault was in force then or came after, so that nothing which was done explains it"
 }
-
-// deaths are the faults that end the process of a server, and with it what that keeps in memory.
-var deaths = []string{"kill", "stop", "restart", "wipe", "oom", "crash-loop"}
 
 // fault names what hurt the attempt's worker, or else the broker, when something did.
 func (s story) fault(a ledger.Attempt, since int64) string {
