@@ -19,7 +19,7 @@ func testLongQueue(t *testing.T, at string) {
 	publish(t, b, n)
 	c := consume(t, b, 100)
 	for i := range n {
-		d := next(t, c, soon)
+		d := servertest.Next(t, c, soon)
 		if got := d.Message().CorrelationID; got != fmt.Sprint(i) {
 			t.Fatalf("message %s came, want %d", got, i)
 		}
@@ -55,14 +55,14 @@ func testForeignDocuments(t *testing.T, at string) {
 		t.Errorf("%d ready, %d unacked, %v, want the one that is in the queue", ready, unacked, err)
 	}
 	c := consume(t, b, 5)
-	d := next(t, c, soon)
+	d := servertest.Next(t, c, soon)
 	if m := d.Message(); !strings.Contains(string(m.Body), `"hallo"`) || m.Queue != "q" || m.Headers != nil {
 		t.Errorf("got %+v", m)
 	}
 	if err := d.Nack(t.Context(), false); err != nil {
 		t.Error(err)
 	}
-	quiet(t, c, time.Second)
+	servertest.Quiet(t, c, time.Second)
 	if n, err := b.Purge(t.Context(), "q"); n != 0 || err != nil {
 		t.Errorf("purged %d, %v", n, err)
 	}

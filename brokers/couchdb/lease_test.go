@@ -62,14 +62,14 @@ func testDeadConsumer(t *testing.T, at string) {
 	t.Cleanup(func() { _ = relay.Close() })
 	mine := connect(t, subject.URL)
 	publish(t, mine, 1)
-	first := next(t, consume(t, mine, 1), soon)
+	first := servertest.Next(t, consume(t, mine, 1), soon)
 	restore, err := subject.Silence(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer restore()
 	began := time.Now()
-	again := next(t, consume(t, connect(t, at), 1), time.Minute)
+	again := servertest.Next(t, consume(t, connect(t, at), 1), time.Minute)
 	if took := time.Since(began); took < lease-2*tendEvery || !again.Redelivered() || again.Message().CorrelationID != "0" {
 		t.Errorf("after %v came %+v, redelivered %v", took, again.Message(), again.Redelivered())
 	}
@@ -86,8 +86,8 @@ func testDeadConsumer(t *testing.T, at string) {
 func testLeaseIsRenewed(t *testing.T, at string) {
 	mine, other := connect(t, at), connect(t, at)
 	publish(t, mine, 1)
-	d := next(t, consume(t, mine, 1), soon)
-	quiet(t, consume(t, other, 1), lease+3*tendEvery)
+	d := servertest.Next(t, consume(t, mine, 1), soon)
+	servertest.Quiet(t, consume(t, other, 1), lease+3*tendEvery)
 	if err := d.Ack(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -141,7 +141,7 @@ func testNobodys(t *testing.T, at string) {
 	}
 	c := consume(t, b, 5)
 	for range 2 {
-		d := next(t, c, soon)
+		d := servertest.Next(t, c, soon)
 		if err := d.Ack(t.Context()); err != nil || d.Message().CorrelationID == "0" && !d.Redelivered() {
 			t.Errorf("message %s, redelivered %v: %v", d.Message().CorrelationID, d.Redelivered(), err)
 		}
@@ -153,7 +153,7 @@ func testNobodys(t *testing.T, at string) {
 func testHeirIsLate(t *testing.T, at string) {
 	b, other := connect(t, at), connect(t, at)
 	publish(t, b, 2)
-	d := next(t, consume(t, other, 1), soon)
+	d := servertest.Next(t, consume(t, other, 1), soon)
 	h, err := b.living()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func testHeirIsLate(t *testing.T, at string) {
 func testGivenBackTwice(t *testing.T, at string) {
 	b, other := connect(t, at), connect(t, at)
 	publish(t, b, 1)
-	s := next(t, consume(t, b, 1), soon)
+	s := servertest.Next(t, consume(t, b, 1), soon)
 	held := b.holder
 	var doc document
 	held.mu.Lock()
@@ -219,7 +219,7 @@ func TestServerIsKilledBetweenClaimAndAck(t *testing.T) {
 	at, s := serve(t)
 	b := connect(t, at)
 	publish(t, b, 3)
-	d := next(t, consume(t, b, 1), soon)
+	d := servertest.Next(t, consume(t, b, 1), soon)
 	s.Kill()
 	if err := d.Ack(t.Context()); err == nil {
 		t.Error("a dead server took an ack")
@@ -233,7 +233,7 @@ func TestServerIsKilledBetweenClaimAndAck(t *testing.T) {
 	c := consume(t, connect(t, at), 3)
 	seen := map[string]bool{}
 	for range 3 {
-		d := next(t, c, time.Minute)
+		d := servertest.Next(t, c, time.Minute)
 		seen[d.Message().CorrelationID] = true
 		if err := d.Ack(t.Context()); err != nil {
 			t.Error(err)
@@ -242,7 +242,7 @@ func TestServerIsKilledBetweenClaimAndAck(t *testing.T) {
 	if len(seen) != 3 {
 		t.Errorf("%v came", seen)
 	}
-	quiet(t, c, 500*time.Millisecond)
+	servertest.Quiet(t, c, 500*time.Millisecond)
 }
 
 // shift has a clock of ours be another, as that of another machine.

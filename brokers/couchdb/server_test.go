@@ -67,36 +67,10 @@ func consume(t *testing.T, b *broker, prefetch int) brokers.Consumer {
 	return c
 }
 
-func next(t *testing.T, c brokers.Consumer, within time.Duration) brokers.Delivery {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(within):
-		t.Fatalf("nothing came within %v", within)
-	}
-	return nil
-}
-
-func quiet(t *testing.T, c brokers.Consumer, within time.Duration) {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if open {
-			t.Fatalf("message %s came", d.Message().CorrelationID)
-		}
-		t.Fatalf("the consumer has ended: %v", c.Err())
-	case <-time.After(within):
-	}
-}
-
 // settleAs makes sure of what comes next, and acknowledges it.
 func settleAs(t *testing.T, c brokers.Consumer, want string) {
 	t.Helper()
-	d := next(t, c, soon)
+	d := servertest.Next(t, c, soon)
 	if got := d.Message().CorrelationID; got != want {
 		t.Errorf("message %s came, want %s", got, want)
 	}
@@ -138,10 +112,10 @@ func testIdleCostsLittle(t *testing.T, at string) {
 	c := consume(t, b, 4)
 	publish(t, b, 1)
 	settleAs(t, c, "0")
-	quiet(t, c, time.Second)
+	servertest.Quiet(t, c, time.Second)
 	const length = 5 * time.Second
 	before := asked.Load()
-	quiet(t, c, length)
+	servertest.Quiet(t, c, length)
 	if n := asked.Load() - before; n > 2*int64(length/time.Second) || n == 0 {
 		t.Errorf("%d requests in %v of idleness, want at most two a second", n, length)
 	}
@@ -151,7 +125,7 @@ func testIdleCostsLittle(t *testing.T, at string) {
 func testWoken(t *testing.T, at string) {
 	mine, other := connect(t, at), connect(t, at)
 	c := consume(t, mine, 4)
-	quiet(t, c, time.Second)
+	servertest.Quiet(t, c, time.Second)
 	for i := range 5 {
 		publish(t, other, 1)
 		began := time.Now()

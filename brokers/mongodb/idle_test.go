@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 	"taskbench/brokers/brokertest"
 )
 
@@ -36,10 +37,10 @@ func testIdleCostsLittle(t *testing.T, at string) {
 			})
 			t.Cleanup(func() { _ = relay.Close() })
 			c := consume(t, connect(t, u.String(), variant), 4)
-			quiet(t, c, idleAfter+500*time.Millisecond) // until it counts as idle
+			servertest.Quiet(t, c, idleAfter+500*time.Millisecond) // until it counts as idle
 			const length = 4 * time.Second
 			before := asked.read()
-			quiet(t, c, length)
+			servertest.Quiet(t, c, length)
 			if n := asked.read() - before; n >= 10*int(length.Seconds()) || n == 0 {
 				t.Errorf("%d commands in %v of idleness, want fewer than ten a second", n, length)
 			}
@@ -92,7 +93,7 @@ func testOthersAreSeen(t *testing.T, at string) {
 		t.Run(variant, func(t *testing.T) {
 			b := connect(t, at, variant)
 			c := consume(t, b, 4)
-			quiet(t, c, idleAfter+500*time.Millisecond)
+			servertest.Quiet(t, c, idleAfter+500*time.Millisecond)
 			l := layoutOf(b)
 			d, err := l.pack(letter(3))
 			if err != nil {
@@ -102,7 +103,7 @@ func testOthersAreSeen(t *testing.T, at string) {
 			if _, err := l.ready().InsertOne(t.Context(), d); err != nil {
 				t.Fatal(err)
 			}
-			if got := next(t, c, 5*time.Second); got.Message().CorrelationID != "3" || got.Ack(t.Context()) != nil {
+			if got := servertest.Next(t, c, 5*time.Second); got.Message().CorrelationID != "3" || got.Ack(t.Context()) != nil {
 				t.Errorf("%s came", got.Message().CorrelationID)
 			}
 		})

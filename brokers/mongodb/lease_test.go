@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 	"taskbench/brokers/brokertest"
 	"taskbench/brokers/feed"
 )
@@ -72,14 +73,14 @@ func testDeadConsumer(t *testing.T, at string) {
 	mine := connect(t, subject.URL, "lease")
 	publish(t, mine, 1)
 	c := consume(t, mine, 1)
-	first := next(t, c, 10*time.Second)
+	first := servertest.Next(t, c, 10*time.Second)
 	restore, err := subject.Silence(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer restore()
 	began := time.Now()
-	again := next(t, consume(t, connect(t, at, "lease"), 1), 30*time.Second)
+	again := servertest.Next(t, consume(t, connect(t, at, "lease"), 1), 30*time.Second)
 	if took := time.Since(began); took < lease-2*tendEvery || !again.Redelivered() || again.Message().CorrelationID != "0" {
 		t.Errorf("after %v came %+v, redelivered %v", took, again.Message(), again.Redelivered())
 	}
@@ -96,8 +97,8 @@ func testDeadConsumer(t *testing.T, at string) {
 func testLeaseIsRenewed(t *testing.T, at string) {
 	mine, other := connect(t, at, "lease"), connect(t, at, "lease")
 	publish(t, mine, 1)
-	d := next(t, consume(t, mine, 1), 10*time.Second)
-	quiet(t, consume(t, other, 1), lease+3*tendEvery)
+	d := servertest.Next(t, consume(t, mine, 1), 10*time.Second)
+	servertest.Quiet(t, consume(t, other, 1), lease+3*tendEvery)
 	if err := d.Ack(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -116,7 +117,7 @@ func testSearch(t *testing.T, at string) {
 		t.Fatal(err)
 	}
 	l.sweep(from(time.Now()), true)
-	got := next(t, consume(t, b, 1), 10*time.Second)
+	got := servertest.Next(t, consume(t, b, 1), 10*time.Second)
 	if got.Message().CorrelationID != "7" || !got.Redelivered() {
 		t.Errorf("%+v came, redelivered %v", got.Message(), got.Redelivered())
 	}
@@ -139,14 +140,14 @@ func testClaimCutShort(t *testing.T, at string) {
 		t.Fatal(err)
 	}
 	c := consume(t, b, 1)
-	if d := next(t, c, 10*time.Second); d.Message().CorrelationID != "1" || d.Ack(t.Context()) != nil {
+	if d := servertest.Next(t, c, 10*time.Second); d.Message().CorrelationID != "1" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came, and its claim is in the way of the next", d.Message().CorrelationID)
 	}
 	l.sweep(from(time.Now()), true)
-	if d := next(t, c, 10*time.Second); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
+	if d := servertest.Next(t, c, 10*time.Second); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came", d.Message().CorrelationID)
 	}
-	quiet(t, c, 2*idleLook)
+	servertest.Quiet(t, c, 2*idleLook)
 }
 
 // What a dead consumer asked for last may be carried out after what it held was given back: its claim's removal.
@@ -169,11 +170,11 @@ func testLateRemoval(t *testing.T, at string) {
 	}
 	c := consume(t, b, 1)
 	for _, want := range []string{"0", "1"} { // in their places
-		if d := next(t, c, 10*time.Second); d.Message().CorrelationID != want || d.Ack(t.Context()) != nil {
+		if d := servertest.Next(t, c, 10*time.Second); d.Message().CorrelationID != want || d.Ack(t.Context()) != nil {
 			t.Errorf("%s came, want %s", d.Message().CorrelationID, want)
 		}
 	}
-	quiet(t, c, 2*idleLook)
+	servertest.Quiet(t, c, 2*idleLook)
 }
 
 // Who has lost a message to another must not bring it back when it is done.
@@ -182,7 +183,7 @@ func testLateReject(t *testing.T, at string) {
 	l := leasesOf(b)
 	publish(t, b, 1)
 	c := consume(t, b, 1)
-	d := next(t, c, 10*time.Second)
+	d := servertest.Next(t, c, 10*time.Second)
 	if _, err := l.held.DeleteMany(t.Context(), of("q")); err != nil { // it was given to another, who is done
 		t.Fatal(err)
 	}

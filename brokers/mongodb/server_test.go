@@ -78,32 +78,6 @@ func consume(t *testing.T, b brokers.Broker, prefetch int) brokers.Consumer {
 	return c
 }
 
-func next(t *testing.T, c brokers.Consumer, within time.Duration) brokers.Delivery {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(within):
-		t.Fatalf("nothing came within %v", within)
-	}
-	return nil
-}
-
-func quiet(t *testing.T, c brokers.Consumer, within time.Duration) {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if open {
-			t.Fatalf("message %s came", d.Message().CorrelationID)
-		}
-		t.Fatalf("the consumer has ended: %v", c.Err())
-	case <-time.After(within):
-	}
-}
-
 func TestOnServer(t *testing.T) {
 	servertest.Needed(t)
 	at := serve(t).URL
@@ -158,7 +132,7 @@ func testLargeBacklog(t *testing.T, at string) {
 		}
 	}
 	l.sweep(from(time.Now()), true) // in which they come back
-	if d := next(t, consume(t, b, 1), 2*time.Minute); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
+	if d := servertest.Next(t, consume(t, b, 1), 2*time.Minute); d.Message().CorrelationID != "0" || d.Ack(t.Context()) != nil {
 		t.Errorf("%s came", d.Message().CorrelationID)
 	}
 }

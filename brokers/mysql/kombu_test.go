@@ -51,14 +51,14 @@ CREATE TABLE kombu_message (id INTEGER NOT NULL AUTO_INCREMENT, visible BOOL, ti
 			}
 			do("INSERT INTO kombu_message (" + columns + ") SELECT " + values + " FROM kombu_queue WHERE name = 'q'")
 			c := consume(t, b, 10, "q")
-			first := next(t, c, time.Second)
+			first := servertest.Next(t, c, time.Second)
 			if got := first.Message(); got.Headers["argsrepr"] != m.Headers["argsrepr"] || string(got.Body) != string(m.Body) || first.Redelivered() {
 				t.Errorf("got %+v", got)
 			}
-			if got := next(t, c, time.Second).Message(); got.CorrelationID != "theirs" || string(got.Body) != "[]" || got.Headers["task"] != "t" {
+			if got := servertest.Next(t, c, time.Second).Message(); got.CorrelationID != "theirs" || string(got.Body) != "[]" || got.Headers["task"] != "t" {
 				t.Errorf("got %+v", got)
 			}
-			if got := next(t, c, 3*time.Second).Message(); got.CorrelationID != "later" {
+			if got := servertest.Next(t, c, 3*time.Second).Message(); got.CorrelationID != "later" {
 				t.Errorf("got %+v", got)
 			}
 			large := brokers.Message{Queue: "q", Body: make([]byte, 60<<10)} // and a third more in its envelope
@@ -88,14 +88,14 @@ func TestKombuRows(t *testing.T) {
 		t.Errorf("published as visible %v, timestamp %v, version %d", visible, fetched, version)
 	}
 	c := consume(t, b, 10, "q")
-	d := next(t, c, time.Second)
+	d := servertest.Next(t, c, time.Second)
 	if visible, fetched, version := rowOf(t, db); visible || !fetched.Valid || version != 2 {
 		t.Errorf("fetched it is visible %v, timestamp %v, version %d", visible, fetched, version)
 	}
 	if err := d.Nack(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if d = next(t, c, time.Second); !d.Redelivered() {
+	if d = servertest.Next(t, c, time.Second); !d.Redelivered() {
 		t.Error("what was given back does not say so")
 	}
 	if err := b.Close(); err != nil {
@@ -105,7 +105,7 @@ func TestKombuRows(t *testing.T) {
 		t.Errorf("after the close it is visible %v, timestamp %v, version %d", visible, fetched, version)
 	}
 	b = open()
-	if err := next(t, consume(t, b, 10, "q"), time.Second).Ack(t.Context()); err != nil {
+	if err := servertest.Next(t, consume(t, b, 10, "q"), time.Second).Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var left int

@@ -53,20 +53,6 @@ func consume(t *testing.T, b brokers.Broker, prefetch int, queues ...string) bro
 	return c
 }
 
-func next(t *testing.T, c brokers.Consumer, within time.Duration) brokers.Delivery {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(within):
-		t.Fatalf("nothing came within %v", within)
-	}
-	return nil
-}
-
 func publish(t *testing.T, b brokers.Broker, queue, id string) {
 	t.Helper()
 	if err := b.Publish(t.Context(), brokers.Message{Queue: queue, CorrelationID: id}); err != nil {
@@ -123,7 +109,7 @@ func idleSees(t *testing.T, variant string) {
 	<-time.After(idle)
 	for _, q := range []string{"q", "r", "q"} {
 		publish(t, other, q, q)
-		if d := next(t, c, 4*feed.IdleLook); d.Message().Queue != q {
+		if d := servertest.Next(t, c, 4*feed.IdleLook); d.Message().Queue != q {
 			t.Errorf("got %+v, want one of %s", d.Message(), q)
 		}
 	}
@@ -135,7 +121,7 @@ func TestAckOutlastsALock(t *testing.T) {
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
-	held := next(t, consume(t, b, 1, "q"), time.Second)
+	held := servertest.Next(t, consume(t, b, 1, "q"), time.Second)
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -216,12 +202,12 @@ func TestLapsedConsumerSettlesNothing(t *testing.T) {
 	b := open()
 	publish(t, b, "q", "1")
 	c := consume(t, b, 1, "q")
-	held := next(t, c, time.Second)
+	held := servertest.Next(t, c, time.Second)
 	if _, err := db.ExecContext(t.Context(), "UPDATE taskbench_message SET owner = 0; DELETE FROM taskbench_consumer"); err != nil {
 		t.Fatal(err)
 	}
 	other := consume(t, open(), 1, "q")
-	again := next(t, other, time.Second)
+	again := servertest.Next(t, other, time.Second)
 	if !again.Redelivered() || again.Message().CorrelationID != "1" {
 		t.Errorf("got %+v, redelivered %v", again.Message(), again.Redelivered())
 	}
@@ -246,13 +232,13 @@ func TestOnlyLapsedConsumersAreBuried(t *testing.T) {
 	open, db := launch(t)
 	b := open()
 	publish(t, b, "q", "1")
-	held := next(t, consume(t, b, 1, "q"), time.Second)
+	held := servertest.Next(t, consume(t, b, 1, "q"), time.Second)
 	_, err := db.ExecContext(t.Context(), `INSERT INTO taskbench_consumer (id, name, until) VALUES (77, 'gone', UTC_TIMESTAMP(6) - INTERVAL 1 SECOND);
 INSERT INTO taskbench_message (queue, urgency, envelope, handed, owner) VALUES ('r', 9, 'foreign', 1, 77)`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := next(t, consume(t, open(), 1, "r"), 3*renewEvery)
+	d := servertest.Next(t, consume(t, open(), 1, "r"), 3*renewEvery)
 	if !d.Redelivered() || string(d.Message().Body) != "foreign" {
 		t.Errorf("got %+v, redelivered %v", d.Message(), d.Redelivered())
 	}

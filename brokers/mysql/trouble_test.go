@@ -89,7 +89,7 @@ func TestConsumerOutlastsARefusal(t *testing.T) {
 	b := open()
 	c := consume(t, b, 4, "q", "r")
 	publish(t, b, "q", "1")
-	if err := next(t, c, time.Second).Ack(t.Context()); err != nil {
+	if err := servertest.Next(t, c, time.Second).Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rename := func(from, to string) {
@@ -112,7 +112,7 @@ func TestConsumerOutlastsARefusal(t *testing.T) {
 	}
 	rename("away", "taskbench_message")
 	publish(t, b, "q", "2")
-	if d := next(t, c, 2*time.Second); d.Message().CorrelationID != "2" {
+	if d := servertest.Next(t, c, 2*time.Second); d.Message().CorrelationID != "2" {
 		t.Errorf("got %+v", d.Message())
 	}
 }
