@@ -47,24 +47,9 @@ func (b *broker) Delay(ctx context.Context, m brokers.Message, until time.Time) 
 
 // PublishBatch implements brokers.Batcher.
 func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
-	errs := make([]error, len(ms))
-	var places []int
-	var docs []document
-	for i, m := range ms {
-		d, err := pack(b.ids.ready(m.Queue, m.Priority), m)
-		if errs[i] = err; err == nil {
-			places, docs = append(places, i), append(docs, d)
-		}
-	}
-	for i, err := range b.writes.DoAll(ctx, docs) {
-		errs[places[i]] = err
-	}
-	for i, err := range errs {
-		if err != nil {
-			errs[i] = fmt.Errorf("publish to %s in couchdb: %w", ms[i].Queue, err)
-		}
-	}
-	return errs
+	return b.writes.PublishAll(ctx, "couchdb", ms, func(m brokers.Message) (document, error) {
+		return pack(b.ids.ready(m.Queue, m.Priority), m)
+	})
 }
 
 // write stores new documents.

@@ -146,3 +146,26 @@ func (g *Group[T]) Close() {
 	g.mu.Unlock()
 	<-g.done
 }
+
+// PublishAll does what pack makes of each message, all together, and returns their outcomes in the order of the messages.
+// What cannot be packed keeps no other back. In is the broker's name for the errors.
+func (g *Group[T]) PublishAll(ctx context.Context, in string, ms []brokers.Message, pack func(brokers.Message) (T, error)) []error {
+	errs := make([]error, len(ms))
+	values := make([]T, 0, len(ms))
+	places := make([]int, 0, len(ms))
+	for i, m := range ms {
+		v, err := pack(m)
+		if errs[i] = err; err == nil {
+			values, places = append(values, v), append(places, i)
+		}
+	}
+	for n, err := range g.DoAll(ctx, values) {
+		errs[places[n]] = err
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("publish to %s in %s: %w", ms[i].Queue, in, err)
+		}
+	}
+	return errs
+}

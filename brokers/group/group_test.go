@@ -102,3 +102,37 @@ func TestAnOutcomeThatIsThereIsNotLost(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be packed, and what the server refuses, keeps no other message back, and each has an error of its own.
+func TestPublishAllKeepsItsPlaces(t *testing.T) {
+	full, odd := errors.New("full"), errors.New("odd")
+	var sent []string
+	g := New(func(bodies []string) []error {
+		sent = append(sent, bodies...)
+		errs := make([]error, len(bodies))
+		for i, body := range bodies {
+			if body == "full" {
+				errs[i] = full
+			}
+		}
+		return errs
+	})
+	defer g.Close()
+	pack := func(m brokers.Message) (string, error) {
+		if string(m.Body) == "odd" {
+			return "", odd
+		}
+		return string(m.Body), nil
+	}
+	var ms []brokers.Message
+	for i, body := range []string{"a", "odd", "full", "b"} {
+		ms = append(ms, brokers.Message{Queue: string(rune('p' + i)), Body: []byte(body)})
+	}
+	errs := g.PublishAll(t.Context(), "store", ms, pack)
+	if len(errs) != 4 || errs[0] != nil || errs[3] != nil || !errors.Is(errs[1], odd) || !errors.Is(errs[2], full) || !slices.Equal(sent, []string{"a", "full", "b"}) {
+		t.Fatalf("outcomes %v, sent %q", errs, sent)
+	}
+	if text := errs[2].Error(); text != "publish to r in store: full" {
+		t.Errorf("it says %q", text)
+	}
+}

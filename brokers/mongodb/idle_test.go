@@ -12,8 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers"
-	"taskbench/brokers/servertest"
 	"taskbench/brokers/brokertest"
+	"taskbench/brokers/servertest"
 )
 
 // A fleet of idle workers is what most servers have to bear most of the time. Counted is what goes over the wire.

@@ -10,9 +10,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers"
-	"taskbench/brokers/servertest"
 	"taskbench/brokers/brokertest"
 	"taskbench/brokers/feed"
+	"taskbench/brokers/servertest"
 )
 
 // Many claim and settle at once, from lists that are old by the time of the claim.

@@ -34,31 +34,14 @@ func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
 		err = b.publishes.Do(ctx, d, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", m.Queue, err)
+		return fmt.Errorf("publish to %s in mongodb: %w", m.Queue, err)
 	}
 	return nil
 }
 
 // PublishBatch implements brokers.Batcher.
 func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
-	errs := make([]error, len(ms))
-	var places []int
-	var docs []document
-	for i, m := range ms {
-		d, err := b.pack(m)
-		if errs[i] = err; err == nil {
-			places, docs = append(places, i), append(docs, d)
-		}
-	}
-	for i, err := range b.publishes.DoAll(ctx, docs) {
-		errs[places[i]] = err
-	}
-	for i, err := range errs {
-		if err != nil {
-			errs[i] = fmt.Errorf("publish to %s: %w", ms[i].Queue, err)
-		}
-	}
-	return errs
+	return b.publishes.PublishAll(ctx, "mongodb", ms, b.pack)
 }
 
 // sendPublishes wakes the consumers of this process.

@@ -62,24 +62,7 @@ func (b *Broker) Delay(ctx context.Context, m brokers.Message, until time.Time) 
 
 // PublishBatch implements brokers.Batcher. Of the messages that can be encoded, those up to a bound share a commit.
 func (b *Broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
-	errs := make([]error, len(ms))
-	parcels := make([]parcel, 0, len(ms))
-	places := make([]int, 0, len(ms))
-	for i, m := range ms {
-		p, err := b.pack(m)
-		if errs[i] = err; err == nil {
-			parcels, places = append(parcels, p), append(places, i)
-		}
-	}
-	for n, err := range b.writes.DoAll(ctx, parcels) {
-		errs[places[n]] = err
-	}
-	for i, err := range errs {
-		if err != nil {
-			errs[i] = fmt.Errorf("publish to %s in %s: %w", ms[i].Queue, b.base.Name, err)
-		}
-	}
-	return errs
+	return b.writes.PublishAll(ctx, b.base.Name, ms, b.pack)
 }
 
 // write stores what waits, in statements of a bounded size for one table each: each stores all of its messages or none.

@@ -46,28 +46,14 @@ func (o *Outbox) Publish(ctx context.Context, m brokers.Message) error {
 		return err
 	}
 	if err := o.parcels.Do(ctx, p, nil); err != nil {
-		return fmt.Errorf("publish to %s: %w", m.Queue, err)
+		return fmt.Errorf("publish to %s in redis: %w", m.Queue, err)
 	}
 	return nil
 }
 
 // PublishBatch implements brokers.Batcher.
 func (o *Outbox) PublishBatch(ctx context.Context, ms []brokers.Message) []error {
-	errs := make([]error, len(ms))
-	var parcels []Parcel
-	var places []int
-	for i, m := range ms {
-		p, err := o.pack(m)
-		if errs[i] = err; err == nil {
-			parcels, places = append(parcels, p), append(places, i)
-		}
-	}
-	for n, err := range o.parcels.DoAll(ctx, parcels) {
-		if err != nil {
-			errs[places[n]] = fmt.Errorf("publish to %s: %w", parcels[n].Queue, err)
-		}
-	}
-	return errs
+	return o.parcels.PublishAll(ctx, "redis", ms, o.pack)
 }
 
 // split sends what waits, part by part.
