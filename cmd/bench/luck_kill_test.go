@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -54,16 +55,26 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// The same at moments that nobody chose.
+var (
+	kills    = flag.Int("kills", 5, "how many runs TestKilledAtRandom kills")
+	killSeed = flag.Uint64("kill-seed", 1, "seed of their moments")
+)
+
+// The same at moments that nobody chose; every fifth run of many has its broker in a container.
 func TestKilledAtRandom(t *testing.T) {
-	const seed = 1
-	random := rand.New(rand.NewPCG(seed, 0))
-	for range 5 {
+	random := rand.New(rand.NewPCG(*killSeed, 0))
+	for i := range *kills {
 		after := time.Duration(random.Int64N(int64(3 * time.Second)))
+		contained := i%5 == 4 && *kills > 5
 		t.Run(after.String(), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			p := s.start(t, append(inScene("100/s", "700ms", "50ms", "[{at: 200ms, fault: kill, node: worker, for: 300ms}]")(t), "--out", s.out)...)
+			args := append(inScene("100/s", "700ms", "50ms", "[{at: 200ms, fault: kill, node: worker, for: 300ms}]")(t), "--out", s.out)
+			if contained {
+				needEngine(t)
+				args = inDocker(s.out)
+			}
+			p := s.start(t, args...)
 			select { // no condition is waited for: the moment is the point
 			case <-time.After(after):
 			case <-p.read:
