@@ -21,8 +21,9 @@ type drained struct {
 }
 
 // The drain is over when nothing is left and nothing has happened for calm. While tasks are missing, longer
-// silence is needed before they are believed to be gone: doubt, and where the broker cannot count what it has
-// handed out, the time in which it must have noticed that a consumer died.
+// silence is needed before they are believed to be gone: doubt; and where the broker cannot count what it has
+// handed out, the time in which it must have noticed that a consumer died. So long, too, a worker whose link is broken
+// may insist on sending a task that asked to be run again.
 const (
 	calm  = 500 * time.Millisecond
 	doubt = 2 * time.Second
@@ -30,11 +31,11 @@ const (
 )
 
 // enough tells whether the silence has lasted long enough.
-func enough(silence time.Duration, missing, counted bool) bool {
+func enough(silence time.Duration, missing, retrying int, counted bool) bool {
 	switch {
-	case !missing:
+	case missing == 0:
 		return silence >= calm
-	case counted:
+	case counted && retrying == 0:
 		return silence >= doubt
 	}
 	return silence >= blind
@@ -80,7 +81,7 @@ func (s *stage) drainToQuiet(ctx context.Context) drained {
 		if silence < calm {
 			continue
 		}
-		if enough(silence, s.recorder.Missing() > 0, unacked >= 0) {
+		if missing, retrying := s.recorder.Missing(); enough(silence, missing, retrying, unacked >= 0) {
 			d.full, d.ended = true, s.now()
 			return d
 		}

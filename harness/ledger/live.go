@@ -59,19 +59,24 @@ func (r *Recorder) Open(alive func(pid uint32) bool) int {
 	return n
 }
 
-// Missing is the number of tasks whose publish was acknowledged and that no attempt has run to its end. Unlike the
-// difference of two counters it is not made good by tasks that were executed without an acknowledgement. It looks
-// at every task, and must not be called while tasks are being published.
-func (r *Recorder) Missing() int {
+// Missing is the number of tasks whose publish was acknowledged and that no attempt has run to its end, and how many of
+// these have asked to be run again: whoever ran such a one may not have been able to send it yet, and have nothing in
+// hand. Unlike the difference of two counters it is not made good by tasks that were executed without an
+// acknowledgement. It looks at every task, and must not be called while tasks are being published.
+func (r *Recorder) Missing() (missing, retrying int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
 	for seq := range r.length.Load() {
-		if rec := r.record(seq); rec.published() == PublishOK && r.completed(seq, rec) == 0 {
-			n++
+		rec := r.record(seq)
+		if rec.published() != PublishOK || r.completed(seq, rec) > 0 {
+			continue
+		}
+		missing++
+		if r.retried(seq, rec) {
+			retrying++
 		}
 	}
-	return n
+	return missing, retrying
 }
 
 // Completions is the number of tasks first completed in each BinWidth since the run's start.
@@ -142,4 +147,10 @@ func (r *Recorder) completed(seq uint64, rec *record) int {
 		}
 	}
 	return n
+}
+
+// retried tells whether some attempt has ended by asking for another.
+func (r *Recorder) retried(seq uint64, rec *record) bool {
+	return Outcome(rec.flags&outcomeBits) == Retried ||
+		rec.flags&hasMore != 0 && slices.ContainsFunc(r.more[seq], func(a attempt) bool { return a.Outcome == Retried })
 }

@@ -309,11 +309,11 @@ func TestMissingIsCountedByTask(t *testing.T) {
 	if l := r.Live(); l.Acknowledged > l.Executed {
 		t.Fatalf("%+v: the counters alone would tell", l)
 	}
-	if got := r.Missing(); got != 2 {
-		t.Errorf("%d missing, want tasks 1 and 4", got)
+	if got, again := r.Missing(); got != 2 || again != 1 {
+		t.Errorf("%d missing, of which %d asked to be run again, want tasks 1 and 4, and 4", got, again)
 	}
 	r.Apply(Event{Task: 4, Attempt: 50, PID: 9, At: at(5), Kind: Finished, Outcome: OK}, Event{Task: 1, Attempt: 51, PID: 9, At: at(5), Kind: Finished, Outcome: TimedOut})
-	if got := r.Missing(); got != 0 {
-		t.Errorf("%d missing at the end, want none", got)
+	if got, again := r.Missing(); got != 0 || again != 0 {
+		t.Errorf("%d missing at the end, and %d to be run again, want none", got, again)
 	}
 }
