@@ -34,10 +34,9 @@ const (
 	maxFaults   = 10_000 // of one schedule
 )
 
-// Hurts tells whether some fault of the schedule, certain or not, is for that kind of node: broker or worker.
-func (s Scenario) Hurts(node string) bool {
-	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Node == node }) ||
-		slices.ContainsFunc(s.Chaos.Faults, func(h Hazard) bool { return h.Fault.Node == node })
+// Any tells whether some fault of the schedule, certain or not, is such a one.
+func (s Scenario) Any(is func(Fault) bool) bool {
+	return slices.ContainsFunc(s.Faults, is) || slices.ContainsFunc(s.Chaos.Faults, func(h Hazard) bool { return is(h.Fault) })
 }
 
 func (c *Chaos) given() bool { return c.table().write() != nil }
