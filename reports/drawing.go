@@ -96,7 +96,7 @@ func bandsOf(set []group, end float64) []chart.Band {
 				b := chart.Band{From: f.At, To: max(to, f.At), Label: label}
 				if i < len(bands) && bands[i].Label == label {
 					bands[i].From, bands[i].To = min(bands[i].From, b.From), max(bands[i].To, b.To)
-				} else if len(bands) < 12 && !slices.ContainsFunc(bands, func(o chart.Band) bool { return o.Label == label && o.From <= b.To && b.From <= o.To }) {
+				} else if !slices.ContainsFunc(bands, func(o chart.Band) bool { return o.Label == label && o.From <= b.To && b.From <= o.To }) {
 					bands = append(bands, b)
 				}
 			}
@@ -107,6 +107,13 @@ func bandsOf(set []group, end float64) []chart.Band {
 
 // bandsSaid spells the bands for who cannot see them.
 func bandsSaid(bands []chart.Band) string {
+	if len(bands) > chart.MostNamed {
+		first, last := bands[0].From, bands[0].To
+		for _, b := range bands {
+			first, last = min(first, b.From), max(last, b.To)
+		}
+		return fmt.Sprintf(" %s between %s and %s.", units.Plural(len(bands), "fault"), units.Seconds(first), units.Seconds(last))
+	}
 	var parts []string
 	for _, b := range bands {
 		parts = append(parts, fmt.Sprintf("%s from %s to %s", b.Label, units.Seconds(b.From), units.Seconds(b.To)))

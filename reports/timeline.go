@@ -16,7 +16,7 @@ const points = 240
 
 func throughputs(gs []group) drawing {
 	d := drawing{File: "throughput", Heading: "Throughput over time",
-		Caption: "Tasks a second, offered and completed. Lines are medians over the repeats, with their range shaded; shaded stretches between dashed edges are faults in force."}
+		Caption: "Tasks a second, offered and completed. Lines are medians over the repeats, with their range shaded; shaded stretches are faults in force."}
 	var bodies []chart.Lines
 	top, series := 0.0, seriesOf(gs)
 	for _, set := range byBroker(gs) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -156,5 +157,23 @@ func TestTicks(t *testing.T) {
 	}
 	if got := strings.Join(log, ", "); got != "1 ms, 10 ms, 100 ms, 1 s, 10 s" {
 		t.Errorf("decades: %s", got)
+	}
+}
+
+// A few faults are named; a crowd of them is counted, and each is shaded.
+func TestACrowdOfBandsIsCounted(t *testing.T) {
+	for _, n := range []int{MostNamed, MostNamed + 1, 76} {
+		var bands []Band
+		for i := range n {
+			bands = append(bands, Band{float64(i), float64(i) + 0.5, fmt.Sprintf("kill worker-%d", i)})
+		}
+		s, err := SVG(Panel{Title: "t", Alt: "a", Body: Lines{XMax: 100, Bands: bands, Spell: units.Number, Series: []Line{{Name: "x", X: []float64{0, 100}, Y: []float64{1, 2}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		named, counted := strings.Contains(s, "kill worker-1"), strings.Contains(s, fmt.Sprintf("%d faults", n))
+		if crowd := n > MostNamed; named == crowd || counted != crowd {
+			t.Errorf("%d faults: named %v, counted %v", n, named, counted)
+		}
 	}
 }

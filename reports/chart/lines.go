@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"fmt"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -18,6 +19,9 @@ type Line struct {
 	X, Y      []float64
 	Low, High []float64
 }
+
+// MostNamed is how many bands are named. More of them are shaded and counted: their names would hide what they did.
+const MostNamed = 8
 
 // A Band is a stretch of time in which something was broken.
 type Band struct {
@@ -103,10 +107,15 @@ func (l Lines) Plot(c draw.Canvas, p *plot.Plot) {
 	trX, trY := p.Transforms(&c)
 	for _, b := range l.Bands {
 		from, to := trX(max(b.From, p.X.Min)), trX(min(b.To, p.X.Max))
+		to = max(to, from+0.8) // what was over at once is seen, too
 		c.FillPolygon(fault.with(0.11), []vg.Point{{X: from, Y: c.Min.Y}, {X: to, Y: c.Min.Y}, {X: to, Y: c.Max.Y}, {X: from, Y: c.Max.Y}})
 	}
 	rules(c, p, true)
-	l.labelBands(c, trX, p)
+	if len(l.Bands) > MostNamed {
+		l.countBands(c)
+	} else {
+		l.labelBands(c, trX, p)
+	}
 	for _, s := range l.Series {
 		if len(s.Low) == len(s.X) && len(s.High) == len(s.X) && len(s.X) > 1 {
 			c.FillPolygon(seriesRole(s.Series).with(0.15), c.ClipPolygonXY(envelope(s, trX, trY)))
@@ -130,6 +139,13 @@ func envelope(s Line, trX, trY func(float64) vg.Length) []vg.Point {
 		ps = append(ps, vg.Point{X: trX(s.X[i]), Y: trY(s.Low[i])})
 	}
 	return ps
+}
+
+// countBands says how many bands there are.
+func (l Lines) countBands(c draw.Canvas) {
+	sty := face(textSize-1, false, fault)
+	text := fmt.Sprintf("%d faults", len(l.Bands))
+	c.FillText(sty, vg.Point{X: c.Max.X - sty.Width(text) - 4, Y: c.Max.Y - textSize}, text)
 }
 
 // labelBands writes what each band is beside its top, a line lower where the label before would be in the way,
