@@ -23,7 +23,7 @@ var _ = register(Fault{
 		if err != nil {
 			return Effect{}, fmt.Errorf("measure what broker %s uses: %w", info.Product, err)
 		}
-		release, err := starve(ctx, t.Broker, share)
+		release, err := starve(ctx, t.Broker, share, before)
 		if err != nil {
 			return Effect{}, fmt.Errorf("starve broker %s: %w", info.Product, err)
 		}
@@ -75,8 +75,8 @@ func busy(ctx context.Context, t Target) (float64, error) {
 	return (after.CPUSeconds - before.CPUSeconds) / time.Since(began).Seconds(), ctx.Err()
 }
 
-// starve limits the node's share of a core. The release returns once the limit is gone.
-func starve(ctx context.Context, n lab.Node, share float64) (release func(context.Context) error, err error) {
+// starve limits the node, which used so much of a core before, to a share of one. The release returns once the limit is gone.
+func starve(ctx context.Context, n lab.Node, share, before float64) (release func(context.Context) error, err error) {
 	if th, ok := n.(lab.Throttle); ok {
 		if err := th.Throttle(ctx, share); err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func starve(ctx context.Context, n lab.Node, share float64) (release func(contex
 	}
 	turns, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
-	go func() { done <- takeTurns(turns, n, share) }()
+	go func() { done <- takeTurns(turns, n, share/max(1, before)) }() // it may run on several cores at a time
 	return func(ctx context.Context) error {
 		stop()
 		select {
