@@ -104,6 +104,7 @@ func (m mould) fork() (p *process, err error) {
 		said.Close()
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
+	_ = narrow(theirLeash, os.Getpagesize())
 	theirs = append(theirs, theirLeash)
 	p = &process{
 		jobs: jobs, said: said, leash: leash, in: bufio.NewReaderSize(said, 4096), wide: holds(theirJobs, leastPipe),
@@ -148,12 +149,15 @@ func (m mould) fork() (p *process, err error) {
 	return p, nil
 }
 
-// pipeSize is what a pipe for frames may hold, where the system lets it: more than the usual, for large messages.
-const pipeSize = 256 << 10
-
 // leastPipe is what a pipe for frames must hold for jobs to be sent ahead. One that its user has no more memory for holds
 // a page or two.
 const leastPipe = 64 << 10
+
+// narrow has a pipe hold less than the usual, since all that a user's pipes may hold is bounded.
+func narrow(pipe *os.File, size int) error {
+	_, err := unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, size)
+	return err
+}
 
 func holds(pipe *os.File, size int) bool {
 	n, err := unix.FcntlInt(pipe.Fd(), unix.F_GETPIPE_SZ, 0)
@@ -167,7 +171,6 @@ func newPipe(ours int) (read, write *os.File, err error) {
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, fmt.Errorf("make a pipe: %w", err)
 	}
-	_, _ = unix.FcntlInt(uintptr(ends[0]), unix.F_SETPIPE_SZ, pipeSize)
 	_ = unix.SetNonblock(ends[ours], true)
 	return os.NewFile(uintptr(ends[0]), "pool child's frames"), os.NewFile(uintptr(ends[1]), "pool child's frames"), nil
 }

@@ -16,8 +16,11 @@ import (
 // maxLine is the most of one line of output that is logged; the rest of the line is dropped, and that said.
 const maxLine = 64 << 10
 
-// gulp is how much is read of a child's output at a time: what its pipe holds.
+// gulp is how much is read of a child's output at a time.
 const gulp = 64 << 10
+
+// outputPipe is what a pipe for output holds: a child has several.
+const outputPipe = 16 << 10
 
 // output is what a child prints, on its way to the log. A child that prints faster than that goes waits for it; no
 // other child does.
@@ -45,6 +48,7 @@ func newOutput(log *slog.Logger) (o *output, write *os.File, err error) {
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil { // blocking at the child's end, as any program expects
 		return nil, nil, fmt.Errorf("make a pipe for its output: %w", err)
 	}
+	_, _ = unix.FcntlInt(uintptr(ends[0]), unix.F_SETPIPE_SZ, outputPipe)
 	_ = unix.SetNonblock(ends[0], true)
 	file := os.NewFile(uintptr(ends[0]), "pool child's output")
 	return &output{log: log, file: file, fd: ends[0]}, os.NewFile(uintptr(ends[1]), "pool child's output"), nil
