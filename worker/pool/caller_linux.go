@@ -13,10 +13,10 @@ type caller struct {
 	wake chan struct{} // says that look has something new
 
 	// Whoever sends the job sets these, and they are the caller's own afterwards.
-	out   *output   // where the job is noted; nil where it is not
-	err   error     // of sending the job
-	at    time.Time // the job was sent
-	ended bool      // the context had ended before
+	out     *output   // where the job is noted; nil where it is not
+	err     error     // of sending the job
+	at      time.Time // the job was sent
+	dropped bool      // the context had ended before
 
 	// What another caller, that was listening, has heard of the job.
 	told   bool
@@ -30,6 +30,7 @@ type caller struct {
 	desk       *desk  // nil while it waits for one
 	number     uint64 // 0 until the job is being sent
 	sent       bool
+	ended      bool // it was dropped, and that is known
 	recalled   bool      // before it was sent
 	condemned  bool      // Kill has decided on the attempt
 	since      time.Time // it became the first at its desk, or waits behind the first

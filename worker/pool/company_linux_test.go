@@ -1,6 +1,9 @@
 package pool
 
 import (
+	"context"
+	"math/rand/v2"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -129,5 +132,31 @@ func TestNoJobWaitsInANarrowPipe(t *testing.T) {
 	within(t, time.Minute, first)
 	if r := within(t, time.Minute, rest); r.Status != OK {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A context may end at the very moment at which its job is sent.
+func TestContextsThatEndWhileJobsAreSent(t *testing.T) {
+	p, _ := eager(t, Settings{Size: 2})
+	change(p, func(l *line) { l.patience = patiently })
+	var all sync.WaitGroup
+	for caller := range 16 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(caller), 0))
+			for range 200 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(300))*time.Microsecond)
+				if r := p.Run(ctx, job(t, "noop")); r.Status != OK && r.Status != Unstarted {
+					t.Errorf("%+v", r)
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	if r := p.Run(t.Context(), job(t, "noop")); r.Status != OK {
+		t.Errorf("afterwards: %+v", r)
+	}
+	if b, w := waits(p); b+w != 0 {
+		t.Errorf("%d jobs wait behind others, and %d for a place", b, w)
 	}
 }

@@ -91,9 +91,7 @@ func (d *desk) write(batch []*caller) error {
 		frames = d.frames[:0]
 	}
 	for _, c := range batch {
-		if c.ctx.Err() != nil && d.note.recall(c.number) {
-			c.ended = true
-		}
+		c.dropped = c.ctx.Err() != nil && d.note.recall(c.number)
 		c.forget()
 		if len(child.outs) > 0 {
 			c.out = child.outs[c.number%turns]
@@ -113,7 +111,8 @@ func (d *desk) write(batch []*caller) error {
 func (l *line) sent(d *desk, c *caller, err error) {
 	c.sent, c.err = true, err
 	switch {
-	case c.ended:
+	case c.dropped:
+		c.ended = true
 		c.unlist()
 		l.part(c)
 		c.call()
