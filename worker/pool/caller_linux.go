@@ -30,7 +30,7 @@ type caller struct {
 	desk       *desk  // nil while it waits for one
 	number     uint64 // 0 until the job is being sent
 	sent       bool
-	ended      bool // it was dropped, and that is known
+	ended      bool      // it was dropped, and that is known
 	recalled   bool      // before it was sent
 	condemned  bool      // Kill has decided on the attempt
 	since      time.Time // it became the first at its desk, or waits behind the first
