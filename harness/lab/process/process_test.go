@@ -94,7 +94,13 @@ func TestTakesAllOfTheTree(t *testing.T) {
 		}
 		return ps
 	}
-	await(t, "the server has strewn its children", func() bool { return len(marked()) == 4 })
+	await(t, "the server has strewn its children, and the daemon has left the family", func() bool {
+		all, err := proc.All()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(marked()) == 4 && len(proc.Family(all, n.Info().PID)) == 3
+	})
 	if err := n.Do(t.Context(), lab.Pause); err != nil {
 		t.Fatal(err)
 	}
