@@ -61,7 +61,7 @@ func (b *Book) read(l *Log, id string, moments []time.Time) {
 		case strings.Contains(line, id):
 			list = append(list, candidate{line, true})
 			named++
-		case close(at, moments):
+		case near(at, moments):
 			list = append(list, candidate{line, false})
 		}
 	}
@@ -93,7 +93,7 @@ func plain(line string) string {
 	}, line)
 }
 
-func close(at time.Time, moments []time.Time) bool {
+func near(at time.Time, moments []time.Time) bool {
 	for _, m := range moments {
 		if d := at.Sub(m); d.Abs() <= around {
 			return true
