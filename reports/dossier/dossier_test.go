@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"taskbench/harness"
 	"taskbench/harness/ledger"
@@ -187,6 +188,17 @@ func TestFindingBeyondThoseKept(t *testing.T) {
 	d, _ := opened(t, "memory", ledger.Meta{Drained: true}, nil, tasks...).Of(149)
 	if len(d.Findings) == 0 || d.Findings[0].ID != testRun.ID(149) {
 		t.Errorf("findings %+v", d.Findings)
+	}
+}
+
+// A line is cut short between two letters.
+func TestLongLinesOfLogs(t *testing.T) {
+	var text strings.Builder
+	if err := Text(&text, Dossier{Log: []Log{{File: "log", Lines: []string{"x" + strings.Repeat("é", 200)}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := text.String(); !utf8.ValidString(s) || !strings.Contains(s, "    x"+strings.Repeat("é", 109)+"...\n") {
+		t.Errorf("printed as %q", s)
 	}
 }
 
