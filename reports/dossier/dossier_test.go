@@ -191,6 +191,16 @@ func TestFindingBeyondThoseKept(t *testing.T) {
 	}
 }
 
+// What cannot be read of a log is not left out in silence.
+func TestLogThatIsReadInPart(t *testing.T) {
+	logs := fstest.MapFS{"logs/x.y.prefork.io.1.worker-1.log": {Data: []byte("" +
+		"about " + testRun.ID(0) + "\n" + strings.Repeat("x", 2<<20) + "\nand again about " + testRun.ID(0) + "\n")}}
+	d, _ := opened(t, "fsync", ledger.Meta{Drained: true}, logs, written{ledger.PublishOK, nil}).Of(0)
+	if len(d.Log) != 1 || len(d.Log[0].Lines) != 2 || !strings.Contains(d.Log[0].Lines[1], "read no further") {
+		t.Errorf("of the log there is %+v", d.Log)
+	}
+}
+
 // A line is cut short between two letters.
 func TestLongLinesOfLogs(t *testing.T) {
 	var text strings.Builder

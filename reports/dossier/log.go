@@ -2,6 +2,7 @@ package dossier
 
 import (
 	"bufio"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -76,6 +77,9 @@ func (b *Book) read(l *Log, id string, moments []time.Time) {
 			room--
 		}
 		l.Lines = append(l.Lines, c.line)
+	}
+	if err := scanner.Err(); err != nil { // what comes after may name the task, too
+		l.Lines = append(l.Lines, fmt.Sprintf("(the log is read no further: %v)", err))
 	}
 }
 
