@@ -25,16 +25,21 @@ func writeScenarios(p Plan, cells []Cell) error {
 		}
 		name := "scenario.yaml"
 		if len(p.Scenarios) > 1 {
-			name = "scenario." + s.Workload.Name + ".yaml"
-			if under := p.under(s); under != "" {
-				name = "scenario." + s.Workload.Name + "." + under + ".yaml"
-			}
+			name = ScenarioFile(s.Workload.Name, p.under(s))
 		}
 		if err := os.WriteFile(filepath.Join(p.Dir, name), text, 0o644); err != nil {
 			return fmt.Errorf("write the scenario that repeats the run: %w", err)
 		}
 	}
 	return nil
+}
+
+// ScenarioFile is the name of a scenario's file in the result directory of several. Under is what it breaks, or "".
+func ScenarioFile(workload, under string) string {
+	if under == "" {
+		return "scenario." + workload + ".yaml"
+	}
+	return "scenario." + workload + "." + under + ".yaml"
 }
 
 // happened lists the injections of the scenario's cells, in the order in which the cells ran.

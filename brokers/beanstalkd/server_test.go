@@ -56,16 +56,7 @@ func consume(t *testing.T, b brokers.Broker, queue string, prefetch int) brokers
 
 func next(t *testing.T, c brokers.Consumer) brokers.Delivery {
 	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(soon):
-		t.Fatalf("nothing came within %v", soon)
-	}
-	return nil
+	return servertest.Next(t, c, soon)
 }
 
 func publish(t *testing.T, b brokers.Broker, ms ...brokers.Message) {

@@ -34,7 +34,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 		return nil, err
 	}
 	b := &broker{link: l, ids: newIDs(), subs: feed.NewSet[*subscription]()}
-	if v.Name == "kombu" {
+	if v.Name == kombuVariant {
 		b.start(newFetching(l))
 		return b, nil
 	}

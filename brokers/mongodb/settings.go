@@ -73,7 +73,7 @@ func concern(v brokers.Variant) *writeconcern.WriteConcern {
 
 // defaultDatabase is kombu's where its collections are used.
 func defaultDatabase(v brokers.Variant) string {
-	if v.Name == "kombu" {
+	if v.Name == kombuVariant {
 		return "kombu_default"
 	}
 	return "taskbench"

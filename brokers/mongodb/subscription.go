@@ -36,6 +36,8 @@ type subscription struct {
 	idle   chan struct{} // closed when the claimer is done
 	spent  chan struct{} // closed when nothing is held and nothing will be
 
+	giving sync.Mutex // by who gives back, for End and the broker's end may come at once
+
 	mu     sync.Mutex
 	limit  int
 	next   uint64
@@ -119,8 +121,11 @@ func (s *subscription) close() {
 	s.retire()
 }
 
-// giveBack has messages become ready again. What cannot be given back now goes back when the lease ends.
+// giveBack has messages become ready again. What cannot be given back now goes back when the lease ends. Until all have their
+// outcome they count as held: the lease is kept, and the broker's end waits.
 func (s *subscription) giveBack(tags []uint64, o feed.Outcome) {
+	s.giving.Lock()
+	defer s.giving.Unlock()
 	slices.Sort(tags)
 	all := make([]settlement, 0, len(tags))
 	s.mu.Lock()
@@ -128,16 +133,19 @@ func (s *subscription) giveBack(tags []uint64, o feed.Outcome) {
 		if d, held := s.holds[tag]; held {
 			all = append(all, settlement{sub: s, doc: d, outcome: o})
 		}
+	}
+	s.mu.Unlock()
+	if len(all) > 0 {
+		if err := errors.Join(s.b.layout.settle(all)...); err != nil {
+			s.lose(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, tag := range tags {
 		delete(s.holds, tag)
 	}
 	s.checkSpent()
-	s.mu.Unlock()
-	if len(all) == 0 {
-		return
-	}
-	if err := errors.Join(s.b.layout.settle(all)...); err != nil {
-		s.lose(err)
-	}
 }
 
 // retire lets go of all that the subscription has, but for its messages.

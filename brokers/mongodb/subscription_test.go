@@ -93,6 +93,43 @@ func TestEndedInTheMiddleOfAClaim(t *testing.T) {
 	})
 }
 
+// A subscription that retires while something is being given back leaves that to be found without an owner, and the broker's
+// end does not wait for it.
+func TestNobodyRetiresTooEarly(t *testing.T) {
+	b := apart(t)
+	s, _ := subscribe(b, 2)
+	given := 0
+	b.layout = returning{settled: func(n int) {
+		given += n
+		if isClosed(s.spent) {
+			t.Error("its lease is given up, and something is being given back")
+		}
+		if subs, _, holds := kept(b, s); subs != 1 || holds != 2 {
+			t.Errorf("meanwhile %d subscriptions and %d messages are known, want 1 and 2", subs, holds)
+		}
+	}}
+	s.hold([]document{{Queue: "q"}, {Queue: "q"}})
+	close(s.idle)
+	s.End(nil)
+	if given != 2 || !isClosed(s.spent) {
+		t.Errorf("%d messages were given back; is its lease given up after that: %v", given, isClosed(s.spent))
+	}
+	if s.close(); given != 2 {
+		t.Error("the broker's end gives back once more what is back")
+	}
+}
+
+// returning is a layout that tells how many messages are given back.
+type returning struct {
+	layout
+	settled func(n int)
+}
+
+func (r returning) settle(all []settlement) []error {
+	r.settled(len(all))
+	return make([]error, len(all))
+}
+
 // A process that goes on after a loss, with consumers anew, must not keep the old ones and what they held for ever.
 func TestLostSubscriptionsAreForgotten(t *testing.T) {
 	b := apart(t)

@@ -109,26 +109,7 @@ func consume(t testing.TB, b brokers.Broker, prefetch int, queues ...string) bro
 
 func next(t testing.TB, c brokers.Consumer) brokers.Delivery {
 	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(soon):
-		t.Fatalf("nothing came within %v", soon)
-	}
-	return nil
-}
-
-// nothing makes sure that nothing comes for a while.
-func nothing(t testing.TB, c brokers.Consumer, while time.Duration) {
-	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		t.Fatalf("%v came (open %v, %v)", d, open, c.Err())
-	case <-time.After(while):
-	}
+	return servertest.Next(t, c, soon)
 }
 
 // ends waits for the consumer to end, and returns why.

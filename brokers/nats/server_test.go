@@ -52,7 +52,7 @@ func TestServerRestartedBetweenClaimAndAck(t *testing.T) {
 	if !got[letter(1).CorrelationID] || !got[letter(2).CorrelationID] {
 		t.Errorf("got %v, want what was held and what was published since", got)
 	}
-	nothing(t, c, 1500*time.Millisecond)
+	servertest.Quiet(t, c, 1500*time.Millisecond)
 }
 
 // A memory server forgets its streams, and they are made again.
@@ -100,7 +100,7 @@ func TestLeases(t *testing.T) {
 	publish(t, b, letter(0), brokers.Message{Queue: "still"})
 	held := next(t, consume(t, b, 1, "q"))
 	others := consume(t, openAt(t, s.url, Driver.Variants[0]), 5, "q")
-	nothing(t, others, 3*time.Second)
+	servertest.Quiet(t, others, 3*time.Second)
 	if err := held.Ack(t.Context()); err != nil {
 		t.Errorf("the ack of a message held for three leases: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestPrefetchOverManyQueues(t *testing.T) {
 	got := map[string]int{}
 	for range each * len(queues) / 2 {
 		hand := []brokers.Delivery{next(t, c), next(t, c)}
-		nothing(t, c, 20*time.Millisecond)
+		servertest.Quiet(t, c, 20*time.Millisecond)
 		for _, d := range hand {
 			got[d.Message().CorrelationID]++
 			if err := d.Ack(t.Context()); err != nil {
@@ -189,7 +189,7 @@ func TestIdleConsumerCostsLittleAndIsWoken(t *testing.T) {
 	b := openAt(t, s.url, Driver.Variants[0])
 	c := consume(t, b, 8, "q", "r", "s")
 	before := b.link.nc.Stats().OutMsgs
-	nothing(t, c, 4*time.Second)
+	servertest.Quiet(t, c, 4*time.Second)
 	if n := b.link.nc.Stats().OutMsgs - before; n >= 20 { // pings, one each two seconds, are not counted as messages
 		t.Errorf("%d messages in four idle seconds", n)
 	}
@@ -248,7 +248,7 @@ func TestDelayedComeOnce(t *testing.T) {
 	if len(got) != n {
 		t.Errorf("%d different messages came, want %d", len(got), n)
 	}
-	nothing(t, c, 500*time.Millisecond)
+	servertest.Quiet(t, c, 500*time.Millisecond)
 	again := queueOf("again")
 	for range 2 {
 		if err := b.store(t.Context(), b.link, again, again.subject, client.Header{"Nats-Msg-Id": {"one"}}, nil); err != nil {

@@ -87,16 +87,7 @@ func receive(t testing.TB, b brokers.Broker, queue string, prefetch int) brokers
 
 func next(t testing.TB, c brokers.Consumer) brokers.Delivery {
 	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		return d
-	case <-time.After(15 * time.Second):
-		t.Fatal("nothing came")
-	}
-	return nil
+	return servertest.Next(t, c, 15*time.Second)
 }
 
 func ended(t testing.TB, c brokers.Consumer) {

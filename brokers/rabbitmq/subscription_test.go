@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 )
 
 func consume(t *testing.T, s *server) brokers.Consumer {
@@ -21,16 +22,7 @@ func consume(t *testing.T, s *server) brokers.Consumer {
 
 func next(t *testing.T, c brokers.Consumer) brokers.Delivery {
 	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("deliveries are closed: %v", c.Err())
-		}
-		return d
-	case <-time.After(5 * time.Second):
-		t.Fatal("no delivery")
-	}
-	return nil
+	return servertest.Next(t, c, 5*time.Second)
 }
 
 // One integer of py-amqp's used to end the connection, and every connection after it.

@@ -36,19 +36,11 @@ func launch(t *testing.T) (brokers.Broker, *goredis.Client) {
 
 func next(t *testing.T, c brokers.Consumer, within time.Duration) brokers.Message {
 	t.Helper()
-	select {
-	case d, open := <-c.Deliveries():
-		if !open {
-			t.Fatalf("the consumer has ended: %v", c.Err())
-		}
-		if err := d.Ack(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return d.Message()
-	case <-time.After(within):
-		t.Fatalf("nothing came within %v", within)
+	d := servertest.Next(t, c, within)
+	if err := d.Ack(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	return brokers.Message{}
+	return d.Message()
 }
 
 // commands are those that the server has carried out, inside scripts too.

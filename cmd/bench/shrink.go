@@ -135,10 +135,7 @@ func failure(r harness.Result, name, expr string) (harness.Cell, string, error) 
 func scenarioOf(dir string, r harness.Result, cell harness.Cell, expr string) (scenario.Scenario, error) {
 	file := filepath.Join(dir, "scenario.yaml")
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) { // a result of several
-		file = filepath.Join(dir, "scenario."+cell.Workload+".yaml")
-		if cell.Under != "" {
-			file = filepath.Join(dir, "scenario."+cell.Workload+"."+cell.Under+".yaml")
-		}
+		file = filepath.Join(dir, harness.ScenarioFile(cell.Workload, cell.Under))
 	}
 	s, err := scenario.ParseFile(file, scenarios.Known(), scenario.Full)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,7 @@ func (t *trials) fails(ctx context.Context, s scenario.Scenario) (bool, error) {
 		return false, harness.InputError{Err: fmt.Errorf("it cannot be run: %s", why)}
 	}
 	result, err := t.app.run(ctx, p, func(harness.Progress) {})
-	if ctx.Err() != nil {
-		return false, errors.Join(ctx.Err(), os.RemoveAll(r.Dir))
-	}
-	if err != nil {
+	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return false, errors.Join(err, os.RemoveAll(r.Dir))
 	}
 	failed := slices.ContainsFunc(result.Cells[0].Expectations, func(e harness.Expectation) bool {

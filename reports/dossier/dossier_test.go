@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"taskbench/harness"
 	"taskbench/harness/ledger"
@@ -187,6 +188,27 @@ func TestFindingBeyondThoseKept(t *testing.T) {
 	d, _ := opened(t, "memory", ledger.Meta{Drained: true}, nil, tasks...).Of(149)
 	if len(d.Findings) == 0 || d.Findings[0].ID != testRun.ID(149) {
 		t.Errorf("findings %+v", d.Findings)
+	}
+}
+
+// What cannot be read of a log is not left out in silence.
+func TestLogThatIsReadInPart(t *testing.T) {
+	logs := fstest.MapFS{"logs/x.y.prefork.io.1.worker-1.log": {Data: []byte("" +
+		"about " + testRun.ID(0) + "\n" + strings.Repeat("x", 2<<20) + "\nand again about " + testRun.ID(0) + "\n")}}
+	d, _ := opened(t, "fsync", ledger.Meta{Drained: true}, logs, written{ledger.PublishOK, nil}).Of(0)
+	if len(d.Log) != 1 || len(d.Log[0].Lines) != 2 || !strings.Contains(d.Log[0].Lines[1], "read no further") {
+		t.Errorf("of the log there is %+v", d.Log)
+	}
+}
+
+// A line is cut short between two letters.
+func TestLongLinesOfLogs(t *testing.T) {
+	var text strings.Builder
+	if err := Text(&text, Dossier{Log: []Log{{File: "log", Lines: []string{"x" + strings.Repeat("é", 200)}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := text.String(); !utf8.ValidString(s) || !strings.Contains(s, "    x"+strings.Repeat("é", 109)+"...\n") {
+		t.Errorf("printed as %q", s)
 	}
 }
 

@@ -2,6 +2,7 @@ package dossier
 
 import (
 	"bufio"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (b *Book) read(l *Log, id string, moments []time.Time) {
 		case strings.Contains(line, id):
 			list = append(list, candidate{line, true})
 			named++
-		case close(at, moments):
+		case near(at, moments):
 			list = append(list, candidate{line, false})
 		}
 	}
@@ -76,6 +77,9 @@ func (b *Book) read(l *Log, id string, moments []time.Time) {
 			room--
 		}
 		l.Lines = append(l.Lines, c.line)
+	}
+	if err := scanner.Err(); err != nil { // what comes after may name the task, too
+		l.Lines = append(l.Lines, fmt.Sprintf("(the log is read no further: %v)", err))
 	}
 }
 
@@ -93,7 +97,7 @@ func plain(line string) string {
 	}, line)
 }
 
-func close(at time.Time, moments []time.Time) bool {
+func near(at time.Time, moments []time.Time) bool {
 	for _, m := range moments {
 		if d := at.Sub(m); d.Abs() <= around {
 			return true

@@ -46,7 +46,7 @@ func Text(w io.Writer, d Dossier) error {
 		fmt.Fprintf(&b, "\n  %s\n", l.File)
 		for _, line := range l.Lines {
 			if len(line) > 220 {
-				line = line[:220] + "..."
+				line = strings.ToValidUTF8(line[:220], "") + "..." // the cut may be in the middle of a letter
 			}
 			fmt.Fprintf(&b, "    %s\n", line)
 		}
