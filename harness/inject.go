@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,7 +105,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	defer cancel()
 	i.healStart = s.now()
 	if i.healProof, err = effect.Heal(healing); err != nil {
-		i.err = fmt.Errorf("heal fault %s on %s: %w", fault.Name, i.node, err)
+		i.err = errors.Join(i.err, fmt.Errorf("heal fault %s on %s: %w", fault.Name, i.node, err))
 		return i
 	}
 	i.healed = s.now()

@@ -1,9 +1,14 @@
 package harness
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"taskbench/harness/faults"
+	"taskbench/harness/lab"
 	"taskbench/harness/lab/labtest"
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/ledger"
@@ -43,5 +48,29 @@ func TestFaultsOnTheBrokerFollowEachOther(t *testing.T) {
 	}
 	if done[1].at < done[0].healed {
 		t.Errorf("disconnect began at %v, before half-open was healed at %v", time.Duration(done[1].at), time.Duration(done[0].healed))
+	}
+}
+
+// deathless says that it was killed, and runs on.
+type deathless struct{ still }
+
+func (deathless) Do(_ context.Context, a lab.Action) error {
+	if a == lab.Start {
+		return errors.New("it runs already")
+	}
+	return nil
+}
+
+// A fault that hit nothing and whose healing fails is said to be both: the first is why of the second.
+func TestNoEffectIsToldWithTheFailedHealing(t *testing.T) {
+	s := &stage{start: ledger.Now(), turns: newTurns(0)}
+	s.clock = &clock{watch: func(Progress) {}}
+	target := faults.Target{Broker: deathless{}, Driver: labtest.Driver()}
+	target.Driver.Server.Ready = func(context.Context, string) (string, error) { return "", nil }
+	i := s.inject(t.Context(), scenario.Fault{Fault: "kill", Node: "broker"}, target, nil)
+	for _, want := range []string{"had no effect that could be seen", "it runs already"} {
+		if i.err == nil || !strings.Contains(i.err.Error(), want) {
+			t.Errorf("%v does not say %q", i.err, want)
+		}
 	}
 }

@@ -211,22 +211,17 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 func unfit(c CellPlan) string {
 	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Server: c.Driver.Server, Wire: wireOf(c)}
 	var why []string
-	add := func(text string) { // what several faults have in common is said once
-		if !slices.Contains(why, text) {
-			why = append(why, text)
-		}
-	}
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)
 		if err != nil {
-			add(err.Error())
+			why = append(why, err.Error())
 			continue
 		}
 		if no := fault.Unfit(setting); no != "" {
-			add(fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
+			why = append(why, fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
 		} else if f.On != "" {
 			if no := setting.Step(step.Step(f.On)); no != "" {
-				add(fmt.Sprintf("%s on %s at a step: %s", f.Fault, fault.Node, no))
+				why = append(why, fmt.Sprintf("%s on %s at a step: %s", f.Fault, fault.Node, no))
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -108,7 +107,7 @@ func takeTurns(ctx context.Context, n lab.Node, share float64) error {
 		}
 		waitFor(ctx, time.Duration((1-share)*float64(turn)))
 		if err := n.Do(patient, lab.Resume); err != nil {
-			return errors.Join(errors.New("thaw it"), err)
+			return fmt.Errorf("thaw it: %w", err)
 		}
 		waitFor(ctx, time.Duration(share*float64(turn)))
 	}

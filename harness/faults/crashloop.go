@@ -46,11 +46,11 @@ var _ = register(Fault{
 				select {
 				case e := <-ended:
 					up, err := startBroker(t)(healing)
-					switch {
-					case err != nil:
+					if e.err != nil && ctx.Err() == nil { // which may be why it does not start: it runs
+						err = errors.Join(fmt.Errorf("it died %d times of %d: %w", e.deaths, times, e.err), err)
+					}
+					if err != nil {
 						return "", err
-					case e.err != nil && ctx.Err() == nil:
-						return "", fmt.Errorf("it died %d times of %d: %w", e.deaths, times, e.err)
 					}
 					return fmt.Sprintf("died %d times; %s", e.deaths, up), nil
 				case <-healing.Done():

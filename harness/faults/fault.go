@@ -112,8 +112,16 @@ func Find(name, node string) (Fault, error) {
 // withdraw heals a fault that did not take effect, since after a failed injection nobody else will. Its error is why,
 // and what kept it from healing, if anything did.
 func withdraw(ctx context.Context, heal func(context.Context) (string, error), why error) error {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
 	_, err := heal(ctx)
 	return errors.Join(why, err)
+}
+
+// outliving is for the undoing of an injection that failed: the end of a run may be why it failed, and must not be why
+// something stays to be healed.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 90*time.Second)
 }
 
 // probe makes one protocol exchange with the broker at the URL: its own, or t.Via for the way that clients take.

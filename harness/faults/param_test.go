@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"taskbench/harness/scenario"
 )
 
 // Every parameter of every fault is documented, has a type, and reads its own default back.
@@ -12,6 +14,10 @@ func TestParametersAreTypedAndDocumented(t *testing.T) {
 		for name, p := range f.Params {
 			if p.Doc == "" || p.Type() == "" {
 				t.Errorf("%s: parameter %s: documentation %q, type %q", f.Name, name, p.Doc, p.Type())
+			}
+			a, err := f.Args(time.Second, map[string]string{name: scenario.FormatValue(p.Default)})
+			if err != nil || a.params[name] != p.Default {
+				t.Errorf("%s: parameter %s reads its default %v as %v, %v", f.Name, name, p.Default, a.params[name], err)
 			}
 		}
 		if _, err := f.Args(time.Second, nil); err != nil {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -126,6 +127,44 @@ func TestCrashLoopEndsWithTheRun(t *testing.T) {
 		t.Errorf("healed with %q, %v", proof, err)
 	}
 	ask(t, target, "version")
+}
+
+// tough is a node that is killed once and no more.
+type tough struct {
+	lab.Node
+	kills int
+}
+
+func (n *tough) Do(ctx context.Context, a lab.Action) error {
+	if a == lab.Kill {
+		if n.kills++; n.kills > 1 {
+			return errors.New("it clings to life")
+		}
+	}
+	return n.Node.Do(ctx, a)
+}
+
+// What ended a crash loop early is told, also where the server then runs and so cannot be started.
+func TestCrashLoopTellsWhyItEnded(t *testing.T) {
+	target := fakeNode(t)
+	target.Broker = &tough{Node: target.Broker}
+	f, err := Find("crash-loop", "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.Args(0, map[string]string{"times": "3", "every": "10ms"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.Inject(t.Context(), target, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	healing, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if proof, err := e.Heal(healing); err == nil || !strings.Contains(err.Error(), "died 1 times of 3: it clings to life") {
+		t.Errorf("healed with %q, %v", proof, err)
+	}
 }
 
 // The throttling of a process by turns is measured, and one that has no effect is said to have had none.

@@ -40,7 +40,7 @@ var _ = register(Fault{
 
 // upAgain starts a broker that an injection which failed has left down: nothing may stay to be healed.
 func upAgain(ctx context.Context, t Target) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 90*time.Second)
+	ctx, cancel := outliving(ctx)
 	defer cancel()
 	if probe(ctx, t, t.Broker.Info().URL, time.Second) == nil {
 		return nil

@@ -43,15 +43,16 @@ var _ = register(Fault{
 			return fmt.Sprintf("an end is known after %.1f ms again", ms(took)), nil
 		}
 		for _, addr := range addrs(t, met) {
-			if took, err := ending(ctx, addr, patience); !errors.Is(err, os.ErrDeadlineExceeded) {
-				return Effect{}, withdraw(ctx, heal, fmt.Errorf("hide the ends of connections: one was known after %v (%w)", took, errors.Join(err, errTold)))
+			switch took, err := ending(ctx, addr, patience); {
+			case err == nil:
+				return Effect{}, withdraw(ctx, heal, fmt.Errorf("hide the ends of connections: one was known after %v, and is to be after %v", took, delay))
+			case !errors.Is(err, os.ErrDeadlineExceeded):
+				return Effect{}, withdraw(ctx, heal, fmt.Errorf("hide the ends of connections: try one: %w", err))
 			}
 		}
 		return settled(ctx, t, met, fmt.Sprintf("an end was known after %.1f ms, and now is not within %v", ms(before), patience), heal)
 	},
 })
-
-var errTold = errors.New("it was passed on at once")
 
 // addrs are where those that a fault meets connect.
 func addrs(t Target, met []proxy.Side) []string {
@@ -74,6 +75,7 @@ func awaitEnd(ctx context.Context, t Target, met []proxy.Side, patience time.Dur
 			if took, err = ending(ctx, addr, patience); err == nil {
 				break
 			}
+			waitFor(ctx, 5*time.Millisecond) // a server that is down refuses at once
 			if ctx.Err() != nil {
 				return 0, err
 			}

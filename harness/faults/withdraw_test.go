@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,5 +35,16 @@ func TestFaultWithoutAnEffectIsTakenBack(t *testing.T) {
 		if _, err := labtest.Ask(ctx, target.Proxy.Addr(), "version"); err != nil {
 			t.Errorf("%s stayed in force: %v", name, err)
 		}
+	}
+}
+
+// What a run that ended has cut short is taken back all the same.
+func TestTakingBackOutlivesTheRun(t *testing.T) {
+	run, cut := context.WithCancel(t.Context())
+	cut()
+	why := errors.New("it had no effect")
+	err := withdraw(run, func(ctx context.Context) (string, error) { return "", ctx.Err() }, why)
+	if !errors.Is(err, why) || errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v alone", err, why)
 	}
 }

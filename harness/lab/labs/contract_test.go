@@ -21,12 +21,12 @@ import (
 // nothing else.
 func TestBrokersKeepTheirContract(t *testing.T) {
 	for _, d := range all.Drivers() {
-		if os.Getenv("BENCH_LAB") == labs.Embedded && d.Server.Embedded == nil && !d.Server.Library {
-			continue
-		}
 		for _, v := range d.Variants {
 			t.Run(d.Name+":"+v.Name, func(t *testing.T) {
 				t.Parallel() // each has a server of its own, and mostly waits
+				if os.Getenv("BENCH_LAB") == labs.Embedded && d.Server.Embedded == nil && !d.Server.Library {
+					t.Skip("the embedded lab has no server for it")
+				}
 				keepsContract(t, d, v)
 			})
 		}

@@ -283,11 +283,14 @@ func (c clauses) wipe(ctx context.Context, t *testing.T) {
 	}
 }
 
+// starts is how often the clauses have started the node when they close it: first, after kill, after stop, after kill while
+// paused, after the second kill, after the wipe.
+const starts = 6
+
 func (c clauses) logged(_ context.Context, t *testing.T) {
 	if c.Logs == "" {
 		return
 	}
-	starts := 6 // first, after kill, after stop, after kill while paused, after the second kill, after the wipe
 	await(t, "the log holds every start once", func() bool {
 		b, _ := os.ReadFile(c.log)
 		return strings.Count(string(b), c.Logs) == starts
@@ -307,8 +310,8 @@ func (c clauses) close(ctx context.Context, t *testing.T) {
 	if c.can(lab.Start) && c.node.Do(ctx, lab.Start) == nil {
 		t.Error("a closed node was started")
 	}
-	if b, err := os.ReadFile(c.log); c.Logs != "" && (err != nil || strings.Count(string(b), c.Logs) != 6) {
-		t.Errorf("the log holds %d starts, not 6 (%v)", strings.Count(string(b), c.Logs), err)
+	if b, err := os.ReadFile(c.log); c.Logs != "" && (err != nil || strings.Count(string(b), c.Logs) != starts) {
+		t.Errorf("the log holds %d starts, not %d (%v)", strings.Count(string(b), c.Logs), starts, err)
 	}
 }
 

@@ -48,6 +48,7 @@ func (p *Proxy) Disconnect(sides ...Side) (int, error) {
 		c, err := net.DialTimeout("tcp", d.addr.String(), time.Second)
 		if err == nil {
 			_ = c.Close()
+			err = errors.New("a connection was accepted")
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return n, fmt.Errorf("proxy %s for %s still answers after it was closed: %w", d.addr, p.upstream, err)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,19 @@ func TestSilenceHidesAnEndToo(t *testing.T) {
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("after the silence the client reads %v, not the end", err)
+	}
+}
+
+// Who still accepts connections though nobody should is told, and that it does.
+func TestDisconnectSeesWhoStillAccepts(t *testing.T) {
+	server := newEcho(t, nil)
+	p := newProxy(t, server.addr())
+	own := p.doors[0].addr
+	p.doors[0].addr = server.ln.Addr().(*net.TCPAddr)
+	_, err := p.Disconnect(p.doors[0].side)
+	p.doors[0].addr = own
+	if err == nil || !strings.HasSuffix(err.Error(), "still answers after it was closed: a connection was accepted") {
+		t.Errorf("error %v", err)
 	}
 }
 
