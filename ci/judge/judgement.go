@@ -92,8 +92,8 @@ func (j *judgement) try(ctx context.Context, o options) {
 	for range workers {
 		work = append(work, func() {
 			for ctx.Err() == nil {
-				j.driveHealthy(ctx)
-				if time.Now().After(until) {
+				// One that cannot run would fail again at once, and fill the time with the same words.
+				if ran := j.driveHealthy(ctx); !ran || time.Now().After(until) {
 					return
 				}
 			}
@@ -223,12 +223,13 @@ func (j *judgement) simulateHealthy(seed uint64) {
 	j.well(h, report.Counts.Attempted, prefix(fmt.Sprintf("seed %d: ", seed), wrong))
 }
 
-func (j *judgement) driveHealthy(ctx context.Context) {
+// driveHealthy tells whether the real worker could be run; how it was judged is another matter.
+func (j *judgement) driveHealthy(ctx context.Context) (ran bool) {
 	h := &j.health[1]
 	dir, err := j.place()
 	if err != nil {
 		j.well(h, 0, []string{err.Error()})
-		return
+		return false
 	}
 	defer os.RemoveAll(dir)
 	j.mu.Lock()
@@ -237,9 +238,10 @@ func (j *judgement) driveHealthy(ctx context.Context) {
 	cell, struck, err := planted.Healthy.Run(ctx, dir, seed)
 	if err != nil {
 		j.well(h, 0, []string{err.Error()})
-		return
+		return false
 	}
 	j.well(h, cell.Counts.Attempted, prefix(fmt.Sprintf("seed %d: ", seed), planted.Healthy.Disagreements(cell, struck)))
+	return true
 }
 
 func prefix(with string, lines []string) []string {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The short form: one bug in both kinds of systems, and a healthy run of each.
@@ -16,6 +18,15 @@ func TestJudgement(t *testing.T) {
 	if !j.right() || strings.Count(b.String(), " caught\n") != 2 || !strings.Contains(b.String(), "2 of 2 bugs were caught") ||
 		!strings.Contains(b.String(), "healthy, simulated: 2 runs, 6000 tasks, 0 findings.") || j.health[1].runs == 0 {
 		t.Errorf("right %v:\n%s", j.right(), b.String())
+	}
+}
+
+// A worker that cannot be run at all is told of once by each that tries it, not for as long as there is time.
+func TestHealthyWorkerThatCannotRun(t *testing.T) {
+	j := &judgement{dir: filepath.Join(t.TempDir(), "gone")}
+	j.try(t.Context(), options{real: time.Hour, only: "none"})
+	if n := len(j.health[1].wrong); n != workers || j.right() {
+		t.Errorf("told of %d times, want %d; right %v", n, workers, j.right())
 	}
 }
 
