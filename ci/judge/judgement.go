@@ -272,20 +272,22 @@ func (j *judgement) show(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) } // Flush tells of errors
 	line("IN\tBUG\tWHAT IT DOES\tPLANTED\tFOUND\tBY CHECK\tVERDICT")
-	caught := 0
+	caught, kinds := map[string]int{}, map[string]int{}
 	for _, r := range j.rows {
+		kinds[r.where]++
 		verdict := "caught"
 		if len(r.wrong) > 0 {
 			verdict = "WRONG"
 		} else {
-			caught++
+			caught[r.where]++
 		}
 		line("%s\t%s\t%s\t%d\t%d\t%s\t%s", r.where, r.bug, r.does, r.planted, r.found, r.check, verdict)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	line("\n%d of %d bugs were caught, to the task.", caught, len(j.rows))
+	line("\n%d of %d bugs were caught, to the task: %d of %d %s, %d of %d %s.", caught[simulated]+caught[real], len(j.rows),
+		caught[simulated], kinds[simulated], simulated, caught[real], kinds[real], real)
 	var all []string
 	for _, h := range j.health {
 		line("healthy, %s: %d runs, %d tasks, %d findings.", h.where, h.runs, h.tasks, len(h.wrong))
