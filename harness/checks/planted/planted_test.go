@@ -70,7 +70,7 @@ func found(c harness.Cell, check string) harness.Checked {
 			return v
 		}
 	}
-	return harness.Checked{}
+	return harness.Checked{Outcome: checks.Undecided.String(), Why: "there is no check " + check}
 }
 
 // The bug strikes, and once, also where no consumer comes by at just the number of tasks that it waits for.
