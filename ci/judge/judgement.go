@@ -33,6 +33,7 @@ type row struct {
 // A health is healthy runs of one kind.
 type health struct {
 	where       string
+	begun       int // each with the next seed
 	runs, tasks int
 	wrong       []string // a finding that blames, or a run that failed
 }
@@ -233,7 +234,8 @@ func (j *judgement) driveHealthy(ctx context.Context) (ran bool) {
 	}
 	defer os.RemoveAll(dir)
 	j.mu.Lock()
-	seed := uint64(j.n)
+	seed := uint64(h.begun)
+	h.begun++
 	j.mu.Unlock()
 	cell, struck, err := planted.Healthy.Run(ctx, dir, seed)
 	if err != nil {
