@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"slices"
 
 	"taskbench/harness/checks"
 	"taskbench/harness/ledger"
@@ -59,9 +58,6 @@ func foreign(h ledger.History) int {
 	return len(seen)
 }
 
-// shownByAbsence are the checks whose findings are tasks of which something was not seen.
-var shownByAbsence = []string{"lost", "destroyed", "orphaned", "phantom-confirm", "stall", "starved", "chord-missing", "tick-missed", "unrecovered"}
-
 // partial says why the history does not hold all that happened, or "". What it lacks proves nothing then.
 func partial(m ledger.Meta) string {
 	switch {
@@ -81,10 +77,12 @@ func unknown(m ledger.Meta) bool { return !m.Drained && m.Left < 0 }
 // keepFindings is how many findings of each check a result keeps; the history has all of them.
 const keepFindings = 20
 
+// findings leaves out what only absence shows where something may have gone unseen. Of a history that is not whole those
+// are the findings of checks that are undecided: what rests on evidence that is there is found in any case.
 func findings(r checks.Report, m ledger.Meta) []Finding {
 	var list []Finding
 	for _, v := range r.Verdicts {
-		if !whole(m) && slices.Contains(shownByAbsence, v.Name) || unknown(m) && (v.Name == "lost" || v.Name == "destroyed") {
+		if !whole(m) && v.Outcome == checks.Undecided || unknown(m) && (v.Name == "lost" || v.Name == "destroyed") {
 			continue
 		}
 		for _, f := range v.Findings[:min(len(v.Findings), keepFindings)] {

@@ -76,6 +76,9 @@ func TestGapsAreNotLosses(t *testing.T) {
 			if cell.Outcome != test.outcome || cell.Counts.Lost != lost || blamed != lost || cell.Expectations[0].Held {
 				t.Errorf("%s with %d lost, %d of them named, and %+v", cell.Outcome, cell.Counts.Lost, blamed, cell.Expectations)
 			}
+			if test.outcome == Undecided && len(cell.Findings) > 0 {
+				t.Errorf("only absence shows %+v", cell.Findings)
+			}
 			if !strings.Contains(strings.Join(cell.Warnings, "\n"), test.warning) {
 				t.Errorf("does not warn of %q: %q", test.warning, cell.Warnings)
 			}

@@ -33,6 +33,7 @@ type row struct {
 // A health is healthy runs of one kind.
 type health struct {
 	where       string
+	begun       int // each with the next seed
 	runs, tasks int
 	wrong       []string // a finding that blames, or a run that failed
 }
@@ -92,8 +93,8 @@ func (j *judgement) try(ctx context.Context, o options) {
 	for range workers {
 		work = append(work, func() {
 			for ctx.Err() == nil {
-				j.driveHealthy(ctx)
-				if time.Now().After(until) {
+				// One that cannot run would fail again at once, and fill the time with the same words.
+				if ran := j.driveHealthy(ctx); !ran || time.Now().After(until) {
 					return
 				}
 			}
@@ -223,23 +224,26 @@ func (j *judgement) simulateHealthy(seed uint64) {
 	j.well(h, report.Counts.Attempted, prefix(fmt.Sprintf("seed %d: ", seed), wrong))
 }
 
-func (j *judgement) driveHealthy(ctx context.Context) {
+// driveHealthy tells whether the real worker could be run; how it was judged is another matter.
+func (j *judgement) driveHealthy(ctx context.Context) (ran bool) {
 	h := &j.health[1]
 	dir, err := j.place()
 	if err != nil {
 		j.well(h, 0, []string{err.Error()})
-		return
+		return false
 	}
 	defer os.RemoveAll(dir)
 	j.mu.Lock()
-	seed := uint64(j.n)
+	seed := uint64(h.begun)
+	h.begun++
 	j.mu.Unlock()
 	cell, struck, err := planted.Healthy.Run(ctx, dir, seed)
 	if err != nil {
 		j.well(h, 0, []string{err.Error()})
-		return
+		return false
 	}
 	j.well(h, cell.Counts.Attempted, prefix(fmt.Sprintf("seed %d: ", seed), planted.Healthy.Disagreements(cell, struck)))
+	return true
 }
 
 func prefix(with string, lines []string) []string {
@@ -270,20 +274,22 @@ func (j *judgement) show(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) } // Flush tells of errors
 	line("IN\tBUG\tWHAT IT DOES\tPLANTED\tFOUND\tBY CHECK\tVERDICT")
-	caught := 0
+	caught, kinds := map[string]int{}, map[string]int{}
 	for _, r := range j.rows {
+		kinds[r.where]++
 		verdict := "caught"
 		if len(r.wrong) > 0 {
 			verdict = "WRONG"
 		} else {
-			caught++
+			caught[r.where]++
 		}
 		line("%s\t%s\t%s\t%d\t%d\t%s\t%s", r.where, r.bug, r.does, r.planted, r.found, r.check, verdict)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	line("\n%d of %d bugs were caught, to the task.", caught, len(j.rows))
+	line("\n%d of %d bugs were caught, to the task: %d of %d %s, %d of %d %s.", caught[simulated]+caught[real], len(j.rows),
+		caught[simulated], kinds[simulated], simulated, caught[real], kinds[real], real)
 	var all []string
 	for _, h := range j.health {
 		line("healthy, %s: %d runs, %d tasks, %d findings.", h.where, h.runs, h.tasks, len(h.wrong))

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The short form: one bug in both kinds of systems, and a healthy run of each.
@@ -13,9 +15,18 @@ func TestJudgement(t *testing.T) {
 	if err := j.show(&b); err != nil {
 		t.Fatal(err)
 	}
-	if !j.right() || strings.Count(b.String(), " caught\n") != 2 || !strings.Contains(b.String(), "2 of 2 bugs were caught") ||
+	if !j.right() || strings.Count(b.String(), " caught\n") != 2 || !strings.Contains(b.String(), "2 of 2 bugs were caught, to the task: 1 of 1 simulated, 1 of 1 real worker.\n") ||
 		!strings.Contains(b.String(), "healthy, simulated: 2 runs, 6000 tasks, 0 findings.") || j.health[1].runs == 0 {
 		t.Errorf("right %v:\n%s", j.right(), b.String())
+	}
+}
+
+// A worker that cannot be run at all is told of once by each that tries it, not for as long as there is time.
+func TestHealthyWorkerThatCannotRun(t *testing.T) {
+	j := &judgement{dir: filepath.Join(t.TempDir(), "gone")}
+	j.try(t.Context(), options{real: time.Hour, only: "none"})
+	if n := len(j.health[1].wrong); n != workers || j.right() {
+		t.Errorf("told of %d times, want %d; right %v", n, workers, j.right())
 	}
 }
 
@@ -29,6 +40,7 @@ func TestJudgementThatIsWrong(t *testing.T) {
 	}{
 		"missed":           {&judgement{rows: []row{good, {where: real, bug: "deny", planted: 3, found: 2, wrong: []string{"seed 1: refused: found 2, planted 3"}}}, health: []health{well}}, "real worker, deny, seed 1: refused: found 2, planted 3"},
 		"blamed":           {&judgement{rows: []row{good}, health: []health{{where: real, runs: 9, wrong: []string{"seed 7: lost: found 1"}}}}, "healthy, real worker: 9 runs, 0 tasks, 1 findings."},
+		"missed, by kind":  {&judgement{rows: []row{good, {where: real, wrong: []string{"seed 1"}}}, health: []health{well}}, "1 of 2 bugs were caught, to the task: 1 of 1 simulated, 0 of 1 real worker."},
 		"no healthy run":   {&judgement{rows: []row{good}, health: []health{{where: real}}}, "0 runs"},
 		"no bug was tried": {&judgement{health: []health{well}}, "0 of 0"},
 	} {

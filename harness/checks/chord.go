@@ -21,23 +21,18 @@ func chordBody(sc *scope) judge {
 	return judge{
 		see: c.see,
 		end: func() Verdict {
-			for i := range sc.Chords {
-				chord := &sc.Chords[i]
-				if !c.whole(chord) {
-					continue
-				}
+			for chord := range c.whole {
 				b.v.Examined++
-				body := subject{Task: &ledger.Task{Seq: chord.Body}}
 				runs, over := c.starts[chord.Body], c.over(chord)
 				if n := len(runs); n > 1 {
-					b.found(&body, n-1, "the body ran %d times", n)
+					b.found(bodyOf(chord), n-1, "the body ran %d times", n)
 				}
 				switch {
 				case len(runs) == 0:
 				case over == 0:
-					b.found(&body, 1, "the body ran, and the header had not ended well")
+					b.found(bodyOf(chord), 1, "the body ran, and the header had not ended well")
 				case runs[0] < over-slack:
-					b.found(&body, 1, "the body ran at %s, and the header had ended well only at %s", seconds(runs[0]), seconds(over))
+					b.found(bodyOf(chord), 1, "the body ran at %s, and the header had ended well only at %s", seconds(runs[0]), seconds(over))
 				}
 			}
 			return b.present("there was no chord", sc.blind)
@@ -45,8 +40,14 @@ func chordBody(sc *scope) judge {
 	}
 }
 
+// bodyOf is whom a finding about a chord names.
+func bodyOf(chord *ledger.Chord) *subject {
+	return &subject{Task: &ledger.Task{Seq: chord.Body}}
+}
+
 // chords is what two checks want to know of the tasks in chords.
 type chords struct {
+	sc     *scope
 	in     map[uint64]bool
 	seen   map[uint64]bool
 	well   map[uint64]int64   // when a task first ended well
@@ -55,7 +56,7 @@ type chords struct {
 }
 
 func newChords(sc *scope) *chords {
-	c := &chords{in: map[uint64]bool{}, seen: map[uint64]bool{}, well: map[uint64]int64{}, starts: map[uint64][]int64{}, left: map[uint64]bool{}}
+	c := &chords{sc: sc, in: map[uint64]bool{}, seen: map[uint64]bool{}, well: map[uint64]int64{}, starts: map[uint64][]int64{}, left: map[uint64]bool{}}
 	for _, chord := range sc.Chords {
 		c.in[chord.Body] = true
 		for _, seq := range chord.Header {
@@ -82,9 +83,17 @@ func (c *chords) see(s *subject) {
 	c.left[s.Seq] = s.left || s.aside
 }
 
-// whole tells whether every task of the chord is in the part of the history that is judged.
-func (c *chords) whole(chord *ledger.Chord) bool {
-	return c.seen[chord.Body] && !slices.ContainsFunc(chord.Header, func(seq uint64) bool { return !c.seen[seq] })
+// whole yields the chords of which every task is in the part of the history that is judged.
+func (c *chords) whole(yield func(*ledger.Chord) bool) {
+	for i := range c.sc.Chords {
+		chord := &c.sc.Chords[i]
+		if !c.seen[chord.Body] || slices.ContainsFunc(chord.Header, func(seq uint64) bool { return !c.seen[seq] }) {
+			continue
+		}
+		if !yield(chord) {
+			return
+		}
+	}
 }
 
 // over is when the last task of the header ended well; 0 when one did not.

@@ -1,7 +1,5 @@
 package checks
 
-import "taskbench/harness/ledger"
-
 func init() {
 	register(Check{
 		Name:  "chord-missing",
@@ -16,15 +14,14 @@ func chordMissing(sc *scope) judge {
 	return judge{
 		see: c.see,
 		end: func() Verdict {
-			for i := range sc.Chords {
-				chord := &sc.Chords[i]
+			for chord := range c.whole {
 				over := c.over(chord)
-				if over == 0 || !c.whole(chord) {
+				if over == 0 {
 					continue
 				}
 				b.v.Examined++
 				if len(c.starts[chord.Body]) == 0 && !c.left[chord.Body] {
-					b.found(&subject{Task: &ledger.Task{Seq: chord.Body}}, 1, "the header had ended well at %s, and the body never ran", seconds(over))
+					b.found(bodyOf(chord), 1, "the header had ended well at %s, and the body never ran", seconds(over))
 				}
 			}
 			return b.absent("there was no chord whose header ended well", sc.undrained)

@@ -43,7 +43,7 @@ func TestGrowth(t *testing.T) {
 	})
 }
 
-// cell is a run of a minute with a task each 100 ms and a fault from 10 s to 12 s. Of the publishes from lost on none is
+// hurt is a run of a minute with a task each 100 ms and a fault from 10 s to 12 s. Of the publishes from lost on none is
 // acknowledged, of the tasks that are received from idle on none finishes.
 func hurt(lost, idle int64) *history {
 	var tasks []ledger.Task

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -33,9 +34,7 @@ func unrecovered(sc *scope) judge {
 	b := book{sc: sc}
 	afters := aftermaths(sc, sc.setting(RecoverWithinSetting, 30*time.Second))
 	at := func(when int64) *after {
-		i, exact := slices.BinarySearchFunc(afters, when, func(a after, when int64) int {
-			return int(min(max(a.healed-when, -1), 1))
-		})
+		i, exact := slices.BinarySearchFunc(afters, when, func(a after, when int64) int { return cmp.Compare(a.healed, when) })
 		if !exact {
 			i--
 		}
@@ -108,6 +107,6 @@ func aftermaths(sc *scope, bound int64) []after {
 			all = append(all, after{fault: f, healed: f.Healed, until: f.Healed + bound})
 		}
 	}
-	slices.SortFunc(all, func(a, b after) int { return int(min(max(a.healed-b.healed, -1), 1)) })
+	slices.SortFunc(all, func(a, b after) int { return cmp.Compare(a.healed, b.healed) })
 	return all
 }

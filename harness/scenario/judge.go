@@ -75,9 +75,12 @@ func (j judge) mix(path string, t *TaskMix) {
 	if err := t.Duration.check(); err != nil {
 		j.wrong(join(path, "duration"), err.Error())
 	}
-	for key, d := range map[string]time.Duration{"eta": t.ETA, "expires": t.Expires, "limit": t.Limit} {
-		if d < 0 {
-			j.wrong(join(path, key), "must not be below 0")
+	for _, asked := range []struct { // in the order in which they are told
+		key string
+		d   time.Duration
+	}{{"eta", t.ETA}, {"expires", t.Expires}, {"limit", t.Limit}} {
+		if asked.d < 0 {
+			j.wrong(join(path, asked.key), "must not be negative")
 		}
 	}
 	known := names(j.Tasks, func(s TaskSpec) string { return s.Name })

@@ -148,6 +148,24 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// Mistakes of one line are told in the same order each time.
+func TestNegativeTimesOfATask(t *testing.T) {
+	const text = `
+name: hasty
+asks: What is done before it is due?
+workload: {tasks: [{task: noop, limit: -3s, expires: -2s, eta: -1s}]}
+load: {rate: 10/s, for: 1s}
+`
+	const want = `f:4: workload.tasks.0.eta: must not be negative
+f:4: workload.tasks.0.expires: must not be negative
+f:4: workload.tasks.0.limit: must not be negative`
+	for range 20 {
+		if _, err := Parse("f", []byte(text), known, Full); err == nil || err.Error() != want {
+			t.Fatalf("got:\n%v\nwant:\n%s", err, want)
+		}
+	}
+}
+
 func TestEveryPrefixOfAFileIsReadWithoutPanic(t *testing.T) {
 	data := readFile(t, "whole.yaml")
 	for i := range data {

@@ -161,6 +161,7 @@ var bugs = []bug{
 
 // TestPlantedBugsAreFound plants each, and runs schedules until one finds it.
 func TestPlantedBugsAreFound(t *testing.T) {
+	t.Logf("%d planted bugs", len(bugs)) // the README tells how many
 	for _, b := range bugs {
 		t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()

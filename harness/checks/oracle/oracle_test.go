@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,17 +84,16 @@ func TestGuaranteeOfMutants(t *testing.T) {
 		"drop": "at-most-once", "repeat": "at-least-once", "deny": "exactly-once", "stall": "exactly-once", "ack-early": "at-most-once",
 		"concurrent": "at-least-once", "redeliver-acked": "at-least-once", "overwrite-result": "at-least-once",
 	} {
-		for _, m := range Mutants {
-			if m.Name != name {
-				continue
-			}
-			r, _, err := Run(t.TempDir(), 1, tasks, m.Bugs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Guarantee != want {
-				t.Errorf("%s: guarantee %q, want %q", name, r.Guarantee, want)
-			}
+		i := slices.IndexFunc(Mutants, func(m Mutant) bool { return m.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no mutant %s", name)
+		}
+		r, _, err := Run(t.TempDir(), 1, tasks, Mutants[i].Bugs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Guarantee != want {
+			t.Errorf("%s: guarantee %q, want %q", name, r.Guarantee, want)
 		}
 	}
 }

@@ -144,7 +144,8 @@ func (c *consumer) pass(ctx context.Context) {
 // wait returns once the broker hands something out, or false when ctx ended first.
 func (p *plant) wait(ctx context.Context) bool {
 	p.mu.Lock()
-	if p.mutant.StallAt > 0 && len(p.seen) == p.mutant.StallAt && p.frozen.IsZero() {
+	// Two consumers may pass the number in one go: neither need see it.
+	if p.mutant.StallAt > 0 && len(p.seen) >= p.mutant.StallAt && p.frozen.IsZero() {
 		p.frozen = time.Now().Add(p.mutant.Stall)
 		p.count++
 	}

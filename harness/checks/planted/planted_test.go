@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"taskbench/harness"
 	"taskbench/harness/checks"
@@ -69,7 +70,21 @@ func found(c harness.Cell, check string) harness.Checked {
 			return v
 		}
 	}
-	return harness.Checked{}
+	return harness.Checked{Outcome: checks.Undecided.String(), Why: "there is no check " + check}
+}
+
+// The bug strikes, and once, also where no consumer comes by at just the number of tasks that it waits for.
+func TestStallIsNotMissed(t *testing.T) {
+	p := newPlant(Mutant{Name: "stall", OneIn: 1, Stall: time.Nanosecond, StallAt: 2}, 1)
+	p.seen = map[string]int{"a": 1, "b": 1, "c": 1}
+	for range 2 {
+		if !p.wait(t.Context()) {
+			t.Fatal("the wait was given up")
+		}
+	}
+	if p.struck() != 1 {
+		t.Errorf("struck %d times, want once", p.struck())
+	}
 }
 
 // A judge that errs is noticed: one that finds too few, and one that blames.
