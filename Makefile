@@ -35,14 +35,14 @@ test: ## vet and run every test, on the brokers of BENCH_LAB
 	@$(GO) run ./cmd/bench doctor --lab $(BENCH_LAB) >&2
 	@code=0; \
 	$(GO) test -timeout 20m $(TESTFLAGS) $(others) || code=$$?; \
-	$(GO) test -parallel 3 -timeout 20m $(TESTFLAGS) $(alone) || code=$$?; \
+	$(GO) test -timeout 20m $(TESTFLAGS) $(alone) || code=$$?; \
 	exit $$code
 
 test-short: ## run every test at its short profile, on embedded brokers: no engine, no servers
 	@BENCH_LAB=embedded $(GO) test -short -timeout 10m $(TESTFLAGS) ./...
 
 race: ## run every test at its short profile under the race detector, on embedded brokers
-	@BENCH_LAB=embedded $(GO) test -race -short -timeout 20m $(TESTFLAGS) ./...
+	@BENCH_LAB=embedded $(GO) test -race -short -parallel $$(nproc) -timeout 20m $(TESTFLAGS) ./...
 
 interop: ## hold worker and client against real Celery of two versions, which is installed, on Redis, RabbitMQ and databases
 	@ci/celery/install >&2

@@ -52,6 +52,7 @@ type Variant struct {
 	Durability Durability
 	Promises   []Promise
 	Settings   map[string]string // every server and client setting that is not the product's default
+	Members    int               // how many servers stand together as one, by the server's Cluster; 0 and 1 are one alone
 }
 
 // Promised tells whether the variant makes the promise.
@@ -126,6 +127,9 @@ type ServerSpec struct {
 	// Limits are those of its own that the server can be told while it runs.
 	Limits []Limit
 
+	// Cluster is how the servers of a variant with several members stand together.
+	Cluster Cluster
+
 	// Library marks a broker that is a library over files in Launch.Dir: there is no server to start or to hurt.
 	Library bool
 
@@ -144,6 +148,12 @@ type Launch struct {
 	Host      string // address to listen on
 	Port      int
 	Container bool // whether Command runs inside a container
+
+	// Of a member of several: the name by which the others reach its host, the names of all of them, the first one first,
+	// and what they know each other by and nobody else has. Peers is nil for a server alone.
+	Name   string
+	Peers  []string
+	Secret string
 }
 
 // A Command is one server start.

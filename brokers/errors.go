@@ -3,6 +3,7 @@ package brokers
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"syscall"
@@ -43,6 +44,16 @@ func RefuseURL(rawURL, form string, cause error) error {
 		return urlRefusal{fmt.Errorf("want %s, with all but the letters and digits of the password percent-encoded", form)}
 	}
 	return urlRefusal{fmt.Errorf("want %s: %w", form, cause)}
+}
+
+// Unreached adds to the error of a connection that did not come about what to do about it. Every other error it returns as
+// it is, and nil for nil.
+func Unreached(err error) error {
+	var network *net.OpError
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &network) && network.Op == "dial" {
+		return fmt.Errorf("%w; is the server up, and are host and port in the URL right?", err)
+	}
+	return err
 }
 
 type urlRefusal struct{ error }

@@ -39,4 +39,5 @@ const (
 	Publishes    Deed = "publish" // the answer is the confirm
 	Claims       Deed = "claim"   // the answer brings the messages
 	Acknowledges Deed = "ack"
+	Stores       Deed = "result" // of a task, by a result backend in the broker's server
 )

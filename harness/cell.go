@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"taskbench/harness/faults"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/lab/proxy"
@@ -28,15 +28,17 @@ type job struct {
 	clock      *clock
 	iterations float64 // of cpu work in a millisecond of this host
 	slow       string  // URL of the slow HTTP server
+	interim    func(Cell)
 }
 
 // A stage is one cell's broker, proxy and workers, up and consuming, and the ledger that watches them.
 type stage struct {
 	job
 	node      lab.Node
-	proxy     *proxy.Proxy // nil for a library broker
-	url       string       // what workers connect to
-	sendURL   string       // what publishers connect to
+	proxy     *proxy.Proxy    // nil for a library broker, and one of several servers
+	members   []faults.Member // of a broker of several servers, each with a proxy; nil else
+	url       string          // what workers connect to
+	sendURL   string          // what publishers connect to
 	workers   []systems.Worker
 	run       ledger.Run
 	recorder  *ledger.Recorder
@@ -49,13 +51,16 @@ type stage struct {
 
 	turns     *turns // of the faults, from when the load begins
 	forceMu   sync.Mutex
-	claims    map[string]int // workers that are hurt, by which fault of the schedule
-	force     []string       // names of the faults that hurt now
-	pending   int            // faults of the schedule that are not over yet
-	healedAny atomic.Bool    // some fault has been healed
-	healedAt  atomic.Int64   // when the last one was, nanoseconds since the load began
-	paced     atomic.Int64   // until when the load went on past its span, likewise; 0 when it did not
+	claims    map[string]int    // workers that are hurt, by which fault of the schedule
+	force     []string          // names of the faults that hurt now
+	pending   int               // faults of the schedule that are not over yet
+	healedAny atomic.Bool       // some fault has been healed
+	healedAt  atomic.Int64      // when the last one was, nanoseconds since the load began
+	paced     atomic.Int64      // until when the load went on past its span, likewise; 0 when it did not
+	past      map[int]injection // faults of the schedule that took effect, by number
 	deaths    deaths
+	terms     []ledger.Terms
+	soak      *soak // nil for a history in one piece
 }
 
 // runCell provisions, drives, breaks, heals, drains and judges one cell, and removes whatever it started.
@@ -71,10 +76,7 @@ func runCell(ctx context.Context, j job) (Cell, error) {
 		cell.Warnings = append(cell.Warnings, err.Error())
 		return cell, EnvironmentError{err}
 	}
-	info := s.node.Info()
-	cell.Server, cell.Image = info.Product+" "+info.Version, info.Image
-	cell.Settings = info.Settings
-
+	cell = s.described(cell)
 	outcome := s.drive(ctx)
 	tearDown := s.close() // workers leave before the evidence is read to its end
 	j.clock.tell(Progress{Phase: "judge"})
@@ -83,6 +85,26 @@ func runCell(ctx context.Context, j job) (Cell, error) {
 		err = outcome.full // the history found no room either, or just so
 	}
 	return judged, errors.Join(err, tearDown)
+}
+
+// described is the cell with what its node says of itself.
+func (s *stage) described(cell Cell) Cell {
+	info := s.node.Info()
+	cell.Server, cell.Image = info.Product+" "+info.Version, info.Image
+	cell.Settings = info.Settings
+	for _, node := range append(s.servers(), s.names()...) {
+		cell.Logs = append(cell.Logs, filepath.Join("logs", filepath.Base(s.log(node))))
+	}
+	return cell
+}
+
+// names are those of the workers.
+func (s *stage) names() []string {
+	var names []string
+	for _, w := range s.workers {
+		names = append(names, w.Name())
+	}
+	return names
 }
 
 // queue is where the tasks of every cell go: each cell has a server, or a file, of its own.
@@ -109,20 +131,8 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("bring broker %s up in lab %s: %w", c.Driver.Name, c.Lab.Name(), err)
 	}
-	s.url = s.node.Info().URL
-	s.sendURL = s.url
-	if addr := s.node.Info().Addr; addr != "" && !c.Driver.Server.Library {
-		if s.proxy, err = proxy.Listen(ctx, addr); err != nil {
-			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
-		}
-		straight := s.url
-		if s.url, err = through(straight, s.proxy.AddrOf(proxy.Workers)); err == nil {
-			s.sendURL, err = through(straight, s.proxy.AddrOf(proxy.Publishers))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("put the fault proxy before %s: %w", c.Driver.Name, err)
-		}
-		s.follow()
+	if err := s.approach(ctx); err != nil {
+		return nil, err
 	}
 	nodes := []string{"broker"}
 	for i := range c.Scenario.System.Workers {
@@ -140,17 +150,6 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		s.workers = append(s.workers, w)
 	}
 	return s, nil
-}
-
-// through is the URL of the same broker by way of the proxy. It is not Server.URL of the proxy's address: a URL that
-// was given may hold a user and a database, and may leave out the port.
-func through(raw, proxy string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", errors.New("its URL cannot be parsed") // and may hold a password
-	}
-	u.Host = proxy
-	return u.String(), nil
 }
 
 // makeEvidenceDir makes a directory beside the result that the next run removes if this one is killed.
@@ -188,8 +187,8 @@ func (s *stage) close() error {
 	for _, m := range s.samplers {
 		m.Stop()
 	}
-	if s.proxy != nil {
-		errs = append(errs, s.proxy.Close())
+	for _, p := range s.proxies() {
+		errs = append(errs, p.Close())
 	}
 	if s.node != nil {
 		// Time of its own: a worker that took all of its must not leave the server behind.

@@ -37,6 +37,7 @@ func (s *stage) drive(ctx context.Context) course {
 		return course{aborted: fmt.Sprintf("prepare the workload: %v", err)}
 	}
 	c.terms = mix.Terms()
+	s.terms = c.terms
 	pace, err := s.pace()
 	if err != nil {
 		return course{aborted: fmt.Sprintf("pace the load: %v", err)}
@@ -46,6 +47,7 @@ func (s *stage) drive(ctx context.Context) course {
 	s.start = ledger.Now() + int64(time.Until(begin))
 	s.recorder = ledger.NewRecorder(s.run, s.start)
 	s.collector = ledger.NewCollector(s.evidence, s.recorder)
+	s.startSoak()
 
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
@@ -54,6 +56,13 @@ func (s *stage) drive(ctx context.Context) course {
 	collecting := make(chan error, 1)
 	go func() { collecting <- s.collector.Run(driving) }()
 	s.sample(driving)
+	cutting := make(chan struct{})
+	go func() {
+		defer close(cutting)
+		if s.soak != nil {
+			s.soak.run(driving)
+		}
+	}()
 	faulty := make(chan []injection, 1)
 	go func() { faulty <- s.breakAndHeal(driving, begin) }()
 	watching := make(chan struct{})
@@ -92,6 +101,7 @@ func (s *stage) drive(ctx context.Context) course {
 	}
 	stop()
 	<-watching
+	<-cutting
 	if err := <-collecting; err != nil {
 		c.aborted = err.Error()
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 		// Each fault has the chance of its number, so that leaving one out does not change the others' victims.
 		target := faults.Target{
 			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers,
+			Queue: queue, Members: s.members,
 			Rand: s.random(firstFault + uint64(f.Number) - 1),
 		}
 		target.Claim = func(worker string) bool { return s.claim(worker, i) }
@@ -79,10 +81,14 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if err != nil {
 		return injection{name: f.Fault, node: f.Node, err: err}
 	}
-	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: time.Since(due), destroys: fault.Destroys}
+	waited := time.Since(due)
+	if target, err = target.Aim(ctx, f.Node); err != nil {
+		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("aim fault %s: %w", f.Fault, err)}
+	}
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: waited, destroys: fault.Destroys}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
-	effect, err := fault.Inject(ctx, target, args)
+	effect, err := fault.Strike(ctx, target, args)
 	if trap != nil {
 		trap.Release()
 		i.steps = trap.Hit().Steps
@@ -95,6 +101,8 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if trap != nil && i.proof != "" {
 		i.proof = trap.Hit().String() + "; " + i.proof
 	}
+	i.number, i.planned = f.Number, f
+	s.remember(i)
 	s.clock.note(fmt.Sprintf("fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.proof))
 	if i.proof == "" {
 		i.err = fmt.Errorf("fault %s on %s had no effect that could be seen", fault.Name, i.node)
@@ -109,10 +117,28 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 		return i
 	}
 	i.healed = s.now()
+	s.remember(i)
 	s.healedAny.Store(true)
 	s.healedAt.Store(i.healed)
 	s.clock.note(fmt.Sprintf("healed fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.healProof))
 	return i
+}
+
+// remember keeps a fault that took effect, for reports while the run goes on.
+func (s *stage) remember(i injection) {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	if s.past == nil {
+		s.past = map[int]injection{}
+	}
+	s.past[i.number] = i
+}
+
+// faultsSoFar are the faults that took effect until now.
+func (s *stage) faultsSoFar() []injection {
+	s.forceMu.Lock()
+	defer s.forceMu.Unlock()
+	return slices.SortedFunc(maps.Values(s.past), func(a, b injection) int { return cmp.Compare(a.number, b.number) })
 }
 
 // claim takes a worker for a fault of the schedule, unless another one has it.

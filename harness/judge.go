@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -17,16 +18,12 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 		return cell, nil
 	}
 	meta := s.meta(c)
-	h := s.recorder.Freeze(meta)
-	cell.History = "history." + s.cell.Name() + ".tbz"
-	stored := ledger.WriteFile(filepath.Join(s.plan.Dir, cell.History), h)
+	cell.History = historyFile(s.cell)
+	h, stored := s.freeze(meta)
 	if stored != nil {
 		stored = fmt.Errorf("store the history: %w", stored)
 		cell.History = ""
 		cell.Warnings = append(cell.Warnings, stored.Error())
-	}
-	for _, node := range append([]string{"broker"}, meta.Nodes[1:]...) {
-		cell.Logs = append(cell.Logs, filepath.Join("logs", filepath.Base(s.log(node))))
 	}
 	if c.aborted != "" {
 		cell.Warnings = append(cell.Warnings, "judged as far as it came: "+c.aborted)
@@ -38,6 +35,10 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	}
 
 	report := checks.Run(h)
+	if p, ok := h.(*ledger.Pieces); ok && p.Err() != nil {
+		stored = errors.Join(stored, p.Err()) // check accounting misses the tasks
+		cell.Warnings = append(cell.Warnings, p.Err().Error())
+	}
 	cell.Counts, cell.Guarantee, cell.Findings = counts(report, h), guarantee(report, meta), findings(report, meta)
 	cell.Checks = checked(report)
 	var amiss string
@@ -59,10 +60,36 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	return cell, stored
 }
 
+// historyFile is the name of a cell's history in the result directory.
+func historyFile(c CellPlan) string { return "history." + c.Name() + ".tbz" }
+
+// freeze ends the recording and stores the history.
+func (s *stage) freeze(meta ledger.Meta) (ledger.History, error) {
+	if s.soak != nil {
+		return s.soak.cutter.Finish(meta)
+	}
+	h := s.recorder.Freeze(meta)
+	return h, ledger.WriteFile(filepath.Join(s.plan.Dir, historyFile(s.cell)), h)
+}
+
 // Judge judges a stored history again, with today's checks. Cells keep what a history does not hold.
 func Judge(h ledger.History) (Counts, string, []Finding) {
 	report := checks.Run(h)
 	return counts(report, h), guarantee(report, h.Meta()), findings(report, h.Meta())
+}
+
+// Cut says why a history ends before its run did, and until when it goes: that of a run which was killed. It is "" for
+// others.
+func Cut(h ledger.History) string {
+	m := h.Meta()
+	if m.Aborted != goesOn {
+		return ""
+	}
+	var until time.Duration // since the load began
+	for _, p := range m.Pieces {
+		until = max(until, time.Duration(p.Ended))
+	}
+	return fmt.Sprintf("the run ended without a judgement after %d pieces of its history, which go to %v; what came later is not known", len(m.Pieces), until.Round(time.Second))
 }
 
 func (s *stage) meta(c course) ledger.Meta {
@@ -76,9 +103,7 @@ func (s *stage) meta(c course) ledger.Meta {
 		Torn: s.collected.Torn, Unrecorded: s.collected.Lost,
 		Terms: c.terms, Ordered: inOrder(s.cell), Series: s.series(),
 	}
-	for _, w := range s.workers {
-		m.Nodes = append(m.Nodes, w.Name())
-	}
+	m.Nodes = append(m.Nodes, s.names()...)
 	if c.drain.ready >= 0 {
 		// What a worker has in hand may yet be done. The broker need not know of it: it was acknowledged early,
 		// or the broker does not count.

@@ -5,6 +5,7 @@ import (
 
 	"taskbench/harness/ledger"
 	"taskbench/harness/metrics"
+	"taskbench/harness/scenario"
 )
 
 func (s *stage) measure(cell *Cell, h ledger.History, c course) {
@@ -91,7 +92,7 @@ func recovery(h ledger.History, c course) Recovery {
 	}
 	r := metrics.Recover(h, steady, last.healStart, last.healed)
 	out := Recovery{FirstPublish: r.FirstPublish, FirstCompletion: r.FirstCompletion, To90Percent: r.To90Percent, BacklogDrained: r.BacklogDrained}
-	if last.node == "broker" {
+	if scenario.Kind(last.node) == "broker" {
 		took := seconds(last.healed - last.healStart)
 		out.BrokerReachable = &took
 	}

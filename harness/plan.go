@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -35,6 +36,8 @@ type Request struct {
 	Patience  time.Duration     // how long a server may take to become ready; 0 is a minute
 	Dir       string            // result directory; made by Run
 	Command   string            // the command line that repeats the run
+	Piece     time.Duration     // how much of a load a piece of its history holds; 0: five minutes, of loads of more than twenty
+	Interim   func(Result)      // is told how the run stands when a piece was stored, from one goroutine; may be nil
 }
 
 // A Plan is a request that was found to be possible: every cell of it, in the order in which they will run.
@@ -52,8 +55,9 @@ type CellPlan struct {
 	Under    string // the scenario's name, where it breaks something and is one of several; "" else
 	Repeat   int
 	Lab      lab.Lab
-	Why      string // why this lab and not an earlier one
-	Unfit    string // why the cell cannot be run as asked; it is reported and not run
+	Why      string        // why this lab and not an earlier one
+	Piece    time.Duration // how much of the load a piece of the history holds; 0 keeps it in one
+	Unfit    string        // why the cell cannot be run as asked; it is reported and not run
 }
 
 // Name names the cell in file names and on the screen: broker.variant.pool.workload.repeat, with the scenario before the
@@ -135,6 +139,8 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 			wrong = append(wrong, err)
 		case err != nil:
 			lacking = append(lacking, err) // it names the broker
+		case l.Name() != labs.Docker && l.Name() != labs.External && lab.Single(l.Name(), v) != "":
+			lacking = append(lacking, fmt.Errorf("broker %s: %s", d.Name, lab.Single(l.Name(), v)))
 		default:
 			places = append(places, placed{d, v, l, why})
 		}
@@ -169,6 +175,7 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 					if pool == "solo" {
 						c.Scenario.System.Concurrency = 1 // there is no other solo, and the result says so
 					}
+					c.Piece = pieceOf(r.Piece, s.Load.Warmup+s.Load.For)
 					c.Unfit = unfit(c)
 					round = append(round, c)
 				}
@@ -210,14 +217,23 @@ func poolsOf(r Request, s scenario.Scenario) []string {
 // unfit says why a scenario's faults cannot be applied to the cell's broker, lab or pool.
 func unfit(c CellPlan) string {
 	setting := faults.Setting{Lab: c.Lab.Name(), Library: c.Driver.Server.Library, Pool: c.Scenario.System.Pool, Server: c.Driver.Server, Wire: wireOf(c)}
+	if c.Lab.Name() != labs.External { // whose URL names one server
+		setting.Members = c.Variant.Members
+	}
 	var why []string
+	if c.Scenario.System.Results != "" {
+		if no := native.Keeps(c.Driver); no != "" {
+			why = append(why, no)
+		}
+	}
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)
 		if err != nil {
 			why = append(why, err.Error())
 			continue
 		}
-		if no := fault.Unfit(setting); no != "" {
+		setting.Node = f.Node
+		if no := fault.UnfitIn(setting); no != "" {
 			why = append(why, fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
 		} else if f.On != "" {
 			if no := setting.Step(step.Step(f.On)); no != "" {
@@ -229,12 +245,17 @@ func unfit(c CellPlan) string {
 	return strings.Join(slices.Compact(why), "; ")
 }
 
-// wireOf is what the cell's variant speaks, as far as its driver says.
+// wireOf is what the cell's variant speaks, as far as its driver says, and what the worker says of results.
 func wireOf(c CellPlan) brokers.Wire {
 	if c.Driver.Wire == nil {
 		return brokers.Wire{}
 	}
-	return c.Driver.Wire(c.Variant)
+	w := c.Driver.Wire(c.Variant)
+	if c.Scenario.System.Results != "" && native.Keeps(c.Driver) == "" {
+		w.Acts = maps.Clone(w.Acts) // the driver may have one for all
+		maps.Copy(w.Acts, native.Acts())
+	}
+	return w
 }
 
 func suggest(got string, known []string) string {

@@ -16,6 +16,8 @@ type Result struct {
 	Provenance Provenance `json:"provenance"`
 	Warnings   []string   `json:"warnings,omitempty"` // about the run as a whole; "interrupted" among them
 	Cells      []Cell     `json:"cells"`
+	// InProgress is a result that was written while the run went on, as long runs do after each piece of their history.
+	InProgress bool `json:"in_progress,omitempty"`
 }
 
 // Outcome of a cell or a run.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,10 +62,23 @@ func (p Plan) need() int64 {
 			continue
 		}
 		tasks, y := c.tasks(), c.Scenario.System
-		evidence = max(evidence, tasks*evidencePerTask+int64(y.Workers*(1+y.Concurrency))*evidencePerProcess)
+		known := tasks // whose evidence is there at a time
+		if span := c.Scenario.Load.Warmup + c.Scenario.Load.For; c.Piece > 0 && span > 0 {
+			known = min(tasks, int64(float64(tasks)*2*c.Piece.Seconds()/span.Seconds()))
+		}
+		evidence = max(evidence, known*evidencePerTask+int64(y.Workers*(1+y.Concurrency))*evidencePerProcess)
 		histories += tasks * historyPerTask
 	}
 	return evidence + histories + reserve
+}
+
+// needFrom is how many bytes the histories of the pieces still take that fall due after a time.
+func (c CellPlan) needFrom(at time.Duration) int64 {
+	span := c.Scenario.Load.Warmup + c.Scenario.Load.For
+	if at >= span {
+		return 0
+	}
+	return int64(float64(c.tasks())*(span-at).Seconds()/span.Seconds())*historyPerTask + reserve
 }
 
 // tasks is about how many tasks fall due in the cell, rather too many than too few.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 			r.Cells = append(r.Cells, unfitCell(c))
 			continue
 		}
-		cell, err := runCell(ctx, job{plan: p, cell: c, index: i, clock: clock, iterations: rate, slow: server.URL()})
+		cell, err := runCell(ctx, job{plan: p, cell: c, index: i, clock: clock, iterations: rate, slow: server.URL(), interim: interim(p, r)})
 		r.Cells = append(r.Cells, cell)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", c.Name(), err))
@@ -85,10 +86,24 @@ func Run(ctx context.Context, p Plan, watch Watcher) (r Result, err error) {
 	return r, errors.Join(append(failed, ctx.Err())...)
 }
 
+// interim tells the result as it stands while a cell goes on, beside those that have run.
+func interim(p Plan, so Result) func(Cell) {
+	if p.Interim == nil {
+		return nil
+	}
+	return func(c Cell) {
+		r := so
+		r.InProgress, r.Outcome = true, Undecided
+		r.Cells = append(slices.Clone(so.Cells), c)
+		r.Warnings = append(slices.Clone(so.Warnings), fmt.Sprintf("in progress: cell %d of %d was running", len(r.Cells), len(p.Cells)))
+		p.Interim(r)
+	}
+}
+
 // forgetEarlier removes the logs and histories that an earlier run left in the directory: logs are appended to, over
 // restarts, and would hold both runs; a history of a cell that this run has not would seem to be its own.
 func forgetEarlier(dir string) error {
-	for _, pattern := range []string{"logs/*.log", "history.*.tbz"} {
+	for _, pattern := range []string{"logs/*.log", "logs/*.log.1", "history.*.tbz"} {
 		left, err := fs.Glob(os.DirFS(dir), pattern)
 		if err != nil {
 			return fmt.Errorf("look for what an earlier run left in %s: %w", dir, err)

@@ -14,7 +14,13 @@ import (
 func (s *stage) sample(ctx context.Context) {
 	begin := time.Now().Add(-time.Duration(s.now()))
 	if !s.cell.Driver.Server.Library {
-		s.samplers = append(s.samplers, metrics.Watch(ctx, "broker", begin, s.node.Stats))
+		nodes := []lab.Node{s.node}
+		if g, ok := s.node.(lab.Group); ok {
+			nodes = g.Members()
+		}
+		for _, n := range nodes {
+			s.samplers = append(s.samplers, metrics.Watch(ctx, n.Info().Name, begin, n.Stats))
+		}
 	}
 	for _, w := range s.workers {
 		s.samplers = append(s.samplers, metrics.Watch(ctx, w.Name(), begin, usageOf(w)))

@@ -14,6 +14,9 @@ func Verdict(r harness.Result) string {
 	if note := interrupted(r); note != "" && len(r.Cells) > 0 {
 		s = "The run was interrupted and its result is partial. " + s
 	}
+	if r.InProgress {
+		s = "The run is in progress, or was killed: this is how it stood, and no verdict. " + s
+	}
 	return s
 }
 

@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/harness"
 	"taskbench/harness/faults"
+	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/scenario"
@@ -25,8 +27,21 @@ import (
 // seed is the same in every run of the tests unless it is given, so that a failure can be repeated.
 var seed = flag.Uint64("seed", 1, "seed of all chance in the scenarios")
 
+// atOnce is how many cells run at a time unless -parallel says otherwise: more than there are processors, since they mostly
+// wait, for their load to come and for brokers to come back.
+const atOnce = "4"
+
 func TestMain(m *testing.M) {
 	native.Main()
+	flag.Parse()
+	const parallel = "test.parallel"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
+	if !given {
+		if err := flag.Set(parallel, atOnce); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
 }
 
@@ -43,7 +58,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, s := range loadAll(t) {
 		for _, where := range places {
-			if where.again && !s.Any(forgets) {
+			if where.again && !s.Any(forgets) || where.several != s.Any(aimed) {
 				continue
 			}
 			t.Run(s.Name+"/"+where.broker, func(t *testing.T) {
@@ -61,13 +76,17 @@ func TestScenarios(t *testing.T) {
 
 // A placement is one broker in one lab. One that is there again, in another durability class, is only for scenarios
 // that end the broker's process: the class changes nothing elsewhere.
+// One that is several servers is only for scenarios that hurt one of them, and they are only for it.
 type placement struct {
-	broker, lab string
-	again       bool
+	broker, lab    string
+	again, several bool
 }
 
 // forgets tells whether a fault ends the broker's process.
 func forgets(f scenario.Fault) bool { return f.Node == "broker" && faults.Forgets(f.Fault) }
+
+// aimed tells whether a fault hurts one server of a broker that is several.
+func aimed(f scenario.Fault) bool { return scenario.Kind(f.Node) != f.Node }
 
 // labOf is BENCH_LAB, or embedded with -short.
 func labOf(t *testing.T) string {
@@ -85,15 +104,18 @@ func labOf(t *testing.T) string {
 // placements is every broker that the lab can hold: one variant of each with a server, more where the durability
 // class changes what a fault may do. Brokers without a server of their own are always embedded.
 func placements(lab string) []placement {
-	list := []placement{{"memory", "embedded", false}, {"sqlite", "embedded", false}}
+	list := []placement{{broker: "memory", lab: "embedded"}, {broker: "sqlite", lab: "embedded"}}
 	if lab == "embedded" {
 		return list
 	}
 	for _, broker := range []string{"rabbitmq:quorum", "redis:aof-always", "postgres:lease", "mysql:lease", "mongodb:lease", "couchdb:lease", "beanstalkd:binlog", "nats:file"} {
-		list = append(list, placement{broker, lab, false})
+		list = append(list, placement{broker: broker, lab: lab})
 	}
 	for _, broker := range []string{"rabbitmq:classic", "redis:memory"} {
-		list = append(list, placement{broker, lab, true})
+		list = append(list, placement{broker: broker, lab: lab, again: true})
+	}
+	if lab != labs.Process { // where a server stands alone
+		list = append(list, placement{broker: "rabbitmq:cluster", lab: lab, several: true})
 	}
 	return list
 }
@@ -104,11 +126,14 @@ func lacking(t *testing.T, p placement) error {
 	if p.lab != labs.Auto {
 		return nil
 	}
-	d, _, err := all.Find(p.broker)
+	d, v, err := all.Find(p.broker)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = labs.Pick(t.Context(), p.lab, d, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), p.lab, d, labs.Options{})
+	if err == nil && p.several && l.Name() != labs.Docker {
+		err = errors.New(lab.Single(l.Name(), v))
+	}
 	return err
 }
 
@@ -148,7 +173,8 @@ var unfit = map[string]string{
 // the load only just.
 var alone = map[string]bool{
 	"steady/mongodb:lease": true, "burst/mongodb:lease": true, "steady/couchdb:lease": true, "burst/couchdb:lease": true,
-	"step-cuts/mongodb:lease": true,
+	"leader-kill/rabbitmq:cluster": true, // three servers of its own, which must see each other in time
+	"step-cuts/mongodb:lease":      true, "child-kill/mongodb:lease": true, "child-kill/couchdb:lease": true,
 }
 
 // A void cell says that this machine was too busy to offer the load, and nothing about the system: it is run again,
@@ -250,7 +276,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}

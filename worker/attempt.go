@@ -142,7 +142,7 @@ func (s *session) start(ctx, settle context.Context, a *attempt) bool {
 	if w.events.Enabled() {
 		w.events.Received(w.told(a))
 	}
-	if eta := a.job.Task.ETA; !eta.IsZero() && time.Until(eta) > 0 {
+	if eta := a.job.Task.ETA; !eta.IsZero() && eta.After(s.worker.now()) {
 		if s.park(settle, a) {
 			return true
 		}
@@ -176,7 +176,7 @@ func (s *session) proceed(ctx, settle context.Context, a *attempt) {
 // unwanted says why an attempt is not to be started, in the words of Celery's TaskRevokedError; "" is no reason.
 func (w *Worker) unwanted(a *attempt) string {
 	t := &a.job.Task
-	if !t.Expires.IsZero() && !time.Now().Before(t.Expires) {
+	if !t.Expires.IsZero() && !w.now().Before(t.Expires) {
 		return "expired"
 	}
 	if w.revoked.Has(t.ID) || w.revoked.HasStamp(t.Message.Headers) {
@@ -187,18 +187,26 @@ func (w *Worker) unwanted(a *attempt) string {
 
 // deathsOf reads the count from a message. Anything but a count is none.
 func deathsOf(m brokers.Message) int32 {
-	var n int64
-	switch v := m.Headers[deathsHeader].(type) {
-	case int64:
-		n = v
-	case int32:
-		n = int64(v)
-	case int:
-		n = int64(v)
-	case float64:
-		n = int64(min(max(v, 0), mostDeaths))
-	}
+	n, _ := integer(m.Headers[deathsHeader])
 	return int32(min(max(n, 0), mostDeaths))
+}
+
+// integer is the number in a header, in any of the types that brokers make of one; beyond 2^62 it is that.
+func integer(v any) (n int64, is bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case int32:
+		return int64(v), true
+	case int:
+		return int64(v), true
+	case float64:
+		const most = 1 << 62
+		if v == v { // NaN is not
+			return int64(min(max(v, -most), most)), true
+		}
+	}
+	return 0, false
 }
 
 // mostDeaths leaves room to count on, whatever a stranger has written.

@@ -90,6 +90,8 @@ type Options struct {
 
 	// Results is where results are kept; nil keeps none. It stays its owner's to close, after Run.
 	Results result.Backend
+
+	Clock Clock // nil: the host's
 }
 
 // Pools are the concurrency models by name.

@@ -10,8 +10,9 @@ import (
 // arguments of its own. The child inherits the environment of its parent.
 //
 // The registry must hold what the parent's holds. In a child, and only there, observer is called once, before
-// any task runs; it makes what is told of Started and Finished. It may be nil, or return nil: nobody watches.
-func Main(r *Registry, observer func() Observer) {
+// any task runs; it makes what is told of Started and Finished. It may be nil, or return nil: nobody watches. The clock is
+// what Options.Clock is to the parent.
+func Main(r *Registry, observer func() Observer, clock Clock) {
 	if !pool.IsChild() {
 		return
 	}
@@ -22,5 +23,5 @@ func Main(r *Registry, observer func() Observer) {
 	if o == nil {
 		o = blind{}
 	}
-	pool.Serve(runner{registry: r, observer: o}.run)
+	pool.Serve(runner{registry: r, observer: o, clock: clock}.run)
 }

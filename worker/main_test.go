@@ -24,7 +24,7 @@ const diaryEnv = "TASKBENCH_TEST_DIARY"
 
 func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // children under the race detector would take a second to leave
-	Main(testRegistry(), func() Observer { return openDiary(os.Getenv(diaryEnv)) })
+	Main(testRegistry(), func() Observer { return openDiary(os.Getenv(diaryEnv)) }, nil)
 	if os.Getenv(lonelyEnv) != "" {
 		os.Exit(lonelyWorker())
 	}

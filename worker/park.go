@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"taskbench/brokers"
@@ -16,6 +17,29 @@ const (
 	lead    = 2 * time.Second // they come back so much earlier
 )
 
+// parkedHeader is when a message was last given to the broker to wait there, in milliseconds since 1970 by the worker's
+// clock.
+const parkedHeader = "x-taskbench-parked"
+
+// parked is the message as it is given to the broker to wait there.
+func parked(m brokers.Message, now time.Time) brokers.Message {
+	headers := maps.Clone(m.Headers)
+	if headers == nil { // of protocol version 1
+		headers = map[string]any{}
+	}
+	headers[parkedHeader] = now.UnixMilli()
+	m.Headers = headers
+	m.Expiration = 0 // the worker looks at its expiry itself, and says so when it has come
+	return m
+}
+
+// back tells whether the broker has handed out at once what it was given to keep. Then its clock and the worker's are too
+// far apart for the broker to keep it, and the two would hand it to each other without end: it waits in the worker.
+func back(m brokers.Message, now time.Time) bool {
+	since, is := integer(m.Headers[parkedHeader])
+	return is && now.Sub(time.UnixMilli(since)) < nearest
+}
+
 // park moves an attempt's message to where the broker keeps it until it is nearly due, and tells whether it did.
 func (s *session) park(settle context.Context, a *attempt) bool {
 	w := s.worker
@@ -24,14 +48,13 @@ func (s *session) park(settle context.Context, a *attempt) bool {
 		return false
 	}
 	t := &a.job.Task
-	if wait := time.Until(t.ETA); wait < nearest || wait < horizon && s.schedule.len() < w.config.ETALimit {
+	now := w.now()
+	if wait := t.ETA.Sub(now); wait < nearest || wait < horizon && s.schedule.len() < w.config.ETALimit || back(t.Message, now) {
 		return false
 	}
-	m := t.Message
-	m.Expiration = 0 // the worker looks at its expiry itself, and says so when it has come
 	ctx, cancel := context.WithTimeout(settle, patience)
 	defer cancel()
-	if err := d.Delay(ctx, m, t.ETA.Add(-lead)); err != nil {
+	if err := d.Delay(ctx, parked(t.Message, now), t.ETA.Add(-lead)); err != nil {
 		if brokers.Definite(err) {
 			w.log.Warn("message with a time to come cannot wait in the broker: it waits in the worker", "worker", w.config.Name, "id", a.key.id, "err", err)
 			return false

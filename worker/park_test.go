@@ -253,3 +253,16 @@ func TestAMillionWaitingTasks(t *testing.T) {
 		t.Errorf("%d messages were neither delayed nor given back", f.held.Load())
 	}
 }
+
+// A message of protocol version 1 has no headers, and waits as any other.
+func TestParkedWithoutHeaders(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	m := parked(brokers.Message{Body: []byte("{}")}, now)
+	if !back(m, now.Add(nearest/2)) || back(m, now.Add(2*nearest)) {
+		t.Errorf("headers %v", m.Headers)
+	}
+	headers := map[string]any{"id": "1"}
+	if m = parked(brokers.Message{Headers: headers}, now); len(headers) != 1 || m.Headers["id"] != "1" {
+		t.Errorf("headers %v became %v", headers, m.Headers)
+	}
+}

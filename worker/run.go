@@ -115,7 +115,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	p, err := pool.New(ctx, w.config.Pool, pool.Settings{
 		Size: w.config.Concurrency, MaxTasks: w.config.MaxTasks, MaxMemory: w.config.MaxMemory, Log: w.options.Log, Capture: w.config.Capture,
-	}, runner{registry: w.options.Registry, observer: w.observer}.run)
+	}, runner{registry: w.options.Registry, observer: w.observer, clock: w.options.Clock}.run)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

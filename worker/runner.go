@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"taskbench/worker/message"
 	"taskbench/worker/pool"
@@ -38,6 +37,7 @@ const maxValue = 512 << 20
 type runner struct {
 	registry *Registry
 	observer Observer
+	clock    Clock
 }
 
 // run implements pool.Runner.
@@ -51,7 +51,7 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 	if err != nil {
 		return pool.Result{Status: pool.Malformed, Err: err}
 	}
-	if !t.Expires.IsZero() && !time.Now().Before(t.Expires) {
+	if !t.Expires.IsZero() && !r.clock.now().Before(t.Expires) {
 		return pool.Result{Status: pool.Expired}
 	}
 	r.observer.Observe(Event{Kind: Started, ID: t.ID, Attempt: j.Attempt})

@@ -90,7 +90,7 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		ready, wait, waiting := s.schedule.due(time.Now())
+		ready, wait, waiting := s.schedule.due(w.now())
 		for _, a := range ready {
 			w.lanes.Add(1)
 			go func() {

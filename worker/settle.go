@@ -144,7 +144,7 @@ const (
 // never loses one. It is sent on whichever connection there is, as this one's may have been lost meanwhile.
 func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker
-	m := a.job.Task.Retry(time.Now().Add(r.After))
+	m := a.job.Task.Retry(w.now().Add(r.After))
 	alive := context.WithoutCancel(settle)
 	err := w.publish(alive, m)
 	if a.acked || a.unsure {

@@ -2,6 +2,7 @@ package beanstalkd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -37,7 +38,10 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	b := &broker{set: set, subs: feed.NewSet[*subscription]()}
 	if _, err := b.link(ctx); err != nil {
 		_ = b.Close() // an attempt may be under way
-		return nil, fmt.Errorf("open beanstalkd: %w", err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w; is it beanstalkd that listens there, and does it take more connections?", err)
+		}
+		return nil, fmt.Errorf("open beanstalkd at %s: %w", set.addr, err)
 	}
 	return b, nil
 }

@@ -89,7 +89,7 @@ func connect(ctx context.Context, addr string) (*link, reply, error) {
 	}
 	if err != nil {
 		l.fail(err)
-		return nil, reply{}, brokers.Refusef("ask beanstalkd at %s for its statistics: %w", addr, err)
+		return nil, reply{}, brokers.Refusef("ask beanstalkd at %s for its statistics: %w; is it beanstalkd that listens there, and does it take more connections?", addr, err)
 	}
 	return l, stats, nil
 }

@@ -50,7 +50,7 @@ func dial(ctx context.Context, addr string, lost func(error)) (*link, error) {
 	d := net.Dialer{Timeout: patience}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, brokers.Refusef("connect to beanstalkd: %w", err)
+		return nil, brokers.Refusef("connect to beanstalkd: %w", brokers.Unreached(err))
 	}
 	l := &link{conn: conn, addr: addr, lost: lost, more: make(chan struct{}, 1), ended: make(chan struct{})}
 	go l.write()

@@ -281,6 +281,11 @@ func outageBugs() []bug {
 				}
 			},
 		},
+		{
+			clause: "held-survives-kill", name: "acks on delivery", see: ackNow,
+			settle: func(context.Context, settling, brokers.Delivery) error { return errors.New("the link was lost") },
+		},
+		{clause: "held-survives-kill", name: "takes the end of a link for an answer", settle: settleNothing},
 		{clause: "lost-link-ends-consumer", name: "does not tell", consume: deaf},
 		{clause: "silent-link-ends-consumer", name: "does not tell", consume: deaf},
 		{

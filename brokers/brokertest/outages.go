@@ -21,16 +21,20 @@ var outages = []Clause{
 		Why:   "who cannot connect must know it at once, and that nothing was done",
 		Hooks: []Hook{Server},
 		Check: func(ctx context.Context, e *Env) error {
-			u, err := url.Parse(e.Subject.URL)
-			if err != nil {
-				return err
-			}
-			if u.Host, err = deadAddress(); err != nil {
-				return err
+			urls := brokers.URLs(e.Subject.URL)
+			for i, raw := range urls {
+				u, err := url.Parse(raw)
+				if err != nil {
+					return err
+				}
+				if u.Host, err = deadAddress(); err != nil {
+					return err
+				}
+				urls[i] = u.String()
 			}
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			b, err := e.Subject.Driver.Open(ctx, u.String(), e.Subject.Variant)
+			b, err := e.Subject.Driver.Open(ctx, brokers.JoinURLs(urls), e.Subject.Variant)
 			if err == nil {
 				return errors.Join(errors.New("open succeeds where nobody listens"), b.Close())
 			}
@@ -65,6 +69,14 @@ var outages = []Clause{
 			}
 			return each(ds, q, n)
 		},
+	},
+	{
+		Name:  "held-survives-kill",
+		Why:   "a broker that dies while tasks run must know afterwards which of them are done: no other may be lost, and none of these come again",
+		Needs: []brokers.Promise{brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers},
+		Hooks: []Hook{Restart},
+		Limit: 3 * time.Minute,
+		Check: heldSurvivesKill,
 	},
 	{
 		Name:  "lost-link-ends-consumer",
@@ -151,6 +163,48 @@ var outages = []Clause{
 			return errors.Join(each([]brokers.Delivery{d}, q, 1), d.Ack(ctx))
 		},
 	},
+}
+
+// heldSurvivesKill has a server die between the claiming and the acknowledging of a message, with another one behind it.
+func heldSurvivesKill(ctx context.Context, e *Env) error {
+	q := e.Queue("q")
+	c, err := consumeBacklog(ctx, e, q, 2, 1)
+	if err != nil {
+		return err
+	}
+	held, err := next(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := e.Subject.Restart(ctx); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	n := 2
+	if held.Ack(ctx) == nil { // that one is done
+		n = 1
+	}
+	_, c, err = consumeElsewhere(ctx, e, q, 2)
+	if err != nil {
+		return fmt.Errorf("consume after the restart: %w", err)
+	}
+	var ds []brokers.Delivery
+	for range n {
+		d, err := nextWithin(ctx, c, time.Minute)
+		if err != nil {
+			return fmt.Errorf("after the restart, %d of %d messages: %w", len(ds), n, err)
+		}
+		if err := d.Ack(ctx); err != nil {
+			return err
+		}
+		ds = append(ds, d)
+	}
+	if n == 2 {
+		return each(ds, q, n)
+	}
+	if id := ds[0].Message().CorrelationID; id != letter(q, 1).CorrelationID {
+		return fmt.Errorf("message %s was acknowledged after the restart, and came again", id)
+	}
+	return nothing(ctx, c)
 }
 
 // endsWhen hurts a consumer's link and waits for the consumer to end with an error.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"sync"
+
+	"taskbench/brokers"
 )
 
 // A Relay stands between clients and a server, and can cut or freeze all of their links.
@@ -30,23 +32,69 @@ func NewRelay(l net.Listener, dial func(ctx context.Context) (net.Conn, error)) 
 	return r
 }
 
-// Through puts a relay in front of a subject's server and gives the subject the hooks Break and Silence.
-// The subject's URL must name a host and a port. Close the relay after use.
-func Through(s Subject) (Subject, *Relay, error) {
-	u, err := url.Parse(s.URL)
-	if err != nil || u.Port() == "" {
-		return s, nil, fmt.Errorf("relay to broker %s: its URL names no host and port", s.Driver.Name) // and may hold a password
+// Through puts relays in front of a subject's servers, one for each URL of its list, and gives the subject the hooks Break
+// and Silence. Each URL must name a host and a port. Close what is returned after use.
+func Through(s Subject) (Subject, Relays, error) {
+	var rs Relays
+	urls := brokers.URLs(s.URL)
+	for i, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Port() == "" {
+			err = fmt.Errorf("relay to broker %s: its URL names no host and port", s.Driver.Name) // and may hold a password
+			return s, nil, errors.Join(err, rs.Close())
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return s, nil, errors.Join(fmt.Errorf("relay to %s: %w", u.Host, err), rs.Close())
+		}
+		var d net.Dialer
+		addr := u.Host
+		rs = append(rs, NewRelay(l, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }))
+		u.Host = l.Addr().String()
+		urls[i] = u.String()
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return s, nil, fmt.Errorf("relay to %s: %w", u.Host, err)
+	s.URL, s.Break, s.Silence = brokers.JoinURLs(urls), rs.Break, rs.Silence
+	return s, rs, nil
+}
+
+// Relays are those in front of the servers of one broker.
+type Relays []*Relay
+
+// Break cuts every link of each.
+func (rs Relays) Break(ctx context.Context) error {
+	var errs []error
+	for _, r := range rs {
+		errs = append(errs, r.Break(ctx))
 	}
-	var d net.Dialer
-	addr := u.Host
-	r := NewRelay(l, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) })
-	u.Host = l.Addr().String()
-	s.URL, s.Break, s.Silence = u.String(), r.Break, r.Silence
-	return s, r, nil
+	return errors.Join(errs...)
+}
+
+// Silence lets nothing pass through any of them until restore is called.
+func (rs Relays) Silence(ctx context.Context) (restore func(), err error) {
+	var undo []func()
+	restore = func() {
+		for _, u := range undo {
+			u()
+		}
+	}
+	for _, r := range rs {
+		u, err := r.Silence(ctx)
+		if err != nil {
+			restore()
+			return nil, err
+		}
+		undo = append(undo, u)
+	}
+	return restore, nil
+}
+
+// Close ends each. It is called once.
+func (rs Relays) Close() error {
+	var errs []error
+	for _, r := range rs {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Break cuts every link. What was on its way is lost. New links work.

@@ -59,6 +59,9 @@ func dial(ctx context.Context, rawURL string) (*link, error) {
 	c := newClock(time.Now)
 	l := &link{wire: newWire(c), clock: c, strokes: newIDs(c), base: set.base, addr: set.addr, database: set.database}
 	err = l.do(ctx, func(ctx context.Context) error { return l.enter(ctx, set) })
+	if errors.Is(err, context.DeadlineExceeded) && l.product == (product{}) { // it may be waiting for the end of a line
+		err = fmt.Errorf("%w; it is silent, or %w", err, errForeign)
+	}
 	if err != nil {
 		l.close()
 		return nil, fmt.Errorf("open couchdb at %s: %w", l.addr, brokers.Refuse(err)) // only asked
@@ -164,7 +167,7 @@ func (l *link) judge(err error) error {
 	case isTLS(err):
 		return brokers.Refusef("%w: have this machine trust who signed the server's certificate, or name the host as that does", cause(err))
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return brokers.Refuse(cause(err))
+		return brokers.Refuse(brokers.Unreached(cause(err)))
 	}
 	var said *refusal
 	if !errors.As(err, &said) {

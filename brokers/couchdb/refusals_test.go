@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 )
 
 const secret = "s3cret"
@@ -87,7 +88,7 @@ func TestOpenRefuses(t *testing.T) {
 		addr  string
 		wants []string
 	}{
-		"nobody listens":  {deadAddress(t), []string{"connection refused"}},
+		"nobody listens":  {servertest.Nobody(t), []string{"connection refused"}},
 		"wrong password":  {serve(fake{password: true}), []string{"check user and password in the URL"}},
 		"no rights":       {serve(fake{create: 403}), []string{"database jobs", "may read and write"}},
 		"no admin":        {serve(fake{create: 401}), []string{"database jobs", "check user and password"}},

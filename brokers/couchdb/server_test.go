@@ -3,7 +3,6 @@ package couchdb
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -82,6 +81,7 @@ func settleAs(t *testing.T, c brokers.Consumer, want string) {
 func TestOnServer(t *testing.T) {
 	servertest.Needed(t)
 	at, _ := serve(t)
+	t.Run("large messages", func(t *testing.T) { testLargeMessages(t, at) }) // alone: it looks at the memory that all share
 	for name, test := range map[string]func(t *testing.T, at string){
 		"names itself": testNamesItself, "claims are exclusive": testClaimsAreExclusive, "dead consumer": testDeadConsumer,
 		"lease is renewed": testLeaseIsRenewed, "idle costs little": testIdleCostsLittle, "woken": testWoken,
@@ -134,15 +134,4 @@ func testWoken(t *testing.T, at string) {
 			t.Errorf("message %d came after %v", i, took)
 		}
 	}
-}
-
-// deadAddress is where nobody listens.
-func deadAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

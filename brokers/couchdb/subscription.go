@@ -2,6 +2,7 @@ package couchdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type subscription struct {
 	stop   chan struct{} // closed when no more is to be claimed
 	idle   chan struct{} // closed when the claimer is done
 
+	giving   sync.Mutex // held by who gives back, until the server has answered
 	mu       sync.Mutex
 	limit    int
 	next     uint64
@@ -132,8 +134,11 @@ func (s *subscription) halt() {
 	<-s.idle
 }
 
-// giveBack has messages become ready again. What cannot be given back now goes back when the lease ends.
+// giveBack has messages become ready again. What cannot be given back now goes back when the lease ends. Until all have their
+// outcome they count as held: the holder is kept, and the broker's end waits.
 func (s *subscription) giveBack(unseen, seen []uint64) {
+	s.giving.Lock()
+	defer s.giving.Unlock()
 	var all []settlement
 	s.mu.Lock()
 	for _, part := range []struct {
@@ -144,18 +149,19 @@ func (s *subscription) giveBack(unseen, seen []uint64) {
 			if d, held := s.holds[tag]; held {
 				all = append(all, settlement{holder: s.holder, doc: d, outcome: part.outcome})
 			}
-			delete(s.holds, tag)
 		}
 	}
 	s.mu.Unlock()
 	if len(all) == 0 {
 		return
 	}
-	for _, err := range s.b.link.settle(all) {
-		if err != nil {
-			s.holder.lose(fmt.Errorf("give back a message in couchdb: %w", err))
-			return
-		}
+	if err := errors.Join(s.b.link.settle(all)...); err != nil {
+		s.holder.lose(fmt.Errorf("give back messages in couchdb: %w", err))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, tag := range slices.Concat(unseen, seen) {
+		delete(s.holds, tag)
 	}
 }
 

@@ -43,7 +43,8 @@ func TestContract(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	unfit := map[string]string{"survives-kill": "no survives-kill", "delayed-survives-kill": "no survives-kill", "unacked-returns-on-timeout": "no timeout"}
+	unfit := map[string]string{"survives-kill": "no survives-kill", "held-survives-kill": "no survives-kill",
+		"delayed-survives-kill": "no survives-kill", "unacked-returns-on-timeout": "no timeout"}
 	brokertest.Run(t.Context(), s, func(r brokertest.ClauseResult) {
 		t.Run(r.Clause.Name, func(t *testing.T) {
 			if r.Unfit != unfit[r.Clause.Name] {

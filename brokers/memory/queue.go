@@ -12,12 +12,13 @@ type item struct {
 	expires     time.Time // zero: never
 	priority    uint8
 	redelivered bool
-	lapses      uint16 // how often it was taken from a consumer that lived on
+	holdings    uint16 // that are over, by consumers that may hold for a time only
 	returns     int    // how often it came back
 }
 
-// tag names the holding of the item by one subscription: the same may hold it again after it had it for too long.
-func (it *item) tag() uint64 { return it.seq | uint64(it.lapses)<<48 }
+// tag names the holding of the item by one subscription: the same may hold it again, and what is late about the one
+// holding must not touch the other.
+func (it *item) tag() uint64 { return it.seq | uint64(it.holdings)<<48 }
 
 // A queue holds ready messages and knows who waits for them. The engine's lock guards it.
 type queue struct {

@@ -85,6 +85,25 @@ func TestVisibilityTimeoutOfAnHour(t *testing.T) {
 	})
 }
 
+// What a consumer gives back and is handed again it has for the whole time once more.
+func TestVisibilityTimeoutOfAMessageGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := New()
+		put(t, e, "a")
+		_, c, d := holder(t, e, Rules{Visibility: time.Hour})
+		time.Sleep(50 * time.Minute)
+		if err := d.Nack(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		d = <-c.Deliveries()
+		time.Sleep(59 * time.Minute)
+		if err := d.Ack(t.Context()); err != nil {
+			t.Errorf("held for 59 minutes, it cannot be acknowledged: %v", err)
+		}
+		counted(t, e, "q", 0, 0)
+	})
+}
+
 func TestConsumerTimeoutOfThirtyMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := New()

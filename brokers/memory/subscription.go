@@ -140,6 +140,9 @@ func (s *subscription) settle(tag uint64, o feed.Outcome) error {
 func (s *subscription) drop(tag uint64, it *item, o feed.Outcome) {
 	delete(s.held, tag)
 	it.queue.held--
+	if s.rules.timed() {
+		it.holdings++
+	}
 	if o == feed.Requeue {
 		if it.returns++; s.rules.DeliveryLimit > 0 && it.returns > s.rules.DeliveryLimit {
 			o = feed.Reject

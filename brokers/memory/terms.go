@@ -105,9 +105,7 @@ func (s *subscription) lapse() {
 		if d := s.rules.Visibility; d == 0 || now.Before(first.taken.Add(d)) {
 			break
 		}
-		it := s.held[first.tag]
-		s.drop(first.tag, it, feed.Requeue)
-		it.lapses++ // the late word of whoever had it must not settle the next delivery
+		s.drop(first.tag, s.held[first.tag], feed.Requeue)
 		if !s.ended {
 			s.signal()
 		}

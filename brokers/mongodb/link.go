@@ -60,7 +60,7 @@ func dial(ctx context.Context, url string, v brokers.Variant) (*link, error) {
 	})
 	if err != nil {
 		l.close()
-		return nil, fmt.Errorf("open mongodb at %s: %w", l.addr, brokers.Refuse(err)) // only asked
+		return nil, fmt.Errorf("open mongodb at %s: %w", l.addr, brokers.Refuse(unwelcome(err))) // only asked
 	}
 	return l, nil
 }

@@ -81,6 +81,7 @@ func consume(t *testing.T, b brokers.Broker, prefetch int) brokers.Consumer {
 func TestOnServer(t *testing.T) {
 	servertest.Needed(t)
 	at := serve(t).URL
+	t.Run("large messages", func(t *testing.T) { testLargeMessages(t, at) }) // alone: it looks at the memory that all share
 	for name, test := range map[string]func(t *testing.T, at string){
 		"names itself": testNamesItself, "claims are exclusive": testClaimsAreExclusive, "dead consumer": testDeadConsumer,
 		"lease is renewed": testLeaseIsRenewed, "search finds the unowned": testSearch, "claim cut short": testClaimCutShort,
@@ -88,6 +89,7 @@ func TestOnServer(t *testing.T) {
 		"neighbours are woken": testNeighbours, "bindings of kombu": testKombusBindings, "too large": testTooLarge,
 		"late reject": testLateReject, "late removal": testLateRemoval, "one heir": testOneHeir,
 		"heir of long ago": testHeirOfLongAgo, "large backlog": testLargeBacklog,
+		"clocks apart": testClocksApart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -90,11 +90,11 @@ func judge(err error) error {
 	case errors.Is(err, driver.ErrClientDisconnected):
 		return brokers.ErrClosed
 	case errors.As(err, &unreached), errors.Is(err, syscall.ECONNREFUSED):
-		return brokers.Refuse(err)
+		return brokers.Refuse(advise(err))
 	case errors.As(err, &refused) && (refused.Code == unauthorized || refused.Code == authenticationFailed):
-		return brokers.Refuse(err)
+		return brokers.Refuse(advise(err))
 	}
-	return err
+	return advise(err)
 }
 
 // Codes of MongoDB's errors.

@@ -37,7 +37,7 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	}
 	if err := prepare(ctx, b.db, tables, looks); err != nil {
 		_ = b.db.Close() // the first error says more
-		return nil, brokers.Refusef("open mysql at %s: %w", b.addr, explain(err))
+		return nil, brokers.Refusef("open mysql at %s: %w", b.addr, unwelcome(err))
 	}
 	b.writes = group.New(b.write)
 	b.settles = group.New(b.settle)

@@ -49,6 +49,7 @@ var Driver = brokers.Driver{
 		Command:  command,
 		URL:      func(addr string) string { return "mysql://taskbench@" + addr + "/taskbench" },
 		Ready:    ready,
+		Limits:   limits,
 	},
 }
 

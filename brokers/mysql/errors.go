@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	mysql "github.com/go-sql-driver/mysql"
 
@@ -68,6 +69,15 @@ func init() {
 	}
 }
 
+// unwelcome is explain for the first exchange with a server.
+func unwelcome(err error) error {
+	explained := explain(err)
+	if code(err) != 0 || dialling(err) || strings.Contains(explained.Error(), "in the URL") || strings.Contains(explained.Error(), "is it MySQL") {
+		return explained
+	}
+	return fmt.Errorf("%w; is it MySQL or MariaDB that listens there?", explained)
+}
+
 // explain says what to do. It shows nothing of the URL.
 func explain(err error) error {
 	if what := advice[code(err)]; what != "" {
@@ -75,7 +85,9 @@ func explain(err error) error {
 	}
 	switch {
 	case dialling(err):
-		return fmt.Errorf("%w; is the server up, and are host and port in the URL right?", err)
+		return brokers.Unreached(err)
+	case strings.Contains(err.Error(), "tls:"), strings.Contains(err.Error(), "x509:"), errors.Is(err, mysql.ErrNoTLS):
+		return fmt.Errorf("%w; check tls and the host's name in the URL, and have this machine trust who signed the server's certificate", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer in time: %w", err)
 	case errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrOldProtocol), errors.Is(err, mysql.ErrPktSync):

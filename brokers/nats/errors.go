@@ -86,10 +86,10 @@ func explainDial(err error) error {
 	case strings.Contains(text, "i/o timeout"), errors.Is(err, client.ErrTimeout), strings.Contains(text, "expected 'INFO'"), errors.Is(err, client.ErrNoInfoReceived):
 		hint = "is it a NATS server that listens there?"
 	}
-	if hint != "" {
-		err = fmt.Errorf("%w; %s", err, hint)
+	if hint == "" {
+		return brokers.Refuse(brokers.Unreached(err))
 	}
-	return brokers.Refuse(err)
+	return brokers.Refusef("%w; %s", err, hint)
 }
 
 // denial turns what the server says about a missing right into an error, and tells which subject it is about.

@@ -51,6 +51,7 @@ var Driver = brokers.Driver{
 		Command:  command,
 		URL:      func(addr string) string { return "postgresql://taskbench@" + addr + "/postgres?sslmode=disable" },
 		Ready:    ready,
+		Limits:   limits,
 	},
 }
 

@@ -76,7 +76,7 @@ func explain(err error) error {
 	case strings.Contains(text, "receive message"):
 		return oneLine{connect.Unwrap(), "; is it a PostgreSQL server that listens there?"}
 	}
-	return oneLine{connect.Unwrap(), ""}
+	return oneLine{brokers.Unreached(connect.Unwrap()), ""}
 }
 
 // oneLine is an error whose text may have several.

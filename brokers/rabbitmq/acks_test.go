@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // An ackServer checks what it is told as RabbitMQ does.
@@ -104,6 +106,82 @@ func TestAcksGather(t *testing.T) {
 		synctest.Wait()
 		if got := fmt.Sprint(frames); got != "[1 false 4 true 6 false]" {
 			t.Errorf("frames %s", got)
+		}
+	})
+}
+
+// A crowd settles 200 tags that come every 100 us, but for those in gaps, and shows the frames and how long each waited.
+func crowd(t *testing.T, prefetch int, gaps []uint64, show func(frames []string, waits []time.Duration, a *acks)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var frames []string
+		a := newAcks(func(tag uint64, multiple bool) error {
+			frames = append(frames, fmt.Sprint(tag, multiple))
+			return nil
+		})
+		a.limit(prefetch)
+		waits := make([]time.Duration, 200)
+		var hands sync.WaitGroup
+		for i := range waits {
+			time.Sleep(100 * time.Microsecond)
+			tag := uint64(i + 1)
+			if slices.Contains(gaps, tag) {
+				continue
+			}
+			hands.Go(func() {
+				start := time.Now()
+				if err := a.settle(tag); err != nil {
+					t.Error(err)
+				}
+				waits[i] = time.Since(start)
+			})
+		}
+		hands.Wait()
+		time.Sleep(time.Second)
+		show(frames, waits, a)
+	})
+}
+
+// Acknowledgements that come thick and fast go together, each is said within the time that a frame waits, and who comes
+// after a pause is not held up.
+func TestAcksCrowd(t *testing.T) {
+	crowd(t, 1000, nil, func(frames []string, waits []time.Duration, a *acks) {
+		if n := len(frames); n > 90 || slices.Max(waits) > linger {
+			t.Errorf("%d frames, the slowest waited %s", n, slices.Max(waits))
+		}
+		start := time.Now()
+		if err := a.settle(201); err != nil || time.Since(start) > 0 {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+	})
+}
+
+// With little prefetched, a frame waits only until a quarter of that is to be said.
+func TestAcksCrowdOfFew(t *testing.T) {
+	for prefetch, want := range map[int]time.Duration{1: 0, 7: 0, 8: 100 * time.Microsecond, 12: 200 * time.Microsecond} {
+		crowd(t, prefetch, nil, func(_ []string, waits []time.Duration, _ *acks) {
+			if slowest := slices.Max(waits[:190]); slowest != want { // after the last there are no more to wait for
+				t.Errorf("prefetch %d: the slowest waited %s, want %s", prefetch, slowest, want)
+			}
+		})
+	}
+}
+
+// A gap that stays holds those behind it up for a few frames, and no frame covers it.
+func TestAcksCrowdWithGap(t *testing.T) {
+	crowd(t, 1000, []uint64{150}, func(frames []string, waits []time.Duration, _ *acks) {
+		if slowest := slices.Max(waits); slowest > (passes+1)*linger {
+			t.Errorf("the slowest waited %s", slowest)
+		}
+		for _, frame := range frames {
+			var tag int
+			var multiple bool
+			if _, err := fmt.Sscan(frame, &tag, &multiple); err != nil || multiple && tag >= 150 {
+				t.Errorf("frame %s says what is not done (%v)", frame, err)
+			}
+		}
+		if frames[len(frames)-1] != "200 false" {
+			t.Errorf("frames %s", frames)
 		}
 	})
 }

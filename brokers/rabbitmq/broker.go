@@ -26,14 +26,14 @@ func open(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, e
 	if err != nil {
 		return nil, err
 	}
-	b, young := &broker{layout: l}, &births{}
+	b, young, to := &broker{layout: l}, &births{}, newServers(url)
 	transient := v.Settings["delivery_mode"] == "1"
 	publishing := func(c *amqp.Connection) (*publisher, error) {
 		return newPublisher(c, newTopology(c, l, young), transient)
 	}
-	b.publishes = newLink(url, publishing, (*publisher).usable)
-	b.routes = newLink(url, publishing, (*publisher).usable)
-	b.consumes = newLink(url, func(c *amqp.Connection) (*topology, error) {
+	b.publishes = newLink(to, publishing, (*publisher).usable)
+	b.routes = newLink(to, publishing, (*publisher).usable)
+	b.consumes = newLink(to, func(c *amqp.Connection) (*topology, error) {
 		return newTopology(c, l, young), nil
 	}, func(*topology) bool { return true })
 	if _, err := b.publishes.get(ctx); err != nil {

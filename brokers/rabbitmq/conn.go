@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"taskbench/brokers"
 )
 
 const (
@@ -130,6 +133,16 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
+// cause is why the connection failed, where that is a certificate, of which the library only sees the end.
+func (c *conn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed != nil && encryption(c.failed) {
+		return c.failed
+	}
+	return nil
+}
+
 // dial opens an AMQP connection before ctx ends. Nothing was done where it fails.
 func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	u, err := amqp.ParseURI(url)
@@ -142,7 +155,7 @@ func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, brokers.Unreached(err)
 	}
 	if u.Scheme == "amqps" {
 		c = tls.Client(c, &tls.Config{ServerName: u.Host})
@@ -158,10 +171,10 @@ func dial(ctx context.Context, url string) (*amqp.Connection, error) {
 	}
 	if err != nil {
 		_ = k.Close() // it may be closed already
-		if ctx.Err() != nil {
-			err = errors.Join(err, ctx.Err())
+		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = fmt.Errorf("%w (%w)", ctx.Err(), err)
 		}
-		return nil, fmt.Errorf("greet the server at %s: %w", addr, err)
+		return nil, fmt.Errorf("greet the server at %s: %w", addr, unwelcome(cmp.Or(k.cause(), err)))
 	}
 	return a, nil
 }

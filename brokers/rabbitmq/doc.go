@@ -63,6 +63,16 @@
 // declares durable ones, under the same name, and newer servers give up transient queues. Its messages are all
 // delivered as Transient.
 //
+// # A cluster
+//
+// The variant cluster is three nodes, each with a copy of every queue: a publish is confirmed once two of them have it on the
+// disk, and a queue goes on while two of them see each other. A URL is a list then, amqp://a/;amqp://b/ as Celery writes it;
+// who connects begins with the server that answered last, and passes one that does not greet within three seconds. A node that
+// sees no majority stops (pause_minority), so that its clients go to one that does; that somebody is silent is noticed after
+// five seconds (net_ticktime), where the server's own setting would take a minute. Queues of events and remote control are on
+// one node alone and go with it. The nodes talk to each other on a network that nobody else is on, with a cookie of their own;
+// who is up, who leads a queue and who holds it, rabbitmqctl tells beside one of them, since AMQP does not.
+//
 // # Integers
 //
 // Py-amqp writes an integer outside 32 bits with the tag L, which the Go library does not know: one such header ends

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"taskbench/brokers"
 )
@@ -26,6 +27,20 @@ var Driver = brokers.Driver{
 			Settings:   map[string]string{"x-queue-type": "quorum", deadLetterTimeout: deadLetterPatience},
 		},
 		{
+			Name: "cluster",
+			Doc: "A Raft log on each of three nodes, confirmed once a majority of them has it on the disk by fsync; one node can be lost " +
+				"and the queue goes on.",
+			Durability: brokers.Fsync,
+			// Delays are not promised: the first message for each step of the staircase waits until the nodes have elected a leader
+			// for it, which adds up to seconds.
+			Promises: without(append([]brokers.Promise{brokers.SurvivesKill}, promises...), brokers.Delays),
+			Settings: map[string]string{
+				"x-queue-type": "quorum", deadLetterTimeout: deadLetterPatience,
+				"cluster_partition_handling": "pause_minority", "net_ticktime": tickTime,
+			},
+			Members: 3,
+		},
+		{
 			Name:       "transient",
 			Doc:        "Messages of delivery mode 1 in a durable classic queue, which live in memory and die with the server.",
 			Durability: brokers.Memory,
@@ -45,6 +60,7 @@ var Driver = brokers.Driver{
 		URL:      func(addr string) string { return "amqp://guest:guest@" + addr + "/" },
 		Ready:    ready,
 		Limits:   limits,
+		Cluster:  brokers.Cluster{Standing: standing},
 	},
 }
 
@@ -53,8 +69,12 @@ var promises = []brokers.Promise{
 	brokers.DeadLetters, brokers.Counts, brokers.Purges, brokers.Exchanges, brokers.Delays,
 }
 
+func without(list []brokers.Promise, not brokers.Promise) []brokers.Promise {
+	return slices.DeleteFunc(list, func(p brokers.Promise) bool { return p == not })
+}
+
 func ready(ctx context.Context, url string) (string, error) {
-	c, err := dial(ctx, url)
+	c, err := newServers(url).dial(ctx)
 	if err != nil {
 		return "", brokers.Refusef("ask rabbitmq for its version: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // and consuming have one each: in an alarm the server stops reading from connections that publish, and acks must
 // still get through.
 type link[T any] struct {
-	url string
+	to  *servers
 	set func(*amqp.Connection) (T, error) // sets up a new connection
 	use func(T) bool                      // whether what is set up can still be used
 
@@ -28,8 +28,8 @@ type link[T any] struct {
 // loop does not become a flood of connections.
 const rest = 50 * time.Millisecond
 
-func newLink[T any](url string, set func(*amqp.Connection) (T, error), use func(T) bool) *link[T] {
-	return &link[T]{url: url, set: set, use: use, turn: make(chan struct{}, 1)}
+func newLink[T any](to *servers, set func(*amqp.Connection) (T, error), use func(T) bool) *link[T] {
+	return &link[T]{to: to, set: set, use: use, turn: make(chan struct{}, 1)}
 }
 
 // get returns what is set up on a living connection. Every error is Definite: nothing was asked of the server but
@@ -58,7 +58,7 @@ func (l *link[T]) get(ctx context.Context) (thing T, err error) {
 	case <-ctx.Done():
 		return thing, brokers.Refuse(ctx.Err())
 	}
-	conn, err := dial(ctx, l.url)
+	conn, err := l.to.dial(ctx)
 	if err != nil {
 		l.failed = time.Now()
 		return thing, brokers.Refusef("connect to rabbitmq: %w", err)

@@ -3,14 +3,18 @@ package rabbitmq_test
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/servertest"
 )
@@ -47,11 +51,61 @@ const patience = 30 * time.Second
 // One server does for all: it takes longer to start than they take.
 func TestOnServer(t *testing.T) {
 	servertest.Needed(t)
-	url, b, behind := open(t)
+	at, b, behind := open(t)
 	t.Run("replies are not dropped", func(t *testing.T) { replies(t, b) })
 	t.Run("delay binds anew after deletion", func(t *testing.T) { deletion(t, b, behind) })
-	t.Run("urgent messages overtake", func(t *testing.T) { urgency(t, url) })
-	t.Run("priorities that were declared otherwise", func(t *testing.T) { discord(t, url, b) })
+	t.Run("urgent messages overtake", func(t *testing.T) { urgency(t, at) })
+	t.Run("priorities that were declared otherwise", func(t *testing.T) { discord(t, at, b) })
+	t.Run("idle costs little", func(t *testing.T) { idleCostsLittle(t, at) })
+}
+
+// A fleet of idle workers is what most servers have to bear most of the time. Counted are packets to the server, with a frame
+// or more in each; a server that is asked for nothing gets heartbeats alone.
+func idleCostsLittle(t *testing.T, at string) {
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent atomic.Int64
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := u.Host
+	u.Host = listener.Addr().String()
+	relay := brokertest.NewRelay(listener, func(ctx context.Context) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+		return counted{c, &sent}, err
+	})
+	t.Cleanup(func() { _ = relay.Close() })
+	b := openURL(t, u.String())
+	c, err := b.Consume(t.Context(), []string{"idle", "idler"}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), brokers.Message{Queue: "idle"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := servertest.Next(t, c, patience).Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	servertest.Quiet(t, c, 500*time.Millisecond)
+	const length = 4 * time.Second // in which both connections have a heartbeat
+	before := sent.Load()
+	servertest.Quiet(t, c, length)
+	if n := sent.Load() - before; n >= 10*int64(length.Seconds()) || n == 0 {
+		t.Errorf("%d packets in %v of idleness, want fewer than ten a second", n, length)
+	}
+}
+
+type counted struct {
+	net.Conn
+	packets *atomic.Int64
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.packets.Add(1)
+	return c.Conn.Write(p)
 }
 
 // Results of a burst that are read slowly are results all the same.
@@ -118,8 +172,8 @@ func deletion(t *testing.T, b brokers.Broker, behind *amqp.Channel) {
 }
 
 // With max_priority in the URL what is urgent comes first, also what had to wait for its time; dead letters stay in order.
-func urgency(t *testing.T, url string) {
-	b := openURL(t, url+"?max_priority=10")
+func urgency(t *testing.T, at string) {
+	b := openURL(t, at+"?max_priority=10")
 	order := func(queue string, from brokers.Broker, settle func(brokers.Delivery) error, want ...string) {
 		t.Helper()
 		within, cancel := context.WithTimeout(t.Context(), patience)
@@ -172,7 +226,7 @@ func urgency(t *testing.T, url string) {
 	order("urgent", b, reject, "2:10", "5:9", "late:7", "1:5", "3:5", "0:0", "4:0")
 	// A broker without the parameter finds the dead letters, and nothing else in order than it came.
 	ack := func(d brokers.Delivery) error { return d.Ack(t.Context()) }
-	order(brokers.DeadLetterQueue("urgent"), openURL(t, url), ack, "2:10", "5:9", "late:7", "1:5", "3:5", "0:0", "4:0")
+	order(brokers.DeadLetterQueue("urgent"), openURL(t, at), ack, "2:10", "5:9", "late:7", "1:5", "3:5", "0:0", "4:0")
 	again := brokers.Message{Queue: brokers.DeadLetterQueue("urgent"), CorrelationID: "x"}
 	for _, priority := range []uint8{1, 9} {
 		again.Priority = priority
@@ -184,8 +238,8 @@ func urgency(t *testing.T, url string) {
 }
 
 // A queue is refused whose priorities are others than the URL says, and the error says what to do.
-func discord(t *testing.T, url string, plain brokers.Broker) {
-	ten := openURL(t, url+"?max_priority=10")
+func discord(t *testing.T, at string, plain brokers.Broker) {
+	ten := openURL(t, at+"?max_priority=10")
 	if err := ten.Publish(t.Context(), brokers.Message{Queue: "ten"}); err != nil {
 		t.Fatal(err)
 	}

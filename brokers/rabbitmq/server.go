@@ -19,9 +19,13 @@ func command(l brokers.Launch) brokers.Command {
 		epmd, dist = freePort(), freePort()
 	}
 	in := func(name string) string { return path.Join(l.Dir, name) }
+	name, interfaces, formation := fmt.Sprintf("rabbit-%d@localhost", l.Port), "-kernel inet_dist_use_interface {127,0,0,1}", ""
+	if l.Peers != nil {
+		name, interfaces, formation = nodePrefix+l.Name, "-kernel net_ticktime "+tickTime, joined(l.Peers)
+	}
 	env := map[string]string{
 		"HOME":                          l.Dir, // of the cookie
-		"RABBITMQ_NODENAME":             fmt.Sprintf("rabbit-%d@localhost", l.Port),
+		"RABBITMQ_NODENAME":             name,
 		"RABBITMQ_CONFIG_FILE":          in("rabbitmq.conf"),
 		"RABBITMQ_CONFIG_FILES":         in("conf.d"),
 		"RABBITMQ_ADVANCED_CONFIG_FILE": in("advanced.config"),
@@ -37,12 +41,16 @@ func command(l brokers.Launch) brokers.Command {
 		"RABBITMQ_LOG":                  "warning,-color",
 		"RUNNING_UNDER_SYSTEMD":         "true", // makes the start script become the server instead of its parent
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none " +
-			"-kernel inet_dist_use_interface {127,0,0,1} -rabbit " + deadLetterTimeout + " " + deadLetterPatience,
+			interfaces + " -rabbit " + deadLetterTimeout + " " + deadLetterPatience,
+	}
+	if l.Peers != nil {
+		delete(env, "ERL_EPMD_ADDRESS") // the others ask it where the server is
+		env["CLUSTER_COOKIE"] = l.Secret
 	}
 	c := brokers.Command{
 		Args: []string{"sh", "-c", script},
 		Files: map[string]string{
-			"rabbitmq.conf":     fmt.Sprintf(configuration, net.JoinHostPort(l.Host, strconv.Itoa(l.Port))),
+			"rabbitmq.conf":     fmt.Sprintf(configuration, net.JoinHostPort(l.Host, strconv.Itoa(l.Port))) + formation,
 			"enabled_plugins":   "[].\n",
 			"rabbitmq-env.conf": "",
 		},
@@ -59,6 +67,10 @@ const (
 	deadLetterTimeout  = "dead_letter_worker_publisher_confirm_timeout"
 	deadLetterPatience = "5000"
 )
+
+// tickTime is after how many seconds of silence the members of a cluster take one of them for gone. The server's own setting is
+// a minute, for which nothing moves when a member is cut off.
+const tickTime = "5"
 
 // script starts an epmd that belongs to the server, so that none is left behind as a daemon, and becomes the server.
 // Debian's rabbitmq-server on PATH would change to another user and session; the program behind it does not.

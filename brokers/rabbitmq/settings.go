@@ -27,8 +27,24 @@ type layout struct {
 }
 
 // configure reads a URL and returns it without what is for this package, so that the library gets its own parameters
-// alone. What cannot be read as a URL is left for the library to refuse.
+// alone. What cannot be read as a URL is left for the library to refuse. Of a list of URLs each has to say the same.
 func configure(rawURL string, v brokers.Variant) (string, layout, error) {
+	var first layout
+	urls := brokers.URLs(rawURL)
+	for i, part := range urls {
+		bare, l, err := configureOne(part, v)
+		if err == nil && i > 0 && l != first {
+			err = badURL(rawURL, fmt.Errorf("the servers of the list have not the same %s", maxPriority))
+		}
+		if err != nil {
+			return "", l, err
+		}
+		urls[i], first = bare, l
+	}
+	return brokers.JoinURLs(urls), first, nil
+}
+
+func configureOne(rawURL string, v brokers.Variant) (string, layout, error) {
 	l := layout{kind: v.Settings["x-queue-type"]}
 	u, err := url.Parse(rawURL)
 	if err != nil {

@@ -1,3 +1,6 @@
+if [ -n "$CLUSTER_COOKIE" ]; then
+  (umask 077 && rm -f "$HOME/.erlang.cookie" && printf %s "$CLUSTER_COOKIE" >"$HOME/.erlang.cookie" && chmod 400 "$HOME/.erlang.cookie")
+fi
 if command -v epmd >/dev/null; then
   epmd &
   tries=0

@@ -129,6 +129,7 @@ func (s *subscription) tune() error {
 	if err := s.channel.Qos(min(limit, 65535), 0, false); err != nil {
 		return fmt.Errorf("set prefetch to %d: %w", limit, err)
 	}
+	s.acks.limit(limit)
 	for i, q := range s.queues {
 		tag := strconv.Itoa(serial) + "." + strconv.Itoa(i)
 		deliveries, err := s.channel.Consume(q, tag, false, false, false, false, nil)

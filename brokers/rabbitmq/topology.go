@@ -56,7 +56,7 @@ func (t *topology) declare(queue string) error {
 		err = fmt.Errorf("%w; it was declared otherwise: remove it, or %s", err, hint)
 	}
 	if err != nil {
-		return brokers.Refusef("declare queue %s: %w", queue, err)
+		return brokers.Refusef("declare queue %s in rabbitmq: %w", queue, denied(err))
 	}
 	if missing {
 		t.births.note(queue)

@@ -78,6 +78,26 @@
 // with min-replicas-max-lag, set on the servers, bounds that loss to so many seconds, and publishes are refused while
 // no replica keeps up.
 //
+// # Several servers
+//
+// A list of URLs that differ in their hosts alone, redis://a:6379/0;redis://b:6379/0, leads to whichever of the servers says
+// of itself that it is the primary: no address that sentinels know has to be one that clients can reach. The servers are asked at
+// every connect. Each second the primary is asked again, and where it does not answer within two seconds, or is none any more, or has
+// no replica that keeps up, while another one is, all connections to it are ended: so a client leaves a primary of
+// the past about a second after there is a new one, and one that is frozen after five at most. kombu reads such a list
+// otherwise, and takes the first server that answers.
+//
+// The variant sentinel is three servers, each with a sentinel beside it. A publish
+// is confirmed by WAIT 1: the primary and one replica have it in memory, and in their append-only files within two seconds. What no
+// replica confirms within two seconds is in doubt, and not refused. A primary that two sentinels have not heard for three seconds is
+// replaced; one that is cut off refuses to write two to four seconds after it last heard a replica (min-replicas-max-lag
+// looks each second), and what it was told before that is lost when it comes back.
+//
+// What that gives up: the sentinels elect the replica that had most when they last asked, up to a second ago. Where the one replica that
+// had confirmed a message is not it, or dies with the primary, the message is lost. What consumers did in the last moments may
+// be lost at any fail-over, so messages that were acknowledged come again. Bindings of queues are not waited for. Nobody writes
+// while only one server is left.
+//
 // # Why go-redis
 //
 // github.com/redis/go-redis/v9 is Redis's own client: pooled connections with deadlines, pipelines with an error for

@@ -34,6 +34,22 @@ var Driver = brokers.Driver{
 			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
 		},
 		{
+			Name: "sentinel",
+			Doc: "A primary and two replicas, which sentinels watch: a publish is confirmed once the primary and a replica have it, each in its " +
+				"append-only file within a second or two; one server can be lost and the queue goes on, though what was confirmed " +
+				"may be lost where the sentinels elect the other replica.",
+			Durability: brokers.PageCache,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Settings: map[string]string{
+				"appendonly": "yes", "appendfsync": "everysec", "save": "",
+				"min-replicas-to-write": "1", "min-replicas-max-lag": strconv.Itoa(longestLag), "wait": "1",
+				"repl-timeout": "10", "repl-diskless-sync-delay": "0",
+				"sentinel quorum": "2", "sentinel down-after-milliseconds": "3000", "sentinel failover-timeout": "6000",
+				"sentinel debug info-period": "1000", // else they learn of a replica after up to ten seconds
+			},
+			Members: 3,
+		},
+		{
 			Name:       "memory",
 			Doc:        "Messages live in the server's memory and die with it.",
 			Durability: brokers.Memory,
@@ -53,6 +69,7 @@ var Driver = brokers.Driver{
 		URL:      func(addr string) string { return "redis://" + addr + "/0" },
 		Ready:    link.Version,
 		Limits:   link.Limits,
+		Cluster:  brokers.Cluster{Standing: standing},
 	},
 }
 
@@ -64,8 +81,11 @@ var promises = []brokers.Promise{
 	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges, brokers.Delays,
 }
 
-// command starts the server in the foreground; all is said on its command line.
+// command starts the server in the foreground; of a server alone all is said on its command line.
 func command(l brokers.Launch) brokers.Command {
+	if l.Peers != nil {
+		return member(l)
+	}
 	args := []string{
 		"redis-server", "--bind", l.Host, "--port", strconv.Itoa(l.Port), "--dir", l.Dir,
 		"--daemonize", "no", "--protected-mode", "no", "--logfile", "",

@@ -45,7 +45,7 @@ func (b *broker) push(ps []outbox.Parcel) []error {
 			cmds = append(cmds, goredis.NewIntCmd(ctx, "publish", keys.WakeChannel(b.link.DB, queues[list]), ""))
 		}
 	}
-	b.link.Exec(ctx, cmds...)
+	b.link.Commit(ctx, cmds...)
 
 	for list, cmd := range pushes {
 		switch {

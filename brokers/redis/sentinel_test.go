@@ -22,29 +22,45 @@ import (
 // A watched is a master with a replica, and the sentinels that make the one take the place of the other.
 type watched struct {
 	master *servertest.Server
+	copy   *servertest.Server
 	url    string // by way of the sentinels
 	rdb    *goredis.Client
+}
+
+// bringUp starts a server, or a sentinel.
+func bringUp(t *testing.T, port int, args ...string) *servertest.Server {
+	t.Helper()
+	binary := servertest.Find(t, "redis-server")
+	url := fmt.Sprintf("redis://127.0.0.1:%d/0", port)
+	return servertest.Start(t, url, func() *exec.Cmd {
+		cmd := exec.Command(binary, args...)
+		cmd.Dir = t.TempDir()
+		return cmd
+	}, func(ctx context.Context) error { return ask(ctx, url, "ping", "PONG") })
+}
+
+// pair starts a master, whose port it returns, and a replica.
+func pair(t *testing.T) (w watched, first int) {
+	t.Helper()
+	servertest.Needed(t)
+	first = servertest.FreePort(t)
+	plain := func(port int, more ...string) *servertest.Server {
+		return bringUp(t, port, append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--repl-diskless-sync-delay", "0"}, more...)...)
+	}
+	w.master = plain(first)
+	w.copy = plain(servertest.FreePort(t), "--replicaof", fmt.Sprintf("127.0.0.1 %d", first))
+	return w, first
+}
+
+// list is the URL of both.
+func (w watched) list() string {
+	return brokers.JoinURLs([]string{w.copy.URL + "?lease=1s", w.master.URL + "?lease=1s"})
 }
 
 // watch starts them all. The sentinels know each other, and the replica has what the master has.
 func watch(t *testing.T) watched {
 	t.Helper()
-	servertest.Needed(t)
-	binary := servertest.Find(t, "redis-server")
-	start := func(port int, args ...string) *servertest.Server {
-		url := fmt.Sprintf("redis://127.0.0.1:%d/0", port)
-		return servertest.Start(t, url, func() *exec.Cmd {
-			cmd := exec.Command(binary, args...)
-			cmd.Dir = t.TempDir()
-			return cmd
-		}, func(ctx context.Context) error { return ask(ctx, url, "ping", "PONG") })
-	}
-	first := servertest.FreePort(t)
-	plain := func(port int, more ...string) *servertest.Server {
-		return start(port, append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--repl-diskless-sync-delay", "0"}, more...)...)
-	}
-	w := watched{master: plain(first)}
-	plain(servertest.FreePort(t), "--replicaof", fmt.Sprintf("127.0.0.1 %d", first))
+	w, first := pair(t)
 	var urls, sentinels []string
 	for range 3 {
 		port := servertest.FreePort(t)
@@ -53,7 +69,7 @@ func watch(t *testing.T) watched {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		sentinels = append(sentinels, start(port, file, "--sentinel").URL)
+		sentinels = append(sentinels, bringUp(t, port, file, "--sentinel").URL)
 		urls = append(urls, fmt.Sprintf("sentinel://127.0.0.1:%d", port))
 	}
 	w.url = strings.Join(urls, ";") + "/0?master_name=m&lease=1s"
@@ -97,16 +113,71 @@ func ask(ctx context.Context, url, command, want string) error {
 // When the master dies, its replica takes over: what it had got is still there, whoever consumed has to do so again, and publishes go on.
 func TestSentinelsFailOver(t *testing.T) {
 	for _, name := range []string{"aof-always", "stream"} {
-		t.Run(name, func(t *testing.T) { failOver(t, watch(t), name) })
+		t.Run(name, func(t *testing.T) {
+			w := watch(t)
+			failOver(t, w, name, w.url)
+		})
 	}
+	t.Run("without asking sentinels", func(t *testing.T) {
+		w := watch(t)
+		failOver(t, w, "aof-always", w.list())
+	})
 }
 
-func failOver(t *testing.T, w watched, variant string) {
+// A publish is confirmed once a replica has it, and in doubt where none says so.
+func TestConfirmedIsReplicated(t *testing.T) {
+	w, _ := pair(t)
+	if err := servertest.Until(t.Context(), 10*time.Second, func() error { return ask(t.Context(), w.copy.URL, "info replication", "master_link_status:up") }); err != nil {
+		t.Fatal(err)
+	}
+	v, err := redis.Driver.Variant("sentinel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := redis.Driver.Open(t.Context(), w.list(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }() // the test is over
+	exchange := brokers.Exchange{Name: "e", Kind: brokers.Direct}
+	x := b.(brokers.Exchanger)
+	if err := x.Bind(t.Context(), brokers.Binding{Exchange: exchange, Key: "k", Queue: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	send := map[string]func() error{
+		"publish": func() error { return b.Publish(t.Context(), brokers.Message{Queue: "q"}) },
+		"route":   func() error { return x.Route(t.Context(), exchange, "k", brokers.Message{}) },
+		"delay": func() error {
+			return b.(brokers.Delayer).Delay(t.Context(), brokers.Message{Queue: "later"}, time.Now().Add(time.Hour))
+		},
+	}
+	for how, do := range send {
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", how, err)
+		}
+	}
+	kept := func(url string, queued, delayed string) {
+		t.Helper()
+		if err := errors.Join(ask(t.Context(), url, "llen q", queued), ask(t.Context(), url, "zcard taskbench:delayed", delayed)); err != nil {
+			t.Error(err)
+		}
+	}
+	kept(w.copy.URL, "2", "1")
+	w.copy.Kill()
+	for how, do := range send {
+		if err := do(); err == nil || brokers.Definite(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("%s without a replica: %v", how, err)
+		}
+	}
+	kept(w.master.URL, "4", "2")
+}
+
+func failOver(t *testing.T, w watched, variant, url string) {
 	v, err := redis.Driver.Variant(variant)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := redis.Driver.Open(t.Context(), w.url, v)
+	b, err := redis.Driver.Open(t.Context(), url, v)
 	if err != nil {
 		t.Fatal(err)
 	}

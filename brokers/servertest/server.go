@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,11 +42,18 @@ type Server struct {
 // auto or unset, where it is skipped.
 func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	t.Helper()
+	return LaunchAs(t, d, func(c *brokers.Command, _ string) { c.Args = append(slices.Clip(c.Args), settings...) })
+}
+
+// LaunchAs is Launch with another command than the driver's: change is told that one, and the server's directory.
+func LaunchAs(t testing.TB, d brokers.Driver, change func(c *brokers.Command, dir string)) *Server {
+	t.Helper()
 	for _, names := range d.Server.Binaries {
 		Find(t, names)
 	}
 	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: directory(t), Host: "127.0.0.1", Port: FreePort(t)}
 	c := d.Server.Command(l)
+	change(&c, l.Dir)
 	for name, text := range c.Files {
 		file := filepath.Join(l.Dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -57,7 +65,7 @@ func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	}
 	url := d.Server.URL(fmt.Sprintf("127.0.0.1:%d", l.Port))
 	return Start(t, url, func() *exec.Cmd {
-		cmd := exec.Command(c.Args[0], append(c.Args[1:len(c.Args):len(c.Args)], settings...)...)
+		cmd := exec.Command(c.Args[0], c.Args[1:]...)
 		cmd.Dir = l.Dir
 		cmd.Env = append(os.Environ(), c.Env...)
 		return cmd
@@ -174,4 +182,17 @@ func Until(ctx context.Context, within time.Duration, f func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// Nobody returns an address of this machine at which nobody listens.
+func Nobody(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
 }

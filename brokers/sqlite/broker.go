@@ -81,7 +81,7 @@ func (b *broker) Publish(ctx context.Context, m brokers.Message) error {
 		err = b.out.do(ctx, run, b.published)
 	}
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", m.Queue, err)
+		return fmt.Errorf("publish to %s in sqlite: %w", m.Queue, err)
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (b *broker) PublishBatch(ctx context.Context, ms []brokers.Message) []error
 			errs[i] = all
 		}
 		if errs[i] != nil {
-			errs[i] = fmt.Errorf("publish to %s: %w", m.Queue, errs[i])
+			errs[i] = fmt.Errorf("publish to %s in sqlite: %w", m.Queue, errs[i])
 		}
 	}
 	return errs

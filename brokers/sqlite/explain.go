@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -32,6 +33,9 @@ func explain(err error, file string) error {
 		return fmt.Errorf("%s cannot be written; check that %s exists and who may write there: %w", file, filepath.Dir(file), err)
 	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
 		return fmt.Errorf("%s is not a sound SQLite database; move it away: %w", file, err)
+	}
+	if code(err) == lib.SQLITE_ERROR && (strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "has no column")) {
+		return fmt.Errorf("a table in %s has another shape: it is somebody else's; name another file in the URL: %w", file, err)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -162,7 +163,11 @@ func beatBroker(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = node.Close(t.Context()) })
+	t.Cleanup(func() {
+		if err := node.Close(context.WithoutCancel(t.Context())); err != nil { // the test's own context has ended by then
+			t.Error(err)
+		}
+	})
 	return node.Info().URL
 }
 

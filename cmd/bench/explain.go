@@ -76,7 +76,7 @@ func openBooks(dir, only string) ([]*dossier.Book, error) {
 		if only != "" && name != only {
 			continue
 		}
-		h, err := ledger.ReadFile(filepath.Join(dir, filepath.Base(cell.History)))
+		h, err := ledger.Open(filepath.Join(dir, filepath.Base(cell.History)))
 		if err == nil {
 			var b *dossier.Book
 			b, err = dossier.NewBook(cell, h, os.DirFS(dir))

@@ -14,6 +14,7 @@ import (
 
 	"taskbench/brokers/nearest"
 	"taskbench/harness"
+	"taskbench/harness/scenario"
 )
 
 // A value is a flag whose mistakes are kept until all flags were read.
@@ -140,6 +141,9 @@ func unknownFlag(got string, known []string) error {
 	}
 	if len(begin) == 1 {
 		return fmt.Errorf("no flag %q; did you mean %s?", got, begin[0])
+	}
+	if path := scenario.PathOf(strings.TrimLeft(got, "-")); path != "" && slices.Contains(known, "--set") {
+		return fmt.Errorf("no flag %q; a scenario's own setting is changed by --set %s=VALUE", got, path)
 	}
 	return unknown("flag", got, known)
 }

@@ -62,6 +62,7 @@ expect: [lost == 0]
 		},
 		"no YAML":        {[]string{"run", broken}, []string{"broken.yaml:"}},
 		"a scenario":     {[]string{"run", "worker-kil", "--brokers", "memory"}, []string{`"worker-kil"; did you mean worker-kill?`}},
+		"a setting":      {[]string{"run", "steady", "--brokers", "memory", "--acks", "early"}, []string{"--set system.acks=VALUE"}},
 		"a set path":     {[]string{"run", "steady", "--brokers", "memory", "--set", "load.rat=5/s"}, []string{"did you mean rate?"}},
 		"a fault listed": {[]string{"list", "fautls"}, []string{"did you mean faults?"}},
 	}

@@ -12,8 +12,14 @@ var (
 	queryPassword = regexp.MustCompile(`(?i)([?&]\w*(?:password|passwd|pwd|secret|token|auth_?token|access_?key)=)[^&\s"',]+`)
 )
 
-// redact replaces the passwords of all URLs in the text.
+// next is where the next URL of a list begins.
+var next = regexp.MustCompile(`;[a-zA-Z][a-zA-Z0-9+.-]*://`)
+
+// redact replaces the passwords of all URLs in the text, of a list those of each.
 func redact(text string) string {
+	if at := next.FindStringIndex(text); at != nil {
+		return redact(text[:at[0]]) + ";" + redact(text[at[0]+1:])
+	}
 	return queryPassword.ReplaceAllString(userPassword.ReplaceAllString(text, "$1:xxxxx@"), "${1}xxxxx")
 }
 

@@ -13,7 +13,7 @@ func TestRedact(t *testing.T) {
 		"redis=redis://u:hunter2@a,rabbitmq=amqp://u:h@b":                     "redis=redis://u:xxxxx@a,rabbitmq=amqp://u:xxxxx@b",
 		`dial "amqp://u:hunter2@h/": refused`:                                 `dial "amqp://u:xxxxx@h/": refused`,
 		"postgres://h/db?sslmode=off&password=hunter2&x=1":                    "postgres://h/db?sslmode=off&password=xxxxx&x=1",
-		"sentinel://:h@a;sentinel://:h@b/0?master_name=m&sentinel_password=h": "sentinel://:xxxxx@b/0?master_name=m&sentinel_password=xxxxx",
+		"sentinel://:h@a;sentinel://:h@b/0?master_name=m&sentinel_password=h": "sentinel://:xxxxx@a;sentinel://:xxxxx@b/0?master_name=m&sentinel_password=xxxxx",
 		"amqp://127.0.0.1:5672/ and 12:30 me@example":                         "amqp://127.0.0.1:5672/ and 12:30 me@example",
 		"redis:aof-always":                                                    "redis:aof-always",
 		"nats://:hunter2@h:4222":                                              "nats://:xxxxx@h:4222",

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ func (a *app) runCommand() *cobra.Command {
 	var w where
 	var changes []string
 	var short bool
+	var length, piece time.Duration
 	c := &cobra.Command{
 		Use:   "run SCENARIO|FILE",
 		Short: "Run one scenario: a built-in one, a file, or that of an earlier result",
@@ -30,6 +32,7 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 		Example: `  bench run broker-kill --brokers redis:memory
   bench run broker-kill --brokers rabbitmq:quorum --set load.rate=100/s --set faults.0.for=2s
   bench run my-scenario.yaml --pools prefork,goroutine
+  bench run chaos --brokers rabbitmq:quorum --for 8h
   bench run runs/20260102T150405Z-broker-kill/scenario.yaml`,
 		ValidArgsFunction: a.completeScenario,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,6 +46,9 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 			}
 			s, err := readScenario(args[0], profile)
 			a.mistake(err)
+			if length > 0 {
+				changes = append(changes, "load.for="+scenario.FormatDuration(length))
+			}
 			if err == nil && len(changes) > 0 {
 				a.mistake(scenario.Override(&s, scenarios.Known(), changes...))
 			}
@@ -52,6 +58,7 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 				name = "run"
 			}
 			r := w.request(a, name)
+			r.Piece = piece
 			if err == nil {
 				r.Scenarios = []scenario.Scenario{s}
 			}
@@ -60,6 +67,8 @@ directory is run again as it was: same brokers, pools, seed and schedule, unless
 	}
 	w.flags(a, c)
 	repeatFlag(a, c, &changes, "set", "PATH=VALUE", "change the scenario, as in load.rate=100/s or faults.0.for=2s (repeatable)")
+	valueFlag(a, c, &length, "for", "TIME", "the scenario's", "how long the load goes on; short for --set load.for=TIME", positive(scenario.ParseDuration))
+	valueFlag(a, c, &piece, "piece", "TIME", "5m of more than 20m", "cut the history into pieces of so much load, each with an interim report", positive(scenario.ParseDuration))
 	c.Flags().BoolVar(&short, "short", false, "run the scenario's short profile")
 	return c
 }

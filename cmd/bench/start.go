@@ -20,6 +20,7 @@ import (
 	"taskbench/harness/lab/labs"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
+	"taskbench/reports"
 	"taskbench/reports/units"
 )
 
@@ -134,6 +135,11 @@ func (a *app) carryOut(ctx context.Context, what string, w where, r harness.Requ
 	}
 	shown := a.progress(w.quiet)
 	a.shown.Store(shown)
+	p.Interim = func(r harness.Result) {
+		if _, err := reports.WriteAll(context.WithoutCancel(ctx), p.Dir, r); err != nil {
+			_, _ = fmt.Fprintf(aside{a}, "the interim report could not be written: %v\n", err)
+		}
+	}
 	result, failed := a.run(ctx, p, shown.Watch)
 	a.shown.Store(nil)
 	shown.Close()

@@ -24,6 +24,11 @@ var workloads = map[string]string{
 	"fail":  `[{task: io, weight: 9, duration: 10ms}, {task: fail, weight: 1, fails: 1}]`,
 	"crash": `[{task: io, weight: 99, duration: 10ms}, {task: crash, weight: 1, until: 1}]`,
 	"large": `[{task: noop, payload: 256KiB}]`,
+	"bulky": `[{task: bulky, result: 256KiB}]`,
+	// What misbehaves, among tasks that do not.
+	"blocker":  `[{task: io, weight: 19, duration: 20ms}, {task: blocker, weight: 1, duration: 50ms}]`,
+	"stubborn": `[{task: io, weight: 19, duration: 20ms}, {task: stubborn, weight: 1, duration: 50ms, soft: 20ms}]`,
+	"poison":   `[{task: io, weight: 99, duration: 20ms}, {task: poison, weight: 1, flaw: body}]`,
 }
 
 func workloadNames() []string { return slices.Sorted(maps.Keys(workloads)) }

@@ -56,3 +56,16 @@ func (c Counts) minus(part Counts) Counts {
 		Malformed: c.Malformed - part.Malformed, Phantom: c.Phantom - part.Phantom, Redelivered: c.Redelivered - part.Redelivered,
 	}
 }
+
+// Plus is the sum of what was counted of two parts.
+func (c Counts) Plus(o Counts) Counts {
+	return Counts{
+		Due: c.Due + o.Due, Attempted: c.Attempted + o.Attempted, Acknowledged: c.Acknowledged + o.Acknowledged,
+		Refused: c.Refused + o.Refused, Unknown: c.Unknown + o.Unknown, Executed: c.Executed + o.Executed,
+		Lost: c.Lost + o.Lost, Destroyed: c.Destroyed + o.Destroyed, Duplicated: c.Duplicated + o.Duplicated, Recovered: c.Recovered + o.Recovered,
+		Unexpected: c.Unexpected + o.Unexpected, Orphaned: c.Orphaned + o.Orphaned, Stuck: c.Stuck + o.Stuck,
+		Retried: c.Retried + o.Retried, Concurrent: c.Concurrent + o.Concurrent, Failed: c.Failed + o.Failed,
+		Malformed: c.Malformed + o.Malformed, Phantom: c.Phantom + o.Phantom, Redelivered: c.Redelivered + o.Redelivered,
+		Stalls: c.Stalls + o.Stalls, Foreign: c.Foreign + o.Foreign,
+	}
+}

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"taskbench/harness/ledger"
@@ -26,7 +27,7 @@ type turn struct {
 
 func order(sc *scope) judge {
 	b := book{sc: sc}
-	var turns []turn
+	l := line{latest: map[group]int64{}}
 	queues := map[string]uint8{} // the terms that stand for all without keys of a queue
 	return judge{
 		see: func(s *subject) {
@@ -47,10 +48,13 @@ func order(sc *scope) judge {
 				}
 				t.terms = queues[s.terms.Queue]
 			}
-			turns = append(turns, t)
+			l.add(t, s.Due)
 		},
 		end: func() Verdict {
-			for _, t := range overtaken(turns) {
+			l.settle(math.MaxInt64)
+			slices.SortFunc(l.late, bySeq)
+			b.v.Count = l.dropped // counted, and too many to be named
+			for _, t := range l.late {
 				b.found(&subject{Task: &ledger.Task{Seq: t.seq}}, 1, "acknowledged at %s and first received at %s, after one that was published later",
 					seconds(t.confirmed), seconds(t.handed))
 			}
@@ -73,24 +77,53 @@ func firstReceived(s *subject) int64 {
 	return first
 }
 
-// overtaken are the turns that came after one of their key that began when they had been confirmed, by number.
-func overtaken(turns []turn) []turn {
-	slices.SortFunc(turns, func(a, b turn) int {
+// A line finds the turns that came after one of their key that began when they had been confirmed.
+type line struct {
+	open    []turn // of which an earlier one may yet come
+	at      int    // how many of them are looked for what is settled
+	latest  map[group]int64
+	late    []turn
+	dropped int // of late, beyond those that are named
+}
+
+type group struct {
+	terms uint8
+	key   uint64
+}
+
+// opened is how many turns are kept before the settled ones among them are judged.
+const opened = 1 << 16
+
+// add takes the turns in order of their numbers, and so of when they were due: what comes next is handed out after that.
+// So a long history needs no more memory than what its workers were behind.
+func (l *line) add(t turn, due int64) {
+	if l.open = append(l.open, t); len(l.open) < max(opened, l.at) {
+		return
+	}
+	l.settle(due - slack)
+	l.at = 2 * len(l.open)
+}
+
+// settle judges the turns that were handed out before a time.
+func (l *line) settle(before int64) {
+	slices.SortFunc(l.open, func(a, b turn) int {
 		return cmp.Or(cmp.Compare(a.handed, b.handed), cmp.Compare(a.began, b.began))
 	})
-	type group struct {
-		terms uint8
-		key   uint64
-	}
-	latest := map[group]int64{}
-	var late []turn
-	for _, t := range turns {
+	n := 0
+	for ; n < len(l.open) && l.open[n].handed < before; n++ {
+		t := l.open[n]
 		g := group{t.terms, t.key}
-		if latest[g] > t.confirmed {
-			late = append(late, t)
+		if l.latest[g] > t.confirmed {
+			l.late = append(l.late, t)
 		}
-		latest[g] = max(latest[g], t.began)
+		l.latest[g] = max(l.latest[g], t.began)
 	}
-	slices.SortFunc(late, func(a, b turn) int { return cmp.Compare(a.seq, b.seq) })
-	return late
+	l.open = l.open[:copy(l.open, l.open[n:])]
+	if len(l.late) > opened {
+		slices.SortFunc(l.late, bySeq)
+		l.dropped += len(l.late) - keptFindings
+		l.late = l.late[:keptFindings]
+	}
 }
+
+func bySeq(a, b turn) int { return cmp.Compare(a.seq, b.seq) }

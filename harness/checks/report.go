@@ -1,6 +1,10 @@
 package checks
 
-import "taskbench/harness/ledger"
+import (
+	"slices"
+
+	"taskbench/harness/ledger"
+)
 
 // Counts are the totals of a history. The classes are those of the checks of the same names.
 type Counts struct {
@@ -62,14 +66,33 @@ func Run(h ledger.History) Report {
 	return r
 }
 
-func runAll(h ledger.History) Report {
-	all := All()
+// Count counts the tasks of a part of a history, those that were due in the warm-up apart: what shows of each task by
+// itself. It is for a piece of a history that goes on: verdicts need the whole.
+func Count(piece ledger.History) (measured, warmUp Counts) {
+	var tasks []Check
+	for _, c := range All() {
+		if total := new(Counts).of(c.Name); total != nil && c.Name != "stall" {
+			tasks = append(tasks, c)
+		}
+	}
+	whole := runThese(piece, tasks).Counts
+	part, less := withoutWarmUp(piece)
+	if !less {
+		return whole, Counts{}
+	}
+	measured = runThese(part, tasks).Counts
+	return measured, whole.minus(measured)
+}
+
+func runAll(h ledger.History) Report { return runThese(h, All()) }
+
+func runThese(h ledger.History, all []Check) Report {
 	var c Counts
 	counter := Check{begin: func(sc *scope) judge {
 		c.Foreign = sc.nForeign
 		return judge{see: c.add, end: func() Verdict { return Verdict{} }}
 	}}
-	verdicts := pass(h, append(all, counter))
+	verdicts := pass(h, append(slices.Clip(all), counter))
 	r := Report{}
 	for i, check := range all {
 		v := verdicts[i]

@@ -15,7 +15,12 @@ var _ = register(Fault{
 	Doc: "Leaves the broker's server only a share of one core until `for` has passed: by the kernel's quota in a container, else by freezing " +
 		"and thawing it in turns.",
 	Params: map[string]Param{"share": {Doc: "of one core", Default: Percent(5), Positive: true}},
-	Unfit:  func(s Setting) string { return s.server(lab.Pause) },
+	Unfit: func(s Setting) string {
+		if why := s.server(lab.Pause); why != "" {
+			return why
+		}
+		return s.several()
+	},
 	Inject: func(ctx context.Context, t Target, a Args) (Effect, error) {
 		info, share := t.Broker.Info(), float64(param[Percent](a, "share"))/100
 		before, err := busy(ctx, t)
@@ -97,19 +102,23 @@ func starve(ctx context.Context, n lab.Node, share, before float64) (release fun
 	}, nil
 }
 
-// takeTurns freezes and thaws the node so that it runs for the share of the time, and leaves it thawed.
+// takeTurns freezes and thaws the node so that it runs for the share of the time, and leaves it thawed. When it ran for
+// longer than it was to, since this process was late, it is frozen for longer, too.
 func takeTurns(ctx context.Context, n lab.Node, share float64) error {
 	const turn = 300 * time.Millisecond
 	patient := context.WithoutCancel(ctx)
-	for ctx.Err() == nil {
+	runs := time.Duration(share * float64(turn))
+	for thawed := time.Now().Add(-runs); ctx.Err() == nil; {
 		if err := n.Do(patient, lab.Pause); err != nil {
 			return err
 		}
-		waitFor(ctx, time.Duration((1-share)*float64(turn)))
+		ran := min(time.Since(thawed), 4*runs)
+		waitFor(ctx, time.Duration(float64(ran)*(1-share)/share))
+		thawed = time.Now()
 		if err := n.Do(patient, lab.Resume); err != nil {
 			return fmt.Errorf("thaw it: %w", err)
 		}
-		waitFor(ctx, time.Duration(share*float64(turn)))
+		waitFor(ctx, runs)
 	}
 	return nil
 }

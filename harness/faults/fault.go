@@ -13,6 +13,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/proxy"
+	"taskbench/harness/scenario"
 	"taskbench/harness/systems"
 )
 
@@ -28,6 +29,10 @@ type Target struct {
 	Rand    *rand.Rand // the run's, for the choice of a victim
 	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.
 	Claim func(worker string) bool
+
+	Queue   string   // of the tasks
+	Members []Member // of a broker that is several servers; nil else
+	aim     *aim     // nil unless Aim chose a member
 }
 
 // claim takes a worker for the fault.
@@ -50,6 +55,8 @@ type Fault struct {
 	Brief     bool             // it is over as soon as it happened
 	Ends      bool             // it ends the process of its node, and with it what that keeps in memory alone
 	Destroys  bool             // it destroys what the broker holds, by design: what was acknowledged before is lost
+	Member    bool             // it hurts one server of a broker that is several, and no broker as a whole
+	Absent    bool             // a member that it hurts is gone for the others, who must say so before it counts as injected
 	Whole     bool             // it hurts every worker, or what all of them have in common: no other fault on one may go with it
 	// Unfit says why the fault cannot be applied in the setting, or "".
 	Unfit func(Setting) string
@@ -88,8 +95,9 @@ func All() []Fault {
 // Forgets tells whether a fault of that name on the broker ends its process, and with it what that keeps in memory alone.
 func Forgets(name string) bool { return all["broker/"+name].Ends }
 
-// Find finds a fault by name and node; with an empty node the name must be enough.
+// Find finds a fault by name and the address of a node; with an empty one the name must be enough.
 func Find(name, node string) (Fault, error) {
+	node = scenario.Kind(node)
 	if f, ok := all[node+"/"+name]; ok {
 		return f, nil
 	}
@@ -130,4 +138,14 @@ func probe(ctx context.Context, t Target, url string, patience time.Duration) er
 	defer cancel()
 	_, err := t.Driver.Server.Ready(ctx, url)
 	return err
+}
+
+// refused sees whether a client at the URL is refused, and returns what it got instead of an answer, nil when there was one.
+// When the run ends meanwhile that is an error: it shows nothing of the broker.
+func refused(ctx context.Context, t Target, url string, patience time.Duration) (instead, err error) {
+	instead = probe(ctx, t, url, patience)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("see whether the broker answers: %w", ctx.Err())
+	}
+	return instead, nil
 }

@@ -9,11 +9,12 @@ import (
 )
 
 var _ = register(Fault{
-	Name:  "kill",
-	Node:  "broker",
-	Ends:  true,
-	Doc:   "SIGKILLs the broker's server; after `for` it is started again with whatever data it had kept.",
-	Unfit: func(s Setting) string { return s.server(lab.Kill) },
+	Name:   "kill",
+	Node:   "broker",
+	Ends:   true,
+	Absent: true,
+	Doc:    "SIGKILLs the broker's server; after `for` it is started again with whatever data it had kept.",
+	Unfit:  func(s Setting) string { return s.server(lab.Kill) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
 		info := t.Broker.Info()
 		if err := t.Broker.Do(ctx, lab.Kill); err != nil {
@@ -29,8 +30,11 @@ var _ = register(Fault{
 
 // proofDown asks the server that was just ended to answer, and says how it did not; "" when it did.
 func proofDown(ctx context.Context, t Target, info lab.Info) string {
-	if err := probe(ctx, t, info.URL, time.Second); err != nil {
-		return fmt.Sprintf("process gone; a client of its own is refused: %v", trim(err))
+	switch instead, err := refused(ctx, t, info.URL, time.Second); {
+	case err != nil:
+		return "process gone"
+	case instead != nil:
+		return fmt.Sprintf("process gone; a client of its own is refused: %v", trim(instead))
 	}
 	return ""
 }

@@ -17,6 +17,8 @@ func (s Setting) limit(name string) string {
 		return "the broker is a library inside each process: there is no server that has limits"
 	case s.Lab == "external":
 		return "the server is somebody else's: its limits are not changed from here"
+	case s.several() != "":
+		return s.several()
 	case !ok:
 		return fmt.Sprintf("the server has no limit of %s that it could be told while it runs", name)
 	case s.Lab == "embedded":

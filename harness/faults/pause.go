@@ -29,10 +29,13 @@ var _ = register(Fault{
 			return fmt.Sprintf("answers %.3f s after the thaw", time.Since(began).Seconds()), nil
 		}
 		const patience = 500 * time.Millisecond
-		err := probe(ctx, t, info.URL, patience)
-		if err == nil {
-			return Effect{}, withdraw(ctx, resume, fmt.Errorf("pause broker %s: it went on answering", info.Product))
+		instead, err := refused(ctx, t, info.URL, patience)
+		if err == nil && instead == nil {
+			err = fmt.Errorf("pause broker %s: it went on answering", info.Product)
 		}
-		return Effect{Node: info.Name, Proof: fmt.Sprintf("no answer within %v: %v", patience, trim(err)), Heal: resume}, nil
+		if err != nil {
+			return Effect{}, withdraw(ctx, resume, err)
+		}
+		return Effect{Node: info.Name, Proof: fmt.Sprintf("no answer within %v: %v", patience, trim(instead)), Heal: resume}, nil
 	},
 })

@@ -184,6 +184,7 @@ func TestCPUStarve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	target = fakeNode(t)                                                         // the first may still be burning
 	target.Driver.Server.Ready = func(context.Context, string) (string, error) { // asks nothing of the server
 		return "", context.DeadlineExceeded
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/mysql"
+	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
 	"taskbench/brokers/servertest"
@@ -72,6 +74,27 @@ func TestLimitsOfRedis(t *testing.T) {
 	}
 }
 
+// A server whose limit of connections cannot be lowered is filled to it with clients that do nothing.
+func TestConnectionLimitOfDatabases(t *testing.T) {
+	for _, d := range []brokers.Driver{postgres.Driver, mysql.Driver} {
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			target := serverOf(t, d, "process")
+			e, proof := apply(t, target, "connection-limit", nil, func() {
+				if err := publish(t.Context(), target, 10*time.Second); err == nil {
+					t.Error("a new client got in")
+				}
+			})
+			if !strings.Contains(e.Proof, "idle clients took all places") || !strings.Contains(e.Proof, "is refused") || !strings.Contains(proof, "answers") {
+				t.Errorf("%s; %s", e.Proof, proof)
+			}
+			if err := publish(t.Context(), target, 10*time.Second); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A limit that does not keep anybody from publishing is said to have had no effect, and is given back.
 func TestLimitWithoutAnEffectIsTakenBack(t *testing.T) {
 	t.Parallel() // it mostly waits
@@ -130,6 +153,9 @@ func TestLimitsAreUnfitWithAReason(t *testing.T) {
 		{"disk-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, "no limit of disk"},
 		{"evict", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, "no limit of eviction"},
 		{"connection-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, ""},
+		{"connection-limit", Setting{Lab: "process", Server: postgres.Driver.Server}, ""},
+		{"connection-limit", Setting{Lab: "process", Server: mysql.Driver.Server}, ""},
+		{"connection-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, "no limit of connections"},
 	} {
 		f, err := Find(c.fault, "broker")
 		if err != nil {

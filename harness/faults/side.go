@@ -60,7 +60,10 @@ func (t Target) spared(ctx context.Context, met []proxy.Side) (string, error) {
 // unreachable sees that none of those that are meant gets an answer, and returns what the last of them got instead.
 func (t Target) unreachable(ctx context.Context, met []proxy.Side, patience time.Duration) (refusal error, err error) {
 	for _, url := range t.ways(met) {
-		if refusal = probe(ctx, t, url, patience); refusal == nil {
+		if refusal, err = refused(ctx, t, url, patience); err != nil {
+			return nil, err
+		}
+		if refusal == nil {
 			return nil, fmt.Errorf("a client of the %s is still answered", clientsOf(met))
 		}
 	}

@@ -8,11 +8,12 @@ import (
 )
 
 var _ = register(Fault{
-	Name:  "stop",
-	Node:  "broker",
-	Ends:  true,
-	Doc:   "Shuts the broker's server down in the orderly way of its product; after `for` it is started again.",
-	Unfit: func(s Setting) string { return s.server(lab.Stop) },
+	Name:   "stop",
+	Node:   "broker",
+	Ends:   true,
+	Absent: true,
+	Doc:    "Shuts the broker's server down in the orderly way of its product; after `for` it is started again.",
+	Unfit:  func(s Setting) string { return s.server(lab.Stop) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
 		info := t.Broker.Info()
 		if err := t.Broker.Do(ctx, lab.Stop); err != nil {

@@ -38,6 +38,29 @@ func TestFaultWithoutAnEffectIsTakenBack(t *testing.T) {
 	}
 }
 
+// That a client gets no answer because the run has ended is no proof that the broker gives none.
+func TestEndOfTheRunIsNoProof(t *testing.T) {
+	for _, name := range []string{"disconnect", "half-open", "blackhole"} {
+		f, err := Find(name, "broker")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Args(0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := proxied(t, new(atomic.Int64))
+		ctx, end := context.WithCancel(t.Context())
+		target.Driver.Server.Ready = func(context.Context, string) (string, error) {
+			end()
+			return "", context.Canceled
+		}
+		if e, err := f.Inject(ctx, target, a); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: proof %q, error %v, want that the run has ended", name, e.Proof, err)
+		}
+	}
+}
+
 // What a run that ended has cut short is taken back all the same.
 func TestTakingBackOutlivesTheRun(t *testing.T) {
 	run, cut := context.WithCancel(t.Context())

@@ -57,7 +57,8 @@ type Action string
 // The actions. Kill is SIGKILL, Stop the product's orderly shutdown; Start brings a killed or stopped node back
 // with its data and its address; Pause freezes every thread without telling anyone, Resume thaws. Wipe throws away the
 // data of a node that is down, so that its next start is as its first. Exhaust takes memory away from a node until the
-// kernel kills it for want of it, and gives the limit back.
+// kernel kills it for want of it, and gives the limit back. Isolate cuts a member of a Group off from the other members,
+// and from nobody else; Rejoin undoes that.
 const (
 	Kill    Action = "kill"
 	Stop    Action = "stop"
@@ -66,7 +67,18 @@ const (
 	Resume  Action = "resume"
 	Wipe    Action = "wipe"
 	Exhaust Action = "exhaust"
+	Isolate Action = "isolate"
+	Rejoin  Action = "rejoin"
 )
+
+// A Group is a node that stands for several servers, which stand together as one broker. What is done to it is done to each
+// of them, and its URL leads to all.
+type Group interface {
+	Node
+
+	// Members are its servers, each a node by itself: a fault may hurt one alone.
+	Members() []Node
+}
 
 // A Throttle is a node whose share of the processor can be limited while it runs.
 type Throttle interface {

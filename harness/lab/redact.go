@@ -3,27 +3,18 @@ package lab
 import (
 	"net/url"
 	"strings"
+
+	"taskbench/brokers"
 )
 
 // Redact returns a URL that may be shown: its password is replaced by "xxxxx", and so is the value of every
 // query parameter whose name speaks of a secret. Of several URLs with semicolons between them it redacts each.
 func Redact(raw string) string {
-	parts := split(raw)
+	parts := brokers.URLs(raw)
 	for i, part := range parts {
 		parts[i] = redactOne(part)
 	}
-	return strings.Join(parts, ";")
-}
-
-// split cuts a list of URLs, as kombu writes that of sentinels; what is none is one URL.
-func split(raw string) []string {
-	parts := strings.Split(raw, ";")
-	for _, part := range parts {
-		if !strings.Contains(part, "://") {
-			return []string{raw}
-		}
-	}
-	return parts
+	return brokers.JoinURLs(parts)
 }
 
 func redactOne(raw string) string {
@@ -64,7 +55,7 @@ func RedactError(err error, raw string) error {
 		return nil
 	}
 	text := strings.ReplaceAll(err.Error(), raw, Redact(raw))
-	for _, part := range split(raw) {
+	for _, part := range brokers.URLs(raw) {
 		u, parsed := url.Parse(part)
 		if parsed != nil {
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ type Collector struct {
 	listed time.Time // the directory's own time when it was last read
 	events []Event
 	sum    Collected
+	giving bool
+	left   Collected // what was torn and lost in files that were removed
+	swept  time.Time
 }
 
 // Collected is what a Collector has read.
@@ -42,6 +46,17 @@ type Collected struct {
 // NewCollector starts nothing: Run does.
 func NewCollector(dir string, rec *Recorder) *Collector {
 	return &Collector{dir: dir, rec: rec, tails: map[string]*tail{}}
+}
+
+// sweepEvery is how often a Collector that gives back looks for files whose writers are gone.
+const sweepEvery = 5 * time.Second
+
+// GiveBack makes the Collector give the disk back what it has read, while the writers go on, and remove the files of
+// writers that are gone: nobody else can read them any more. Call it before the first Poll.
+func (c *Collector) GiveBack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.giving = true
 }
 
 // Run collects until ctx ends, which is no error; it is at most about 20 ms behind. It returns an error when the
@@ -79,7 +94,7 @@ func (c *Collector) Flush() (Collected, error) {
 func (c *Collector) flush() (Collected, error) {
 	c.listed = time.Time{}
 	err := c.poll()
-	c.sum.Torn, c.sum.Lost = 0, 0
+	c.sum.Torn, c.sum.Lost = c.left.Torn, c.left.Lost
 	for _, t := range c.order {
 		torn, lost := t.unread()
 		c.sum.Torn += torn
@@ -93,7 +108,7 @@ func (c *Collector) Collected() Collected {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.sum.Lost = 0
+		c.sum.Lost = c.left.Lost
 	}
 	for _, t := range c.order {
 		c.sum.Lost += int(t.head.lost.Load())
@@ -124,17 +139,50 @@ func (c *Collector) poll() error {
 		return err
 	}
 	for _, t := range c.order {
-		for more := true; more; {
-			var err error
-			c.events, more, err = t.poll(c.events[:0], batch)
-			c.sum.Events += len(c.events)
-			c.rec.Apply(c.events...)
-			if err != nil {
-				return fmt.Errorf("collect evidence: %w", err)
-			}
+		if err := c.drain(t); err != nil {
+			return err
+		}
+	}
+	if c.giving && time.Since(c.swept) >= sweepEvery {
+		c.swept = time.Now()
+		return c.sweep()
+	}
+	return nil
+}
+
+// drain reads a file as far as it goes now.
+func (c *Collector) drain(t *tail) error {
+	for more := true; more; {
+		var err error
+		c.events, more, err = t.poll(c.events[:0], batch)
+		c.sum.Events += len(c.events)
+		c.rec.Apply(c.events...)
+		if err != nil {
+			return fmt.Errorf("collect evidence: %w", err)
 		}
 	}
 	return nil
+}
+
+// sweep removes the files of writers that are gone, when they have been read.
+func (c *Collector) sweep() error {
+	var failed error
+	c.order = slices.DeleteFunc(c.order, func(t *tail) bool {
+		if failed != nil || !t.orphaned() {
+			return false
+		}
+		if failed = c.drain(t); failed != nil { // what it wrote last
+			return false
+		}
+		torn, lost := t.unread()
+		c.left.Torn, c.left.Lost = c.left.Torn+torn, c.left.Lost+lost
+		t.close()
+		if err := os.Remove(t.path); err == nil {
+			delete(c.tails, filepath.Base(t.path))
+		}
+		return true
+	})
+	return failed
 }
 
 // list finds new files. It reads the directory only when its time changed, or is so young that a further change
@@ -167,6 +215,11 @@ func (c *Collector) list() error {
 		if err != nil {
 			c.bad = append(c.bad, fmt.Errorf("collect evidence: %w", err))
 			continue
+		}
+		if c.giving {
+			if err := t.giving(); err != nil {
+				return fmt.Errorf("collect evidence: %w", err)
+			}
 		}
 		c.order = append(c.order, t)
 		c.sum.Files++

@@ -36,6 +36,10 @@
 // units of 16 ns (the terms of a task share a column with the outcome of its publish); S likewise the tasks that were never due but left evidence; F foreign events; E the totals, which
 // must match what was read. A file without its E frame is an error.
 //
+// A [Cutter] cuts the history of a long run into pieces: files of version 3 with the tasks from Meta.First on. The file that
+// describes the whole names them in Meta.Pieces and has no T frame; its S frames hold, besides, the tasks of the pieces of
+// which more was heard when their piece had been written: they count as they are there. [Open] opens either kind.
+//
 // # Dependencies
 //
 // github.com/klauspost/compress for zstd, since the standard library has none and gzip takes longer for the same

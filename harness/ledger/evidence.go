@@ -39,6 +39,13 @@ type header struct {
 	reserved atomic.Uint64 // slots given to writers
 	lost     atomic.Uint64 // of these, slots for which there was no room
 	name     [256]byte
+	given    atomic.Uint64 // chunks from the first on that the Collector has read and given back to the disk
+}
+
+// A window is the part of a file that is mapped: chunks from the first on.
+type window struct {
+	first  uint64
+	chunks []*chunk
 }
 
 // Evidence is where one worker process writes what happens in it. Events reach a memory mapped file, so that they
@@ -47,7 +54,7 @@ type Evidence struct {
 	node   uint16
 	pid    uint32
 	head   *header
-	chunks atomic.Pointer[[]*chunk]
+	mapped atomic.Pointer[window]
 	failed atomic.Bool
 
 	mu     sync.Mutex // of growth
@@ -81,7 +88,7 @@ func OpenEvidence(dir, node string, nodeIndex uint16) (*Evidence, error) {
 }
 
 func (e *Evidence) begin(node string) error {
-	e.chunks.Store(&[]*chunk{})
+	e.mapped.Store(&window{})
 	if err := reserve(e.file, 0, headerSize); err != nil {
 		return err
 	}
@@ -136,8 +143,8 @@ func (s *slot) read() (Event, bool) {
 }
 
 func (e *Evidence) chunk(k uint64) *chunk {
-	if chunks := *e.chunks.Load(); k < uint64(len(chunks)) {
-		return chunks[k]
+	if w := e.mapped.Load(); k < w.first+uint64(len(w.chunks)) {
+		return w.chunks[k-w.first]
 	}
 	if e.failed.Load() {
 		return nil
@@ -146,13 +153,14 @@ func (e *Evidence) chunk(k uint64) *chunk {
 }
 
 // grow reserves and maps chunks up to the k-th. The space is reserved on disk first: a store to a mapped page that
-// the disk has no room for would be SIGBUS.
+// the disk has no room for would be SIGBUS. Chunks that the Collector has given back are unmapped: it has seen every slot
+// of theirs committed, so that nobody is about to write there.
 func (e *Evidence) grow(k uint64) *chunk {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	chunks := *e.chunks.Load()
-	for uint64(len(chunks)) <= k && e.err == nil {
-		at := headerSize + int64(len(chunks))*int64(chunkSize)
+	w := *e.mapped.Load()
+	for w.first+uint64(len(w.chunks)) <= k && e.err == nil {
+		at := headerSize + int64(w.first+uint64(len(w.chunks)))*int64(chunkSize)
 		err := reserve(e.file, at, int64(chunkSize))
 		var page []byte
 		if err == nil {
@@ -166,14 +174,20 @@ func (e *Evidence) grow(k uint64) *chunk {
 			}
 			return nil
 		}
-		// A copy, since writers read the old table without a lock.
-		chunks = append(chunks[:len(chunks):len(chunks)], (*chunk)(unsafe.Pointer(unsafe.SliceData(page))))
-		e.chunks.Store(&chunks)
+		given := min(max(e.head.given.Load(), w.first)-w.first, uint64(len(w.chunks)))
+		old := w.chunks[:given]
+		// A copy, since writers read the old window without a lock.
+		chunks := append(w.chunks[given:len(w.chunks):len(w.chunks)], (*chunk)(unsafe.Pointer(unsafe.SliceData(page))))
+		w = window{first: w.first + given, chunks: chunks}
+		e.mapped.Store(&window{first: w.first, chunks: w.chunks})
+		for _, c := range old {
+			_ = unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(c)), chunkSize)) // of a mapping that exists
+		}
 	}
 	if e.err != nil {
 		return nil
 	}
-	return chunks[k]
+	return w.chunks[k-w.first]
 }
 
 // Notify has f called once, with the error that made the first event get lost. F must not use the Evidence.

@@ -202,7 +202,7 @@ func TestTornSlotsAreCountedAndPassedOver(t *testing.T) {
 	}
 	e.Write(Event{Task: 1, Kind: Received})
 	torn := e.head.reserved.Add(1) - 1 // a writer dies here,
-	(*e.chunks.Load())[0][torn][0].Store(4711)
+	e.mapped.Load().chunks[0][torn][0].Store(4711)
 	slow := e.head.reserved.Add(1) - 1 // and one is only slow
 	e.Write(Event{Task: 2, Kind: Received})
 	rec := NewRecorder(Run{}, 0)
@@ -210,7 +210,7 @@ func TestTornSlotsAreCountedAndPassedOver(t *testing.T) {
 	if err := c.Poll(); err != nil || c.Collected().Events != 2 {
 		t.Fatalf("collected %+v, %v, want 2 events", c.Collected(), err)
 	}
-	(*e.chunks.Load())[0][slow][3].Store(uint64(Received) << 48)
+	e.mapped.Load().chunks[0][slow][3].Store(uint64(Received) << 48)
 	got, err := c.Flush()
 	if want := (Collected{Files: 1, Events: 3, Torn: 1}); err != nil || got != want {
 		t.Errorf("collected %+v, %v, want %+v", got, err, want)

@@ -10,12 +10,25 @@ import (
 // build. Version 1 knew no terms.
 const Schema = 2
 
+// inPieces is the version of the files of a history in pieces, which a build that knows no pieces cannot read.
+const inPieces = 3
+
 // oldest is the first version that can be read.
 const oldest = 1
 
-// Frozen is a History in memory, 64 bytes a task.
+func (m *Meta) version() int {
+	if m.Piece > 0 || len(m.Pieces) > 0 {
+		return inPieces
+	}
+	return Schema
+}
+
+// Frozen is a History in memory, 64 bytes a task. Of a history in pieces it may be one piece: then its tasks begin at
+// Meta.First, and Len is one more than the last of them.
 type Frozen struct {
 	meta    Meta
+	first   uint64
+	origin  uint64 // the task of the first record
 	n       int
 	chunks  []*records
 	more    map[uint64][]attempt
@@ -28,12 +41,12 @@ type Frozen struct {
 func (f *Frozen) Meta() Meta { return f.meta }
 
 // Len is the number of tasks that were due.
-func (f *Frozen) Len() int { return f.n }
+func (f *Frozen) Len() int { return int(f.first) + f.n }
 
 // Foreign are the events about messages that are not of this run.
 func (f *Frozen) Foreign() ([]Event, int) { return f.aliens, f.nAliens }
 
-// Task returns a copy of the i-th task. It panics unless 0 <= i < Len.
+// Task returns a copy of the i-th task. It panics unless Meta.First <= i < Len.
 func (f *Frozen) Task(i int) Task {
 	var t Task
 	f.load(uint64(i), &t)
@@ -45,7 +58,7 @@ func (f *Frozen) All() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
 		var t Task
 		for i := range f.n {
-			f.load(uint64(i), &t)
+			f.load(f.first+uint64(i), &t)
 			if !yield(t) {
 				return
 			}
@@ -61,19 +74,33 @@ func (f *Frozen) All() iter.Seq[Task] {
 
 // load decodes a task into t, whose Attempts it uses again.
 func (f *Frozen) load(seq uint64, t *Task) {
-	rec := &f.chunks[seq/chunkTasks][seq%chunkTasks]
+	rec := f.at(seq)
+	if rec.flags&hasMore != 0 {
+		rec.task(seq, f.more[seq], t)
+		return
+	}
+	rec.task(seq, nil, t)
+}
+
+func (f *Frozen) at(seq uint64) *record {
+	i := seq - f.origin
+	return &f.chunks[i/chunkTasks][i%chunkTasks]
+}
+
+// task decodes a record, and the attempts beyond its first, into t, whose Attempts it uses again.
+func (r *record) task(seq uint64, more []attempt, t *Task) {
 	*t = Task{
-		Seq: seq, Due: rec.due.get(), PublishStart: rec.pubStart.get(), PublishEnd: rec.pubEnd.get(),
-		Publish: rec.published(), Terms: rec.terms(), Attempts: t.Attempts[:0],
+		Seq: seq, Due: r.due.get(), PublishStart: r.pubStart.get(), PublishEnd: r.pubEnd.get(),
+		Publish: r.published(), Terms: r.terms(), Attempts: t.Attempts[:0],
 	}
 	var a attempt
-	if !rec.attempt(&a) {
+	if !r.attempt(&a) {
 		return
 	}
 	t.Attempts = append(t.Attempts, a.Attempt)
-	if rec.flags&hasMore != 0 {
-		for i := range f.more[seq] {
-			t.Attempts = append(t.Attempts, f.more[seq][i].Attempt)
+	if len(more) > 0 {
+		for i := range more {
+			t.Attempts = append(t.Attempts, more[i].Attempt)
 		}
 		sortAttempts(t.Attempts)
 	}
@@ -88,7 +115,7 @@ func sortAttempts(list []Attempt) {
 // addLate adds attempts that were seen before their task was due. The tally does not know them, so that the
 // accounting check will say that the books do not agree.
 func (f *Frozen) addLate(seq uint64, list []attempt) {
-	rec := &f.chunks[seq/chunkTasks][seq%chunkTasks]
+	rec := f.at(seq)
 	if rec.flags&hasAttempt == 0 {
 		rec.setAttempt(&list[0])
 		list = list[1:]
@@ -99,15 +126,15 @@ func (f *Frozen) addLate(seq uint64, list []attempt) {
 	}
 }
 
-func (f *Frozen) addStray(seq uint64, list []attempt) {
+func strayTask(seq uint64, list []attempt) Task {
 	t := Task{Seq: seq}
 	for i := range list {
 		t.Attempts = append(t.Attempts, list[i].Attempt)
 	}
 	sortAttempts(t.Attempts)
-	f.strays = append(f.strays, t)
+	return t
 }
 
-func (f *Frozen) sortStrays() {
-	slices.SortFunc(f.strays, func(a, b Task) int { return cmp.Compare(a.Seq, b.Seq) })
+func sortStrays(list []Task) {
+	slices.SortFunc(list, func(a, b Task) int { return cmp.Compare(a.Seq, b.Seq) })
 }

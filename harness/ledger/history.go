@@ -48,6 +48,10 @@ type Meta struct {
 	Ticks   []Tick   `json:"ticks,omitempty"`   // what schedules were to send
 	Chords  []Chord  `json:"chords,omitempty"`
 	Series  []Series `json:"series,omitempty"` // what nodes used, thinned out
+
+	Pieces []Piece `json:"pieces,omitempty"` // of a history in pieces: where its tasks are
+	Piece  int     `json:"piece,omitempty"`  // of a file that is one of them: which, from 1
+	First  uint64  `json:"first,omitempty"`  // and the sequence number of its first task
 }
 
 // A Tally is what the recorder counted while the run went on: the second set of books.

@@ -171,7 +171,7 @@ func TestReadFileSaysWhatIsWrong(t *testing.T) {
 		want  string
 	}{
 		"another kind of file": {func(b []byte) []byte { return []byte("PK\x03\x04 and so on") }, "not a history file"},
-		"a newer format":       {func(b []byte) []byte { b[len(historyMagic)] = Schema + 1; return b }, "reads versions 1 to 2"},
+		"a newer format":       {func(b []byte) []byte { b[len(historyMagic)] = inPieces + 1; return b }, "reads versions 1 to 3"},
 		"cut":                  {func(b []byte) []byte { return b[:len(b)/2] }, "truncated"},
 	}
 	for name, tt := range tests {

@@ -62,19 +62,28 @@ func (r *Recorder) Open(alive func(pid uint32) bool) int {
 // Missing is the number of tasks whose publish was acknowledged and that no attempt has run to its end, and how many of
 // these have asked to be run again: whoever ran such a one may not have been able to send it yet, and have nothing in
 // hand. Unlike the difference of two counters it is not made good by tasks that were executed without an
-// acknowledgement. It looks at every task, and must not be called while tasks are being published.
+// acknowledgement. It looks at every task that a Cutter has not given away, and must not be called while tasks are being published.
 func (r *Recorder) Missing() (missing, retrying int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for seq := range r.length.Load() {
-		rec := r.record(seq)
+	see := func(seq uint64, rec *record) {
 		if rec.published() != PublishOK || r.completed(seq, rec) > 0 {
-			continue
+			return
 		}
 		missing++
 		if r.retried(seq, rec) {
 			retrying++
 		}
+	}
+	from := uint64(0)
+	if r.cut != nil {
+		from, missing = r.cut.sealed, r.cut.unrun
+		for seq, h := range r.cut.held {
+			see(seq, &h.record)
+		}
+	}
+	for seq := from; seq < r.length.Load(); seq++ {
+		see(seq, r.record(seq))
 	}
 	return missing, retrying
 }

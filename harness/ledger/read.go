@@ -17,45 +17,80 @@ import (
 // maxFrame bounds what a damaged length can make the reader allocate.
 const maxFrame = 256 << 20
 
-// ReadFile reads a history file. A file that is truncated, damaged or of a newer format is an error that says so;
-// a part of a history is never returned.
+// ReadFile reads a history file, or one piece of a history in pieces. A file that is truncated, damaged or of a newer
+// format is an error that says so; a part of a history is never returned.
 func ReadFile(path string) (*Frozen, error) {
+	h, err := readFile(path)
+	if err == nil && len(h.meta.Pieces) > 0 {
+		return nil, fmt.Errorf("read history %s: it is in %d pieces, and not in one", path, len(h.meta.Pieces))
+	}
+	return h, err
+}
+
+func readFile(path string) (*Frozen, error) {
+	d := decoder{f: &Frozen{n: -1, more: map[uint64][]attempt{}}}
+	if err := d.file(path); err != nil {
+		return nil, err
+	}
+	return d.f, nil
+}
+
+// stream shows the tasks of a file, one after the other, until each says false. A Task is valid until the next.
+func stream(path string, each func(*Task) bool) (Meta, error) {
+	d := decoder{f: &Frozen{n: -1}, each: each}
+	if err := d.file(path); err != nil && !errors.Is(err, errEnough) {
+		return Meta{}, err
+	}
+	return d.f.meta, nil
+}
+
+// errEnough ends a stream that nobody wants more of.
+var errEnough = errors.New("enough was read")
+
+func (d *decoder) file(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
+		return fmt.Errorf("read history: %w", err)
 	}
 	defer f.Close()
-	h, err := Read(bufio.NewReaderSize(f, 1<<20))
-	if err != nil {
-		return nil, fmt.Errorf("read history %s: %w", path, err)
+	if err := d.read(bufio.NewReaderSize(f, 1<<20)); err != nil {
+		return fmt.Errorf("read history %s: %w", path, err)
 	}
-	return h, nil
+	return nil
 }
 
 // Read reads what Write wrote, up to the end of r.
 func Read(r io.Reader) (*Frozen, error) {
+	d := decoder{f: &Frozen{n: -1, more: map[uint64][]attempt{}}}
+	if err := d.read(r); err != nil {
+		return nil, err
+	}
+	return d.f, nil
+}
+
+func (d *decoder) read(r io.Reader) error {
 	var head [len(historyMagic) + 1]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil || string(head[:len(historyMagic)]) != historyMagic {
-		return nil, errors.New("not a history file")
+		return errors.New("not a history file")
 	}
-	if v := head[len(historyMagic)]; v < oldest || v > Schema {
-		return nil, fmt.Errorf("its format is version %d, this build reads versions %d to %d", v, oldest, Schema)
+	if v := head[len(historyMagic)]; v < oldest || v > inPieces {
+		return fmt.Errorf("its format is version %d, this build reads versions %d to %d", v, oldest, inPieces)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer z.Close()
-	d := decoder{in: bufio.NewReaderSize(z, 1<<20), f: &Frozen{n: -1, more: map[uint64][]attempt{}}}
+	d.in = bufio.NewReaderSize(z, 1<<20)
 	for !d.ended {
 		if err := d.frame(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if _, err := d.in.ReadByte(); err != io.EOF {
-		return nil, d.damaged(errors.New("something follows the end"))
+		return d.damaged(errors.New("something follows the end"))
 	}
-	return d.f, nil
+	return nil
 }
 
 type decoder struct {
@@ -63,6 +98,7 @@ type decoder struct {
 	f     *Frozen
 	sum   totals
 	ended bool
+	each  func(*Task) bool // sees the tasks, which are then not kept
 }
 
 func (d *decoder) damaged(err error) error {
@@ -84,6 +120,7 @@ func (d *decoder) frame() error {
 	case kind == frameMeta:
 		d.f.n = 0
 		err = json.Unmarshal(payload, &d.f.meta)
+		d.f.first, d.f.origin = d.f.meta.First, d.f.meta.First
 	case kind == frameTasks || kind == frameStrays:
 		err = d.block(payload, kind == frameStrays)
 	case kind == frameForeign:
@@ -140,11 +177,16 @@ func (d *decoder) block(payload []byte, stray bool) error {
 			d.sum.Strays++
 			continue
 		}
-		if t.Seq != d.sum.Tasks {
-			return fmt.Errorf("task %d where %d was to come", t.Seq, d.sum.Tasks)
+		if next := d.f.first + d.sum.Tasks; t.Seq != next {
+			return fmt.Errorf("task %d where %d was to come", t.Seq, next)
 		}
 		d.sum.Tasks++
-		d.f.append(&t)
+		switch {
+		case d.each == nil:
+			d.f.append(&t)
+		case !d.each(&t):
+			return errEnough
+		}
 	}
 	return nil
 }
@@ -168,11 +210,7 @@ func (f *Frozen) append(t *Task) {
 		f.chunks = append(f.chunks, new(records))
 	}
 	rec := &f.chunks[f.n/chunkTasks][f.n%chunkTasks]
-	rec.due.set(t.Due)
-	rec.pubStart.set(t.PublishStart)
-	rec.pubEnd.set(t.PublishEnd)
-	rec.setPublished(t.Publish)
-	rec.setTerms(t.Terms)
+	rec.setTask(t)
 	for i, a := range t.Attempts {
 		if i == 0 {
 			rec.setAttempt(&attempt{Attempt: a})

@@ -21,6 +21,7 @@ const (
 type Recorder struct {
 	run    Run
 	start  int64
+	cut    *Cutter       // nil for a history that stays in memory to its end
 	length atomic.Uint64 // one more than the highest sequence number that was due
 	live   live
 	chunks [maxTasks / chunkTasks]atomic.Pointer[records]
@@ -67,6 +68,9 @@ func (r *Recorder) PublishEnd(seq uint64, at int64, outcome PublishOutcome) {
 	rec.setPublished(outcome)
 	r.live.published[outcome&3].Add(1)
 	r.live.happened(at)
+	if r.cut != nil {
+		r.cut.published(seq)
+	}
 }
 
 // since makes a time relative to the start. 0 means never, so that what is earlier than the first tick is at it.
@@ -82,11 +86,25 @@ func (r *Recorder) record(seq uint64) *record {
 	return &c[seq%chunkTasks]
 }
 
+// found is the record of a task that was due, wherever it is kept. It needs the lock.
+func (r *Recorder) found(seq uint64) *record {
+	if r.cut == nil || seq >= r.cut.sealed {
+		return r.record(seq)
+	}
+	if h := r.cut.held[seq]; h != nil {
+		return &h.record
+	}
+	return nil
+}
+
 // Apply adds evidence of what workers did, in any order. It may be called from several goroutines; to add an event
 // twice changes nothing.
 func (r *Recorder) Apply(events ...Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.cut != nil {
+		r.cut.recall(events)
+	}
 	var last int64
 	for _, e := range events {
 		last = max(last, e.At)
@@ -105,7 +123,10 @@ func (r *Recorder) apply(e *Event) {
 		r.stray(e)
 		return
 	}
-	rec := r.record(e.Task)
+	rec := r.found(e.Task)
+	if rec == nil {
+		return // its piece cannot be read, which Cutter.Finish will say
+	}
 	var first attempt
 	known := rec.attempt(&first)
 	switch {
@@ -170,12 +191,12 @@ func (r *Recorder) alien(e *Event) {
 }
 
 // Freeze ends the recording and returns the history. Meta's Schema, Run and Tally are filled in. Nothing may be
-// recorded any more: the history is the recorder's own memory.
+// recorded any more: the history is the recorder's own memory. A history that a Cutter cuts is Cutter.Finish's to return.
 func (r *Recorder) Freeze(meta Meta) *Frozen {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	meta.Schema, meta.Run = Schema, r.run.Tag()
-	meta.Tally = r.live.tally()
+	meta.Run, meta.Tally = r.run.Tag(), r.live.tally()
+	meta.Schema = meta.version()
 	f := &Frozen{meta: meta, n: int(r.length.Load()), more: r.more, aliens: r.aliens, nAliens: r.nAliens}
 	for i := 0; i*chunkTasks < f.n; i++ {
 		r.record(uint64(i * chunkTasks)) // a gap in the numbers is tasks that were never published
@@ -185,9 +206,9 @@ func (r *Recorder) Freeze(meta Meta) *Frozen {
 		if seq < uint64(f.n) {
 			f.addLate(seq, list)
 		} else {
-			f.addStray(seq, list)
+			f.strays = append(f.strays, strayTask(seq, list))
 		}
 	}
-	f.sortStrays()
+	sortStrays(f.strays)
 	return f
 }

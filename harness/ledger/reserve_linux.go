@@ -22,3 +22,8 @@ func reserve(f *os.File, at, size int64) error {
 		}
 	}
 }
+
+// punch gives the disk back a part of f that nobody reads any more; its length stays.
+func punch(f *os.File, at, size int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, size)
+}

@@ -17,6 +17,9 @@ type tail struct {
 	read   uint64 // slots looked at so far
 	holes  []uint64
 	mapped map[uint64]*mapping
+
+	giver *os.File        // not nil: what was read is given back to the disk
+	whole map[uint64]bool // chunks that were read to their end, beyond the first that was not
 }
 
 // A mapping is one chunk; it is given up when all of its slots were read.
@@ -93,8 +96,44 @@ func (t *tail) take(n uint64) (Event, bool) {
 	if m.left--; m.left == 0 {
 		delete(t.mapped, n/chunkSlots)
 		_ = unix.Munmap(m.page) // of a mapping that exists: nothing that could be done about an error
+		t.giveBack(n / chunkSlots)
 	}
 	return ev, true
+}
+
+// giving makes the tail give the disk back what it has read, and have the writer unmap it.
+func (t *tail) giving() error {
+	f, err := os.OpenFile(t.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	page, err := unix.Mmap(int(f.Fd()), 0, headerSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return errors.Join(fmt.Errorf("map %s: %w", t.path, err), f.Close())
+	}
+	was := t.head
+	t.head, t.giver, t.whole = (*header)(unsafe.Pointer(unsafe.SliceData(page))), f, map[uint64]bool{}
+	return unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(was)), headerSize))
+}
+
+// giveBack is told of a chunk that was read to its end.
+func (t *tail) giveBack(k uint64) {
+	if t.giver == nil {
+		return
+	}
+	_ = punch(t.giver, headerSize+int64(k)*int64(chunkSize), int64(chunkSize)) // a file system that cannot keeps it
+	t.whole[k] = true
+	given := t.head.given.Load()
+	for t.whole[given] {
+		delete(t.whole, given)
+		given++
+	}
+	t.head.given.Store(given)
+}
+
+// orphaned tells whether the file's writer is gone.
+func (t *tail) orphaned() bool {
+	return errors.Is(unix.Kill(int(t.head.pid), 0), unix.ESRCH)
 }
 
 // reach maps a chunk; ready is false as long as the file does not reach to its end.
@@ -137,4 +176,7 @@ func (t *tail) close() {
 		_ = unix.Munmap(m.page)
 	}
 	_ = unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(t.head)), headerSize))
+	if t.giver != nil {
+		_ = t.giver.Close()
+	}
 }

@@ -32,6 +32,15 @@ func (r *record) terms() uint8 { return r.publish >> termsShift }
 
 func (r *record) setTerms(t uint8) { r.publish = r.publish&publishBits | t<<termsShift }
 
+// setTask sets what is known of a task, but for its attempts.
+func (r *record) setTask(t *Task) {
+	r.due.set(t.Due)
+	r.pubStart.set(t.PublishStart)
+	r.pubEnd.set(t.PublishEnd)
+	r.setPublished(t.Publish)
+	r.setTerms(t.Terms)
+}
+
 // Terms says what was asked of a task: one more than an index into Meta.Terms, 0 for nothing. The publisher calls it
 // before PublishStart. It panics for more than MaxTerms.
 func (r *Recorder) Terms(seq uint64, terms uint8) {

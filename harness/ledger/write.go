@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-const historyMagic = "tbhist" // followed by the Schema, in one byte
+const historyMagic = "tbhist" // followed by Meta.Schema, in one byte
 
 // The kinds of frames.
 const (
@@ -52,8 +52,13 @@ func WriteFile(path string, h History) (err error) {
 }
 
 // Write writes a history in the format of the history file.
+// Of a history in pieces that is the file that describes the whole.
 func Write(w io.Writer, h History) error {
-	if _, err := w.Write(append([]byte(historyMagic), Schema)); err != nil {
+	if p, ok := h.(*Pieces); ok {
+		h = index{p}
+	}
+	meta := h.Meta()
+	if _, err := w.Write(append([]byte(historyMagic), byte(meta.version()))); err != nil {
 		return err
 	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
@@ -65,7 +70,7 @@ func Write(w io.Writer, h History) error {
 
 func writeFrames(w io.Writer, h History) error {
 	meta := h.Meta()
-	meta.Schema = Schema
+	meta.Schema = meta.version()
 	if err := writeJSON(w, frameMeta, meta); err != nil {
 		return err
 	}
@@ -88,8 +93,8 @@ func writeFrames(w io.Writer, h History) error {
 			kind = frameStrays
 		}
 		if kind == frameTasks {
-			if t.Seq != sum.Tasks {
-				return fmt.Errorf("the history has task %d where %d was to come", t.Seq, sum.Tasks)
+			if t.Seq != meta.First+sum.Tasks {
+				return fmt.Errorf("the history has task %d where %d was to come", t.Seq, meta.First+sum.Tasks)
 			}
 			sum.Tasks++
 		} else {

@@ -48,6 +48,22 @@ func (r Rates) PerSecond(counts []int) []float64 {
 	return out
 }
 
+// Add adds the counts of another part of the same run, measured with the same Step.
+func (r *Rates) Add(o Rates) {
+	r.Step = o.Step
+	r.Due, r.Completed = sum(r.Due, o.Due), sum(r.Completed, o.Completed)
+}
+
+func sum(a, b []int) []int {
+	for len(a) < len(b) {
+		a = append(a, 0)
+	}
+	for i, n := range b {
+		a[i] += n
+	}
+	return a
+}
+
 // Measure makes one pass over the history. Whole takes in tasks due from warmed on, until paced.
 func Measure(h ledger.History, phases []ledger.Phase, warmed, paced int64) *Measurement {
 	m := &Measurement{Phases: make([]Span, len(phases)), Rates: Rates{Step: step(h.Meta().DrainEnded)}}

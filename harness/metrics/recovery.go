@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"slices"
 
 	"taskbench/harness/ledger"
@@ -18,9 +19,12 @@ type Recovery struct {
 // of completions is the baseline; without one To90Percent is nil. healed is when the healing was proved.
 func Recover(h ledger.History, steady ledger.Phase, healStart, healed int64) Recovery {
 	var published, completed, drained int64 = -1, -1, -1
-	var completions []int64
+	full := firstFull{at: -1}
 	baseline := 0
 	for t := range h.All() {
+		if full.large() && t.Due >= steady.To {
+			full.settle(healStart, rate(baseline, steady)*0.9, t.Due)
+		}
 		if t.Publish == ledger.PublishOK && t.PublishStart >= healStart && (published < 0 || t.PublishEnd < published) {
 			published = t.PublishEnd
 		}
@@ -34,7 +38,7 @@ func Recover(h ledger.History, steady ledger.Phase, healStart, healed int64) Rec
 		if done.Finished < healStart {
 			continue
 		}
-		completions = append(completions, done.Finished)
+		full.add(done.Finished)
 		// What a worker had in hand it may well finish while the broker is away: that shows nothing.
 		if done.Received >= healStart && (completed < 0 || done.Finished < completed) {
 			completed = done.Finished
@@ -43,7 +47,7 @@ func Recover(h ledger.History, steady ledger.Phase, healStart, healed int64) Rec
 			drained = max(drained, done.Finished)
 		}
 	}
-	if drained < 0 && len(completions) > 0 {
+	if drained < 0 && full.any {
 		drained = healStart // nothing was waiting
 	}
 	since := func(at int64) *float64 {
@@ -55,30 +59,69 @@ func Recover(h ledger.History, steady ledger.Phase, healStart, healed int64) Rec
 	}
 	return Recovery{
 		FirstPublish: since(published), FirstCompletion: since(completed), BacklogDrained: since(drained),
-		To90Percent: since(firstFullSecond(completions, healStart, rate(baseline, steady)*0.9)),
+		To90Percent: since(full.begin(healStart, rate(baseline, steady)*0.9)),
 	}
 }
 
-// firstFullSecond is the earliest begin of a second, at from or at one of the completions after it, in which at
-// least n tasks were completed; -1 when there is none.
-func firstFullSecond(completions []int64, from int64, n float64) int64 {
-	if n <= 0 {
-		return -1
+// A firstFull finds the first second that is full of completions. They come nearly in order: none that is still to come is
+// earlier than the due time of the task at hand. So it keeps few of them.
+type firstFull struct {
+	any     bool
+	list    []int64
+	enough  int   // so long a list is worth looking at
+	at      int64 // the begin of the second; -1 as long as none was found
+	settled int64 // seconds that end by then were looked at
+}
+
+// large is how many completions are kept before they are looked at.
+const large = 1 << 16
+
+func (f *firstFull) add(at int64) {
+	f.any = true
+	if f.at < 0 {
+		f.list = append(f.list, at)
 	}
-	slices.Sort(completions)
+}
+
+func (f *firstFull) large() bool { return len(f.list) >= max(large, f.enough) }
+
+// begin is the earliest begin of a second, at from or at one of the completions after it, in which at least n tasks were
+// completed; -1 when there is none.
+func (f *firstFull) begin(from int64, n float64) int64 {
+	f.settle(from, n, math.MaxInt64)
+	return f.at
+}
+
+// settle looks at the seconds that end before a time; no completion before it is still to come.
+func (f *firstFull) settle(from int64, n float64, before int64) {
 	const second = int64(1e9)
+	if f.at >= 0 || n <= 0 {
+		f.list = nil
+		return
+	}
+	slices.Sort(f.list)
 	to := 0
-	for i := -1; i < len(completions); i++ {
+	for i := -1; i < len(f.list); i++ {
 		begin := from
 		if i >= 0 {
-			begin = completions[i]
+			begin = f.list[i]
 		}
-		for to < len(completions) && completions[to] < begin+second {
+		if begin+second <= f.settled {
+			continue
+		}
+		if begin > before-second {
+			break
+		}
+		for to < len(f.list) && f.list[to] < begin+second {
 			to++
 		}
 		if float64(to-max(i, 0)) >= n {
-			return begin
+			f.at, f.list = begin, nil
+			return
 		}
 	}
-	return -1
+	f.settled = before
+	keep, _ := slices.BinarySearch(f.list, before-second)
+	f.list = f.list[:copy(f.list, f.list[keep:])]
+	f.enough = 2 * len(f.list)
 }

@@ -31,7 +31,14 @@ type Sampler struct {
 	mu      sync.Mutex
 	samples []Sample
 	carried float64 // CPU seconds of lives that ended
+	stride  int     // readings that a sample stands for
+	lacking int     // readings that the last sample does not have yet
 }
+
+// mostSamples bounds what a Sampler keeps: 20 minutes of readings. Of a longer time two neighbours become one sample, and
+// again when that is full: it has the time and the CPU seconds of the second, and of the rest the higher, so that no peak
+// is lost.
+const mostSamples = 4800
 
 // Watch starts sampling. A node that is down yields no samples while it is; when its CPU seconds fall, a new life
 // has begun, and they are added to those of the lives before.
@@ -69,7 +76,30 @@ func (s *Sampler) add(x Sample) {
 			x.CPUSeconds = last
 		}
 	}
+	if s.lacking > 0 {
+		s.lacking--
+		s.samples[len(s.samples)-1] = joined(s.samples[len(s.samples)-1], x)
+		return
+	}
+	if len(s.samples) == mostSamples {
+		s.thin()
+	}
 	s.samples = append(s.samples, x)
+	s.lacking = max(s.stride, 1) - 1
+}
+
+// thin leaves half of the samples; the first stays what it was, since others are counted from it.
+func (s *Sampler) thin() {
+	kept := s.samples[:1]
+	for i := 1; i < len(s.samples); i += 2 {
+		kept = append(kept, joined(s.samples[i], s.samples[min(i+1, len(s.samples)-1)]))
+	}
+	s.samples, s.stride = kept, 2*max(s.stride, 1)
+}
+
+func joined(a, b Sample) Sample {
+	b.RSS, b.FDs, b.Conns = max(a.RSS, b.RSS), max(a.FDs, b.FDs), max(a.Conns, b.Conns)
+	return b
 }
 
 // Stop ends the sampling and returns once the last reading is over. A second call does nothing.

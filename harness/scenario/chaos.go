@@ -114,7 +114,7 @@ func (c Chaos) place(f Fault, lines []Fault, workers int, end time.Duration) (Fa
 	var near []Fault
 	times := []time.Duration{f.At}
 	for _, g := range lines {
-		if g.Node == f.Node && g.Ends()+c.Rest > f.At {
+		if Kind(g.Node) == Kind(f.Node) && g.Ends()+c.Rest > f.At {
 			near = append(near, g)
 			times = append(times, max(f.At, g.Ends()+c.Rest))
 		}

@@ -15,7 +15,7 @@ type Fault struct {
 	On     string        // the protocol step at which it happens, from At on; "" happens at At
 	Nth    int           // which message at that step, counted from At; 1 is the first
 	Fault  string
-	Node   string // broker or worker
+	Node   string // broker or worker, or the address of one server of a broker: see Kind
 	For    time.Duration
 	Params map[string]string // as they are written, each by the type that the fault gives it; nil when there are none
 	Number int               // names a plain line in reports, and chooses its victims; 0 until Realise gives it one

@@ -62,7 +62,7 @@ func (k Known) place(f *Fault) time.Duration {
 		or(&f.Node, specs[0].Node)
 	}
 	for _, spec := range specs {
-		if spec.Node == f.Node {
+		if spec.Node == Kind(f.Node) {
 			return spec.Default
 		}
 	}

@@ -66,7 +66,7 @@ func (j judge) workload() {
 }
 
 // anyTask are the keys of a mix that mean something to every task.
-var anyTask = []string{"task", "weight", "payload", "eta", "expires", "limit", "keys"}
+var anyTask = []string{"task", "weight", "payload", "eta", "expires", "soft", "limit", "keys"}
 
 func (j judge) mix(path string, t *TaskMix) {
 	if t.Payload > maxPayload {
@@ -78,7 +78,7 @@ func (j judge) mix(path string, t *TaskMix) {
 	for _, asked := range []struct { // in the order in which they are told
 		key string
 		d   time.Duration
-	}{{"eta", t.ETA}, {"expires", t.Expires}, {"limit", t.Limit}} {
+	}{{"eta", t.ETA}, {"expires", t.Expires}, {"soft", t.Soft}, {"limit", t.Limit}} {
 		if asked.d < 0 {
 			j.wrong(join(path, asked.key), "must not be negative")
 		}

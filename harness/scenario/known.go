@@ -40,6 +40,9 @@ type Param struct {
 	Default   any      // its value where nothing is said, whose type is the parameter's: see Parse
 	Choices   []string // where it is a string: all that it can be
 	Positive  bool     // it must be above 0
+	Signed    bool     // a duration or percentage that may be below 0; with Positive all but 0
+
+	Most time.Duration // the longest that a duration may be; 0 for any
 }
 
 func (k Known) task(name string) (TaskSpec, bool) {

@@ -86,3 +86,14 @@ func find(b block, path string) (value, error) {
 	}
 	return at, nil
 }
+
+// PathOf is the path, as Override takes it, of the setting of load or system that is called key, or "".
+func PathOf(key string) string {
+	var s Scenario
+	for _, f := range s.table().fields {
+		if b, ok := f.value.(block); ok && (f.key == "load" || f.key == "system") && slices.Contains(keys(b.fields), key) {
+			return f.key + "." + key
+		}
+	}
+	return ""
+}

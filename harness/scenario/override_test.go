@@ -75,3 +75,11 @@ func TestOverrideIsJudgedAsAWhole(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestPathOf(t *testing.T) {
+	for key, want := range map[string]string{"acks": "system.acks", "rate": "load.rate", "load": "", "name": "system.name", "nothing": ""} {
+		if got := PathOf(key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+}

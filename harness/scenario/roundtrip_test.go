@@ -75,7 +75,7 @@ func anything(r *rand.Rand) Scenario {
 		Name: "any-1", Asks: odd(), Drain: span(),
 		Workload: Workload{Name: "w", Tasks: []TaskMix{
 			{Task: "io", Weight: 1 + r.IntN(9), Duration: dist, Via: pick("sleep", "http"), Payload: r.IntN(maxPayload + 1)},
-			{Task: "leak", Weight: 1, Keep: 1 + r.Int64N(1<<40), ETA: span(), Expires: span(), Limit: span(), Keys: r.IntN(9)},
+			{Task: "leak", Weight: 1, Keep: 1 + r.Int64N(1<<40), ETA: span(), Expires: span(), Soft: span(), Limit: span(), Keys: r.IntN(9)},
 		}},
 		Load: []Load{
 			{Shape: "constant", Rate: r.Float64() * 1e5},
@@ -84,7 +84,7 @@ func anything(r *rand.Rand) Scenario {
 		}[r.IntN(3)],
 		System: System{
 			Name: "native", Pool: pick(known.Pools...), Workers: 20 + r.IntN(9), Concurrency: 1 + r.IntN(9), Acks: pick("early", "late"),
-			Prefetch: r.IntN(9), MaxTasks: r.IntN(9), MaxMemory: r.Int64N(1 << 40), Grace: span(),
+			Prefetch: r.IntN(9), MaxTasks: r.IntN(9), MaxMemory: r.Int64N(1 << 40), Grace: span(), Results: pick("", "broker"),
 		},
 		Run: Run{Seed: r.Uint64(), Pools: []string{"prefork"}, Repeat: 1 + r.IntN(9), Faults: []Injection{{Cell: odd(), At: span(), Healed: span()}}},
 	}

@@ -32,7 +32,7 @@ type Workload struct {
 type TaskMix struct {
 	Task     string // a name that package tasks knows, without its prefix
 	Weight   int
-	Duration Dist   // io: how long it waits; cpu: CPU time it asks for
+	Duration Dist   // io, stubborn, blocker: how long it waits; cpu: CPU time it asks for
 	Work     int64  // cpu: iterations, instead of Duration
 	Keep     int64  // leak: bytes kept
 	Fails    int    // fail: how often it fails before it succeeds
@@ -40,11 +40,14 @@ type TaskMix struct {
 	Via      string // io: "sleep" (default) or "http"
 	Every    int    // crash: one in so many of these tasks crashes, chosen by the seed; 0 and 1 are all
 	Until    int    // crash: only the first so many deliveries of a task crash; 0 is every one, for ever
+	Flaw     string // poison: what no worker can do with it: know its "name" or decode its "body"
+	Result   int64  // bulky: bytes that it returns
 
 	// What any task may be asked for, counted from when it is due; 0 is nothing.
 	ETA     time.Duration // it is not to be started earlier
 	Expires time.Duration // nor later: a worker that gets it then acknowledges it unrun
-	Limit   time.Duration // hard time limit of an attempt, from its start
+	Soft    time.Duration // soft time limit of an attempt, from its start: it is asked to end
+	Limit   time.Duration // the hard one: it is cut off
 	Keys    int           // tasks of one key are in order; a task's key is its number modulo this
 }
 
@@ -71,6 +74,7 @@ type System struct {
 	MaxTasks    int    // prefork: tasks before a child is replaced; 0 never
 	MaxMemory   int64  // prefork: bytes of RSS at which a child is replaced; 0 never
 	Grace       time.Duration
+	Results     string // "broker": they are kept in the broker's server; "" nowhere, as the ledger needs none
 }
 
 // An Expect is an expression that must hold, under a condition if there is one.

@@ -56,10 +56,10 @@ func (j judge) fault(path string, f *Fault) (FaultSpec, bool) {
 		j.wrong(join(path, "fault"), unknown("fault", f.Fault, names(j.Faults, func(s FaultSpec) string { return s.Name })))
 	case f.Node == "":
 		j.wrong(path, fmt.Sprintf("fault %s needs a node: %s", f.Fault, strings.Join(nodes, " or ")))
-	case !slices.Contains(nodes, f.Node):
+	case !slices.Contains(nodes, Kind(f.Node)):
 		j.wrong(join(path, "node"), fmt.Sprintf("fault %s cannot hurt %s: it hurts %s", f.Fault, f.Node, strings.Join(nodes, " or ")))
 	default:
-		return specs[slices.Index(nodes, f.Node)], true
+		return specs[slices.Index(nodes, Kind(f.Node))], true
 	}
 	return FaultSpec{}, false
 }
@@ -108,7 +108,7 @@ func (j judge) span(path string, f *Fault, spec FaultSpec) {
 
 // whole tells whether a fault hurts every node of its kind.
 func (j judge) whole(f *Fault) bool {
-	return slices.ContainsFunc(j.faults(f.Fault), func(s FaultSpec) bool { return s.Node == f.Node && s.Whole })
+	return slices.ContainsFunc(j.faults(f.Fault), func(s FaultSpec) bool { return s.Node == Kind(f.Node) && s.Whole })
 }
 
 // overlaps finds out whether a fault would hit a broker that is already hurt, or more workers than there are.
@@ -116,7 +116,7 @@ func (j judge) overlaps(path string, f *Fault, earlier []Fault) bool {
 	var during []string
 	whole := j.whole(f)
 	for _, g := range earlier {
-		if g.Node == f.Node && f.meets(g, 0) {
+		if Kind(g.Node) == Kind(f.Node) && f.meets(g, 0) {
 			during = append(during, fmt.Sprintf("%s from %s to %s", g.Fault, FormatDuration(g.At), FormatDuration(g.Ends())))
 			whole = whole || j.whole(&g)
 		}

@@ -49,8 +49,11 @@ func (t *TaskMix) block() block {
 		{"via", oneOf(&t.Via, "way to wait", "sleep", "http")},
 		{"every", count(&t.Every)},
 		{"until", count(&t.Until)},
+		{"flaw", oneOf(&t.Flaw, "flaw", "name", "body")},
+		{"result", size(&t.Result)},
 		{"eta", duration(&t.ETA)},
 		{"expires", duration(&t.Expires)},
+		{"soft", duration(&t.Soft)},
 		{"limit", duration(&t.Limit)},
 		{"keys", count(&t.Keys)},
 	}}
@@ -85,6 +88,7 @@ func (y *System) table() block {
 		{"max_tasks", count(&y.MaxTasks)},
 		{"max_memory", size(&y.MaxMemory)},
 		{"grace", positive(&y.Grace, duration(&y.Grace))},
+		{"results", oneOf(&y.Results, "place for results", "broker")},
 	}}
 }
 

@@ -43,8 +43,10 @@ func (p Param) Parse(text string) (v any, err error) {
 	switch p.Default.(type) {
 	case time.Duration:
 		var d time.Duration
-		if d, err = ParseDuration(text); err == nil && d < 0 {
+		if d, err = ParseDuration(text); err == nil && d < 0 && !p.Signed {
 			err = fmt.Errorf("%q must not be negative", text)
+		} else if err == nil && p.Most > 0 && d > p.Most {
+			err = fmt.Errorf("%q is too long: at most %s", text, FormatDuration(p.Most))
 		}
 		v, zero = d, d == 0
 	case Bytes:
@@ -53,7 +55,12 @@ func (p Param) Parse(text string) (v any, err error) {
 		v, zero = Bytes(n), n == 0
 	case Percent:
 		var f Percent
-		f, err = ParsePercent(text)
+		number, below := strings.CutPrefix(text, "-")
+		if f, err = ParsePercent(number); below && !p.Signed {
+			err = fmt.Errorf("%q must not be negative", text)
+		} else if below {
+			f = -f
+		}
 		v, zero = f, f == 0
 	case int:
 		var n int
@@ -68,7 +75,7 @@ func (p Param) Parse(text string) (v any, err error) {
 		err = fmt.Errorf("parameter %s takes no value of type %T", p.Name, p.Default)
 	}
 	if err == nil && zero && p.Positive {
-		err = fmt.Errorf("%q must be above 0", text)
+		err = fmt.Errorf("%q must be %s 0", text, map[bool]string{false: "above", true: "something else than"}[p.Signed])
 	}
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package systems
 
 import (
 	"context"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/harness/ledger"
@@ -68,4 +69,27 @@ const (
 type Leaver interface {
 	// Leave is Stop in one of the ways: Stop itself is warm.
 	Leave(ctx context.Context, how Shutdown) error
+}
+
+// A Drift is how a worker's wall clock differs from its host's: how far it is ahead when it is set, and what it gains with
+// each second from then on. Below 0 it is behind, or loses.
+type Drift struct {
+	Ahead time.Duration
+	Rate  float64
+}
+
+// A Timekeeper is a worker that can be told another time of day than its host's.
+type Timekeeper interface {
+	// SetClock takes effect at once in every process of the worker, and in those that are started later. The zero
+	// Drift is the host's own time.
+	SetClock(d Drift) error
+
+	// Time is what time it is by the worker's own word. It fails when the worker is down or does not answer.
+	Time(ctx context.Context) (time.Time, error)
+}
+
+// A SlowStarter is a worker whose processes can be made to take their time until they are ready, as with much to load.
+type SlowStarter interface {
+	// SetSlowStart holds up for so long each process of the worker that starts from now on, children too; 0 none.
+	SetSlowStart(d time.Duration) error
 }

@@ -144,6 +144,16 @@ func templates(t scenario.TaskMix, env Env) ([]template, error) {
 		}
 	case "leak":
 		kwargs["keep"] = t.Keep
+	case "stubborn", "blocker":
+		kwargs["us"] = int64(blank)
+	case "bulky":
+		kwargs["result"] = t.Result
+	case "poison":
+		made, err := newTemplate(t, kwargs)
+		if err == nil {
+			err = spoil(&made.sample, t.Flaw)
+		}
+		return []template{made}, err
 	case "fail":
 		kwargs["fails"] = int64(t.Fails)
 	case "crash":

@@ -114,6 +114,9 @@ func TestMessagesSayWhatTheTasksNeed(t *testing.T) {
 		{scenario.TaskMix{Task: "leak", Weight: 1, Keep: 4096}, `{"keep": 4096}`},
 		{scenario.TaskMix{Task: "fail", Weight: 1, Fails: 2}, `{"fails": 2}`},
 		{scenario.TaskMix{Task: "crash", Weight: 1}, `{"crash": true}`},
+		{scenario.TaskMix{Task: "stubborn", Weight: 1, Duration: always}, `{"us": 1500}`},
+		{scenario.TaskMix{Task: "blocker", Weight: 1, Duration: always}, `{"us": 1500}`},
+		{scenario.TaskMix{Task: "bulky", Weight: 1, Result: 4096}, `{"result": 4096}`},
 		{scenario.TaskMix{Task: "crash", Weight: 1, Until: 3}, `{"crash": true, "until": 3, "marks": "/marks"}`},
 	} {
 		m := mixture(t, 1, c.mix).Message(3, "the-id", "the-queue")

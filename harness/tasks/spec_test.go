@@ -10,7 +10,7 @@ import (
 // Every parameter of every task must be one that scenario files can hold, and that the task is then given.
 func TestScenariosCanSayEveryParameter(t *testing.T) {
 	values := map[string]string{
-		"duration": "5ms", "work": "100", "via": "http", "keep": "4KiB", "fails": "2", "every": "3", "until": "1",
+		"duration": "5ms", "work": "100", "via": "http", "keep": "4KiB", "fails": "2", "every": "3", "until": "1", "flaw": "body", "result": "10MiB",
 	}
 	for _, spec := range Specs() {
 		for _, p := range spec.Params {

@@ -20,7 +20,7 @@ type task struct {
 }
 
 // all is the list of tasks, in the order in which they are shown.
-var all = []task{noop, cpu, io, leak, fail, crash}
+var all = []task{noop, cpu, io, leak, fail, crash, poison, stubborn, blocker, bulky}
 
 // Specs describes the tasks to scenarios and to people.
 func Specs() []scenario.TaskSpec {

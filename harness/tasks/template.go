@@ -25,7 +25,7 @@ type template struct {
 }
 
 func newTemplate(t scenario.TaskMix, kwargs map[string]any) (template, error) {
-	m, err := message.New(Prefix+t.Task, blankID, nil, kwargs, message.Options{Hard: t.Limit})
+	m, err := message.New(Prefix+t.Task, blankID, nil, kwargs, message.Options{Soft: t.Soft, Hard: t.Limit})
 	if err != nil {
 		return template{}, fmt.Errorf("encode its message: %w", err)
 	}

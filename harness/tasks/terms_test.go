@@ -15,7 +15,7 @@ func TestTermsAreInMessagesAndHistory(t *testing.T) {
 	mixes := []scenario.TaskMix{
 		{Task: "noop", Weight: 1, ETA: time.Minute, Expires: time.Hour},
 		{Task: "fail", Weight: 1, Fails: 2},
-		{Task: "noop", Weight: 1, Limit: 1500 * time.Millisecond, Keys: 4},
+		{Task: "noop", Weight: 1, Soft: time.Second, Limit: 1500 * time.Millisecond, Keys: 4},
 		{Task: "noop", Weight: 1, Payload: 10},
 		{Task: "noop", Weight: 1, Payload: 20},
 	}

@@ -103,7 +103,7 @@ func TestVerdicts(t *testing.T) {
 		{name: "unknown", task: written{ledger.PublishUnknown, nil}, class: "unknown", says: []string{"never answered", "while no fault was in force"}},
 		{name: "unpublished", task: written{ledger.Unpublished, nil}, class: "unpublished", says: []string{"never published"}},
 		{name: "unexpected", task: written{ledger.Unpublished, whole}, class: "unexpected", says: []string{"never published, and run to its end once"}},
-		{name: "aside", task: written{ledger.PublishOK, [][]step{{{kind: ledger.Malformed, at: 1010}}}}, class: "kept aside", says: []string{"after 1 attempts"}},
+		{name: "aside", task: written{ledger.PublishOK, [][]step{{{kind: ledger.Malformed, at: 1010}}}}, class: "kept aside", says: []string{"after 1 attempt"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,5 +241,18 @@ func TestFind(t *testing.T) {
 		if _, seq, err := Find(books, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: task %d, %v, want an error with %s", text, seq, err, want)
 		}
+	}
+}
+
+// A log that was begun anew has an earlier part, and the lines of both are looked through, in their order.
+func TestLogThatWasTurned(t *testing.T) {
+	const name = "logs/x.y.prefork.io.1.worker-1.log"
+	line := func(text string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("2026-01-02T10:00:01Z " + text + "\n")}
+	}
+	logs := fstest.MapFS{name: line("second"), harness.EarlierLog(name): line("first")}
+	d, _ := opened(t, "fsync", ledger.Meta{Drained: true}, logs, written{ledger.PublishOK, [][]step{{got(1000)}}}).Of(0)
+	if len(d.Log) != 1 || len(d.Log[0].Lines) != 2 || !strings.HasSuffix(d.Log[0].Lines[0], "first") {
+		t.Errorf("lines %v", d.Log)
 	}
 }

@@ -3,9 +3,12 @@ package dossier
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"time"
+
+	"taskbench/harness"
 )
 
 const (
@@ -39,13 +42,17 @@ func (b *Book) around(d Dossier) []Log {
 }
 
 func (b *Book) read(l *Log, id string, moments []time.Time) {
-	f, err := b.logs.Open(l.File)
-	if err != nil {
-		return // a library has no log
+	var files []io.Reader
+	for _, name := range []string{harness.EarlierLog(l.File), l.File} {
+		f, err := b.logs.Open(name)
+		if err != nil {
+			continue // a library has no log, and few have an earlier one
+		}
+		defer f.Close()
+		files = append(files, f)
 	}
-	defer f.Close()
 	var at time.Time
-	scanner := bufio.NewScanner(f)
+	scanner := bufio.NewScanner(io.MultiReader(files...))
 	scanner.Buffer(nil, 1<<20)
 	type candidate struct {
 		line  string

@@ -8,6 +8,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness/faults"
 	"taskbench/harness/ledger"
+	"taskbench/reports/units"
 )
 
 // A story is one task with the history that it is part of.
@@ -31,7 +32,7 @@ func (s story) verdict() (class, sentence string) {
 	case s.Publish == ledger.Unpublished && s.PublishStart == 0:
 		return "unpublished", "never published: nobody handed it to the broker"
 	case any && slices.ContainsFunc(s.Attempts, func(a ledger.Attempt) bool { return a.Malformed }):
-		return "kept aside", fmt.Sprintf("kept aside by a worker, which could not run it or gave up on it after %d attempts", len(s.Attempts))
+		return "kept aside", fmt.Sprintf("kept aside by a worker, which could not run it or gave up on it after %s", units.Plural(len(s.Attempts), "attempt"))
 	case slices.Contains(s.book.meta.LeftIDs, s.Seq):
 		return "stuck", fmt.Sprintf("stuck: still in the broker when the drain ended at %s", at(s.book.meta.DrainEnded))
 	case s.Publish != ledger.PublishOK:

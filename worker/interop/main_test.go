@@ -33,7 +33,7 @@ type setting struct {
 }
 
 func TestMain(m *testing.M) {
-	worker.Main(registry(), nil)
+	worker.Main(registry(), nil, nil)
 	if text := os.Getenv(workerEnv); text != "" {
 		if err := work(text); err != nil {
 			fmt.Fprintln(os.Stderr, err)

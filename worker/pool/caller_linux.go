@@ -32,6 +32,7 @@ type caller struct {
 	sent       bool
 	ended      bool      // it was dropped, and that is known
 	recalled   bool      // before it was sent
+	leaving    bool      // it wanted to quit before it was sent
 	condemned  bool      // Kill has decided on the attempt
 	since      time.Time // it became the first at its desk, or waits behind the first
 }

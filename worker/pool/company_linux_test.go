@@ -24,30 +24,38 @@ func kept(t *testing.T, p managed) (brief, long <-chan Result, let func()) {
 	return brief, long, let
 }
 
-// A result that waits for company does not wait for a long job.
+// A result that waits for company does not wait for a long job, nor where that is found to run when a child is idle.
 func TestAKeptResultIsAskedFor(t *testing.T) {
-	p, _ := eager(t, Settings{Size: 1})
-	const tries = 100 // a child that is held up has taken too long for a brief job, and keeps nothing
-	for range tries {
-		brief, long, let := kept(t, p)
-		select {
-		case <-brief:
-			let()
-			within(t, time.Minute, long)
-			continue
-		default:
-		}
-		change(p, func(l *line) { l.patience = patiently; l.clock.Reset(0) })
-		if r := within(t, time.Minute, brief); r.Status != OK || r.Err != nil {
-			t.Errorf("the brief job: %+v", r)
-		}
-		let()
-		if r := within(t, time.Minute, long); r.Status != OK {
-			t.Errorf("the long job: %+v", r)
-		}
-		return
+	for name, size := range map[string]int{"one child": 1, "and an idle one": 2} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := eager(t, Settings{Size: 1})
+			const tries = 100 // a child that is held up has taken too long for a brief job, and keeps nothing
+			for range tries {
+				brief, long, let := kept(t, p)
+				select {
+				case <-brief:
+					let()
+					within(t, time.Minute, long)
+					continue
+				default:
+				}
+				if err := p.Resize(size); err != nil {
+					t.Fatal(err)
+				}
+				until(t, "all children are there", func() bool { return len(p.PIDs()) == size })
+				change(p, func(l *line) { l.patience = patiently; l.clock.Reset(0) })
+				if r := within(t, time.Minute, brief); r.Status != OK || r.Err != nil {
+					t.Errorf("the brief job: %+v", r)
+				}
+				let()
+				if r := within(t, time.Minute, long); r.Status != OK {
+					t.Errorf("the long job: %+v", r)
+				}
+				return
+			}
+			t.Errorf("nothing was kept in %d tries, so that this test shows nothing", tries)
+		})
 	}
-	t.Errorf("nothing was kept in %d tries, so that this test shows nothing", tries)
 }
 
 // A result that waits for company is not lost with the child.

@@ -30,16 +30,19 @@ func (l *line) look(c *caller) int {
 	return toWait
 }
 
-// push has a caller send its own job, and what came to its desk before.
+// push has a caller send its own job, and what came to its desk before. All others that are due go first: a large job is
+// sent for as long as its child takes to read it.
 func (l *line) push(c *caller) {
 	l.mu.Lock()
-	if c.desk != nil && c.number == 0 {
-		l.owe(c.desk)
+	defer l.unlock()
+	l.pay()
+	if d := c.desk; d != nil && c.number == 0 && !d.sending {
+		l.send(d, c)
 	}
-	l.unlockFor(c)
 }
 
-// quit takes a caller away that waits for a place, or behind another; false says that it is too late for that.
+// quit takes a caller away that waits for a place, or behind another; false says that it is too late for that, or that
+// its job is being sent: it is told to look, and may ask again, when that is done.
 func (l *line) quit(c *caller) bool {
 	l.mu.Lock()
 	defer l.unlock()
@@ -49,10 +52,15 @@ func (l *line) quit(c *caller) bool {
 	if d := c.desk; d != nil {
 		if c.number == 0 {
 			l.part(c)
+			l.owe(d) // it may have been left to this caller
 			l.match()
 			return true
 		}
-		if !c.sent || d.first() == c || !l.recall(c) {
+		if !c.sent {
+			c.leaving = true
+			return false
+		}
+		if d.first() == c || !l.recall(c) {
 			return false
 		}
 	}

@@ -36,7 +36,7 @@ type line struct {
 	due             []*desk    // with jobs to be sent
 	parted          []*process // with a job fewer, which they have yet to be told
 	waiting         list       // for a place, by ticket
-	behind          list       // sent behind others and not known to have begun, the oldest first
+	behind          list       // sent behind others, and not seen by tick to have begun, the oldest first
 	tickets         uint64
 	pace            time.Duration // moving average of what jobs take
 	brief, patience time.Duration
@@ -115,8 +115,8 @@ func (l *line) match() {
 			l.idle = slices.Delete(l.idle, 0, 1)
 			continue
 		}
-		for l.waiting.first == nil && l.behind.first != nil {
-			l.recall(l.behind.first)
+		for b := l.behind.first; b != nil && l.waiting.first == nil; b = b.next {
+			l.recall(b)
 		}
 		c := l.waiting.first
 		if c == nil {
@@ -199,10 +199,10 @@ func (l *line) owe(d *desk) {
 	}
 }
 
-// recall has a job that waits behind another wait for a place instead; false says that the child has begun it. The desk
-// is not offered again before its first has ended, by when the child has met the frame: they do not pile up.
+// recall has a job that waits behind another wait for a place instead; false says that the child has begun it, which
+// tick has yet to see. The desk is not offered again before its first has ended, by when the child has met the frame:
+// they do not pile up.
 func (l *line) recall(c *caller) bool {
-	c.unlist()
 	d := c.desk
 	if c.number != 0 {
 		if !d.note.recall(c.number) {
@@ -213,6 +213,7 @@ func (l *line) recall(c *caller) bool {
 			return true // whoever sends it will see
 		}
 	}
+	c.unlist()
 	l.part(c)
 	l.queue(c)
 	return true
@@ -263,6 +264,7 @@ func (l *line) tick() {
 	l.ticking = false
 	for c := l.behind.first; c != nil && time.Since(c.since) >= l.patience; c = l.behind.first {
 		if !l.recall(c) {
+			c.unlist()
 			c.desk.child.hurry()
 		}
 	}

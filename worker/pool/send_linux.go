@@ -8,10 +8,18 @@ const rounds = 2
 
 // unlock sends what is due, and unlocks the line. Sending does not block: what may take long, a large job, is left to
 // its caller.
-func (l *line) unlock() { l.unlockFor(nil) }
+func (l *line) unlock() {
+	l.pay()
+	parted := l.parted
+	l.parted = nil
+	l.mu.Unlock()
+	for _, p := range parted {
+		p.disengage() // outside: it may free what the child had, and log its last words
+	}
+}
 
-// unlockFor is unlock for a caller that also sends its own large job.
-func (l *line) unlockFor(own *caller) {
+// pay sends what is due. L.mu is held, but not meanwhile.
+func (l *line) pay() {
 	for round := 0; len(l.due) > 0; round++ {
 		due := l.due
 		l.due = nil
@@ -20,17 +28,11 @@ func (l *line) unlockFor(own *caller) {
 			switch {
 			case d.sending: // whoever does sees to the rest
 			case round < rounds:
-				l.send(d, own)
+				l.send(d, nil)
 			default:
 				l.pass(d)
 			}
 		}
-	}
-	parted := l.parted
-	l.parted = nil
-	l.mu.Unlock()
-	for _, p := range parted {
-		p.disengage() // outside: it may free what the child had, and log its last words
 	}
 }
 
@@ -44,7 +46,8 @@ func (l *line) pass(d *desk) {
 	}
 }
 
-// send writes the jobs that have come to a desk to its child, in their order. L.mu is held, but not meanwhile.
+// send writes the jobs that have come to a desk to its child, in their order; a large one only for its own caller. L.mu is
+// held, but not meanwhile.
 func (l *line) send(d *desk, own *caller) {
 	batch := make([]*caller, 0, turns)
 	for _, c := range d.jobs {
@@ -110,6 +113,10 @@ func (d *desk) write(batch []*caller) error {
 // sent notes that a job has been sent; an error shows once more when the child is listened to. L.mu is held.
 func (l *line) sent(d *desk, c *caller, err error) {
 	c.sent, c.err = true, err
+	if c.leaving {
+		c.leaving = false
+		c.call()
+	}
 	switch {
 	case c.dropped:
 		c.ended = true

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // children under the race detector would take a second to leave
-	worker.Main(registry(), func() worker.Observer { return mute{} })
+	worker.Main(registry(), func() worker.Observer { return mute{} }, nil)
 	if text := os.Getenv(workerEnv); text != "" {
 		if err := work(text); err != nil {
 			fmt.Fprintln(os.Stderr, err)

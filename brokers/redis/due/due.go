@@ -89,9 +89,9 @@ func (s *Store) send(all []message) []error {
 		n := min(len(all), atRow)
 		cmds := make([]goredis.Cmder, n)
 		for i, m := range all[:n] {
-			cmds[i] = delayScript.Call(ctx, s.keys, m.name, m.to, m.value, m.until.UnixMilli())
+			cmds[i] = delayScript.Call(ctx, s.keys, m.name, m.to, m.value, m.until.UnixMilli(), time.Now().UnixMilli())
 		}
-		s.link.Exec(ctx, cmds...)
+		s.link.Commit(ctx, cmds...)
 		for _, cmd := range cmds {
 			errs = append(errs, link.Judge(cmd.Err()))
 		}

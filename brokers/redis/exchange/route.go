@@ -59,7 +59,7 @@ func (x *Exchanges) Route(ctx context.Context, e brokers.Exchange, key string, m
 
 // spread puts a message into several queues, and wakes who waits for them.
 func (x *Exchanges) spread(ctx context.Context, to destinations, m brokers.Message, value []byte) error {
-	_, err := x.link.Client.TxPipelined(ctx, func(p goredis.Pipeliner) error {
+	return x.link.Transact(ctx, func(p goredis.Pipeliner) error {
 		for _, q := range to.lists {
 			p.LPush(ctx, keys.ListOf(q, m.Priority), value)
 			p.Publish(ctx, keys.WakeChannel(x.link.DB, q), "")
@@ -73,7 +73,6 @@ func (x *Exchanges) spread(ctx context.Context, to destinations, m brokers.Messa
 		}
 		return nil
 	})
-	return err
 }
 
 // destinations are the queues that a message goes to: those that are kombu's lists, and those of the layout.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,13 +15,14 @@ import (
 	"taskbench/brokers"
 )
 
-// A Link is a pool of connections to one server, or to the master of those that sentinels watch. It is safe for
+// A Link is a pool of connections to one server, or to the primary of several. It is safe for
 // concurrent use.
 type Link struct {
 	Client *goredis.Client
 	DB     int
 	Settings
 	scripts []Script
+	over    chan struct{} // closed by Close
 }
 
 // Open connects to the server at url and teaches it the scripts, within the context's deadline. A refused connection is a
@@ -30,10 +32,13 @@ func Open(ctx context.Context, url string, v brokers.Variant, scripts []Script) 
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{Client: t.client(), DB: t.DB, Settings: set, scripts: scripts}
+	l := &Link{Client: t.client(), DB: t.DB, Settings: set, scripts: scripts, over: make(chan struct{})}
 	if err := brokers.Within(ctx, func() error { return l.teach(ctx) }); err != nil {
 		_ = l.Client.Close()
-		return nil, Judgef(err, "open redis at %s", t)
+		return nil, fmt.Errorf("open redis at %s: %w", t, greeted(err))
+	}
+	if t.servers != nil {
+		go t.servers.mind(l.over)
 	}
 	return l, nil
 }
@@ -52,9 +57,22 @@ func Judge(err error) error {
 		return brokers.Refuse(advise(err))
 	case errors.Is(err, goredis.ErrPoolTimeout), errors.Is(err, goredis.ErrPoolExhausted),
 		errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &network) && network.Op == "dial", leaderless(err):
-		return brokers.Refuse(err)
+		return brokers.Refuse(brokers.Unreached(err))
 	}
 	return err
+}
+
+// greeted judges the first exchange with a server, which has no effect on it that matters: all of its errors are Definite.
+func greeted(err error) error {
+	var refused goredis.Error
+	err = Judge(err)
+	switch text := err.Error(); {
+	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
+		return brokers.Refusef("%w; have this machine trust who signed the server's certificate, name the host as that does, or take redis:// for a server without encryption", err)
+	case errors.As(err, &refused) && known(refused.Error()), errors.Is(err, brokers.ErrClosed), brokers.Definite(err) && !errors.As(err, &refused):
+		return err
+	}
+	return brokers.Refusef("%w; is it a Redis server that listens there, with the encryption that the URL says, and with room for one more client (maxclients)?", err)
 }
 
 // Judgef is Judge with a context for the message.
@@ -69,7 +87,7 @@ func Judgef(err error, format string, args ...any) error {
 const farewell = 2 * time.Second
 
 // Close drops the connections once last has returned, or, where the link is dead, after two seconds: what last is about
-// then fails. It returns when last has.
+// then fails. It returns when last has, and is called once.
 func (l *Link) Close(last func()) {
 	done := make(chan struct{})
 	go func() {
@@ -82,6 +100,7 @@ func (l *Link) Close(last func()) {
 	case <-done:
 	case <-timer.C: // what is held goes back when the leases end
 	}
+	close(l.over)
 	_ = l.Client.Close() // its only error is to be closed already; it fails what is under way
 	<-done
 }

@@ -69,8 +69,10 @@ func (s Script) Call(ctx context.Context, keys []string, args ...any) *goredis.C
 // Exec sends the commands in one exchange; each keeps its own outcome. A server that was restarted, or that has taken
 // another's place, has forgotten the scripts: it is taught them again and asked once more, which is safe because an
 // unknown script did nothing.
-func (l *Link) Exec(ctx context.Context, cmds ...goredis.Cmder) {
-	l.pipeline(ctx, cmds)
+func (l *Link) Exec(ctx context.Context, cmds ...goredis.Cmder) { l.exec(ctx, l.pipeline, cmds) }
+
+func (l *Link) exec(ctx context.Context, send func(context.Context, []goredis.Cmder), cmds []goredis.Cmder) {
+	send(ctx, cmds)
 	var again []goredis.Cmder
 	for _, cmd := range cmds {
 		if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
@@ -83,7 +85,7 @@ func (l *Link) Exec(ctx context.Context, cmds ...goredis.Cmder) {
 	for _, cmd := range again {
 		cmd.SetErr(nil)
 	}
-	l.pipeline(ctx, again)
+	send(ctx, again)
 }
 
 func (l *Link) pipeline(ctx context.Context, cmds []goredis.Cmder) {
@@ -95,7 +97,13 @@ func (l *Link) pipeline(ctx context.Context, cmds []goredis.Cmder) {
 	for _, cmd := range cmds {
 		_ = p.Process(ctx, cmd) // only queues
 	}
-	_, _ = p.Exec(ctx) // each command keeps its error
+	// Each command keeps its error, but for those that were never sent because the server refused the connection: of a wrong
+	// password, or of too many clients, the library tells the caller alone.
+	if _, err := p.Exec(ctx); err != nil && FirstError(cmds) == nil {
+		for _, cmd := range cmds {
+			cmd.SetErr(err)
+		}
+	}
 }
 
 func (l *Link) teach(ctx context.Context) error {

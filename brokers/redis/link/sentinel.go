@@ -20,10 +20,12 @@ type watch struct {
 	username, password string
 }
 
-// A target is where to connect to: a server, or, with a watch, whatever server the sentinels name when it is dialled.
+// A target is where to connect to: a server, or, with a watch, whatever server the sentinels name when it is dialled, or, with
+// servers, whichever of them says that it is the primary.
 type target struct {
 	*goredis.Options
-	watch *watch
+	watch   *watch
+	servers *servers
 }
 
 func (t target) client() *goredis.Client {
@@ -42,7 +44,14 @@ func (t target) client() *goredis.Client {
 
 // String names the target without its secrets.
 func (t target) String() string {
-	if t.watch == nil {
+	switch {
+	case t.servers != nil:
+		var addrs []string
+		for _, o := range t.servers.options {
+			addrs = append(addrs, o.Addr)
+		}
+		return strings.Join(addrs, ", ")
+	case t.watch == nil:
 		return t.Addr
 	}
 	return t.watch.master + " of the sentinels " + strings.Join(t.watch.sentinels, ", ")

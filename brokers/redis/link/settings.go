@@ -1,8 +1,11 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -18,6 +21,7 @@ const Patience = 4 * time.Second
 type Settings struct {
 	Lease      time.Duration // how long after its last sign of life a consumer of ours counts as dead
 	Visibility time.Duration // for how long anybody else's may hold a message
+	Copies     int           // on how many replicas a message is before its publish is confirmed
 }
 
 const (
@@ -25,9 +29,41 @@ const (
 	defaultVisibility = time.Hour
 )
 
-// configure reads the URL. Its parameters visibility_timeout and lease overrule the variant's settings of those
-// names; kombu's redis+socket:///path?virtual_host=1 and its list of sentinels are understood; all else is go-redis's.
+// configure reads the URL, or a list of those of several servers, which must differ in their hosts alone.
 func configure(rawURL string, v brokers.Variant) (target, Settings, error) {
+	urls := brokers.URLs(rawURL)
+	if len(urls) == 1 || strings.HasPrefix(rawURL, "sentinel://") {
+		return configureOne(rawURL, v)
+	}
+	var first target
+	var set Settings
+	var options []*goredis.Options
+	for i, one := range urls {
+		t, s, err := configureOne(one, v)
+		if err == nil && t.Network != "tcp" {
+			err = badURL(one, errors.New("of several servers each is reached by TCP"))
+		}
+		if i == 0 {
+			first, set = t, s
+		}
+		if err == nil && (s != set || t.DB != first.DB || t.Username != first.Username || t.Password != first.Password) {
+			err = badURL(one, errors.New("the servers of the list have not the same user, password, database and parameters"))
+		}
+		if err != nil {
+			return target{}, s, err
+		}
+		options = append(options, t.Options)
+	}
+	several := *first.Options
+	first.servers = newServers(options)
+	several.Dialer = wrapped(first.servers.dial)
+	first.Options = &several
+	return first, set, nil
+}
+
+// configureOne reads one URL. Its parameters visibility_timeout and lease overrule the variant's settings of those
+// names; kombu's redis+socket:///path?virtual_host=1 and its list of sentinels are understood; all else is go-redis's.
+func configureOne(rawURL string, v brokers.Variant) (target, Settings, error) {
 	s := Settings{Lease: defaultLease, Visibility: defaultVisibility}
 	single, watch, err := sentinels(rawURL)
 	if err != nil {
@@ -85,6 +121,13 @@ func (s *Settings) read(query url.Values, v brokers.Variant) error {
 		*f.to = d
 	}
 	s.Lease = min(s.Lease, s.Visibility)
+	if text := v.Settings["wait"]; text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return brokers.Refusef("redis setting wait is %q: want a number of replicas, such as 1", text)
+		}
+		s.Copies = n
+	}
 	return nil
 }
 

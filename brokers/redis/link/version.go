@@ -24,7 +24,7 @@ func Version(ctx context.Context, url string) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", Judgef(err, "ask redis at %s for its version", t)
+		return "", fmt.Errorf("ask redis at %s for its version: %w", t, greeted(err))
 	}
 	for line := range strings.Lines(info) {
 		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {

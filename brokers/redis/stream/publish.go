@@ -28,7 +28,7 @@ func (b *broker) send(ps []outbox.Parcel) []error {
 	for i, p := range ps {
 		cmds[i] = add(ctx, p.Key, p.Value)
 	}
-	b.link.Exec(ctx, cmds...)
+	b.link.Commit(ctx, cmds...)
 	errs := make([]error, len(ps))
 	for i, cmd := range cmds {
 		errs[i] = link.Judge(cmd.Err())

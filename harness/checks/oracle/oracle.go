@@ -76,28 +76,11 @@ func Run(dir string, seed uint64, tasks int, bugs Bugs) (checks.Report, Planted,
 	fail := func(err error) (checks.Report, Planted, error) {
 		return checks.Report{}, nil, fmt.Errorf("run the oracle with seed %d: %w", seed, err)
 	}
-	evidence := filepath.Join(dir, "evidence")
-	if err := os.Mkdir(evidence, 0o755); err != nil {
-		return fail(err)
-	}
-	rng := rand.New(rand.NewPCG(seed, 0x6f7261636c65))
-	run := ledger.NewRun(rng)
-	const start = int64(time.Hour)
-	rec := ledger.NewRecorder(run, start)
-	s := newSim(rng, rec, start, evidence, tasks, bugs)
-	meta, err := s.run()
+	frozen, planted, err := record(dir, seed, tasks, bugs)
 	if err != nil {
 		return fail(err)
 	}
-	collector := ledger.NewCollector(evidence, rec)
-	if err := collector.Close(); err != nil {
-		return fail(err)
-	}
-	if c := collector.Collected(); c.Torn+c.Lost > 0 {
-		return fail(fmt.Errorf("evidence is missing: %+v", c))
-	}
 	path := filepath.Join(dir, "history.tbz")
-	frozen := rec.Freeze(meta)
 	if err := ledger.WriteFile(path, frozen); err != nil {
 		return fail(err)
 	}
@@ -109,7 +92,32 @@ func Run(dir string, seed uint64, tasks int, bugs Bugs) (checks.Report, Planted,
 	if again := checks.Run(frozen); again.Counts != report.Counts {
 		return fail(errors.New("a history that was stored and read is judged differently"))
 	}
-	return report, s.planted(), nil
+	return report, planted, nil
+}
+
+// record simulates a system and returns what the ledger made of it.
+func record(dir string, seed uint64, tasks int, bugs Bugs) (*ledger.Frozen, Planted, error) {
+	evidence := filepath.Join(dir, "evidence")
+	if err := os.Mkdir(evidence, 0o755); err != nil {
+		return nil, nil, err
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x6f7261636c65))
+	run := ledger.NewRun(rng)
+	const start = int64(time.Hour)
+	rec := ledger.NewRecorder(run, start)
+	s := newSim(rng, rec, start, evidence, tasks, bugs)
+	meta, err := s.run()
+	if err != nil {
+		return nil, nil, err
+	}
+	collector := ledger.NewCollector(evidence, rec)
+	if err := collector.Close(); err != nil {
+		return nil, nil, err
+	}
+	if c := collector.Collected(); c.Torn+c.Lost > 0 {
+		return nil, nil, fmt.Errorf("evidence is missing: %+v", c)
+	}
+	return rec.Freeze(meta), s.planted(), nil
 }
 
 // Blames tells whether what a check finds is a fault of somebody: the others count what happens in healthy systems.

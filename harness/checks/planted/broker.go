@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
@@ -68,6 +69,7 @@ type countable interface {
 type broker struct {
 	countable
 	plant *plant
+	clock func() time.Time // of the worker whose connection it is
 }
 
 // Publish implements brokers.Broker.
@@ -196,11 +198,13 @@ type delivery struct {
 	brokers.Delivery
 	message brokers.Message
 	broker  *broker
+	settled atomic.Bool
 }
 
 func (d *delivery) Message() brokers.Message { return d.message }
 
 func (d *delivery) Ack(ctx context.Context) error {
+	d.settled.Store(true)
 	err := d.Delivery.Ack(ctx)
 	if settled := d.broker.plant.mutant.settled; settled != nil && err == nil {
 		settled(ctx, d.broker.plant, d)
@@ -218,4 +222,27 @@ func (d *delivery) rewrite(change func(headers map[string]any)) {
 func (d *delivery) again(ctx context.Context, after time.Duration) {
 	m, ctx := d.Delivery.Message(), context.WithoutCancel(ctx)
 	time.AfterFunc(after, func() { _ = d.broker.countable.Publish(ctx, m) }) // the engine takes everything while it lives
+}
+
+// lapse publishes the delivery's message once more when its holder has had it for so long by the holder's own clock, and
+// strikes says so.
+func (d *delivery) lapse(ctx context.Context, lease time.Duration, strikes func() bool) {
+	since := d.broker.clock()
+	go func() {
+		look := time.NewTicker(5 * time.Millisecond)
+		defer look.Stop()
+		for !d.settled.Load() {
+			if d.broker.clock().Sub(since) >= lease {
+				if strikes() {
+					d.again(ctx, 0)
+				}
+				return
+			}
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }

@@ -23,6 +23,7 @@ type Mutant struct {
 	Rate     float64            // 0 is 150 a second
 	For      time.Duration      // 0 is a second and a half
 	OneByOne bool               // one publisher, and one worker with one message at a time
+	Faults   []scenario.Fault   // which bring the bug out
 	Settings map[string]string
 	Stall    time.Duration // hand nothing out for so long,
 	StallAt  int           // once so many tasks were handed out,
@@ -125,6 +126,14 @@ var Mutants = []Mutant{
 			if p.strikes(d.message.CorrelationID) {
 				d.again(ctx, 50*time.Millisecond)
 			}
+		},
+	},
+	{
+		Name: "lease-by-wall-clock", Doc: "has clients that give back by the time of day what they held for a minute", Check: "duplicated", Also: twins, OneIn: 1, Rate: 40,
+		Tasks:  []scenario.TaskMix{{Task: "io", Via: "sleep", Duration: scenario.Dist{Kind: "constant", P50: 400 * time.Millisecond}}},
+		Faults: []scenario.Fault{{Number: 1, At: 700 * time.Millisecond, Fault: "clock-jump", Node: "worker", For: 300 * time.Millisecond, Params: map[string]string{"by": "1h"}}},
+		deliver: func(ctx context.Context, p *plant, d *delivery) {
+			d.lapse(ctx, time.Minute, func() bool { return p.strikes(d.message.CorrelationID) })
 		},
 	},
 	{

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
@@ -31,20 +32,24 @@ func (m Mutant) Run(ctx context.Context, dir string, seed uint64) (harness.Cell,
 	engine := memory.New()
 	defer engine.Close()
 	p := newPlant(m, seed)
-	s := m.scenario()
-	cell := harness.CellPlan{
-		Scenario: s, Driver: p.driver(engine), System: inside, Repeat: 1, Lab: embedded.New(embedded.Options{}),
-	}
-	cell.Variant = cell.Driver.Variants[0]
-	plan := harness.Plan{
-		Request: harness.Request{Name: s.Name, Scenarios: []scenario.Scenario{s}, Repeat: 1, Seed: seed, Lab: "embedded", Dir: dir},
-		Cells:   []harness.CellPlan{cell},
-	}
-	r, err := harness.Run(ctx, plan, nil)
+	r, err := harness.Run(ctx, p.plan(engine, dir, seed), nil)
 	if err != nil {
 		return harness.Cell{}, 0, fmt.Errorf("run the worker against a broker that %s: %w", m.Doc, err)
 	}
 	return r.Cells[0], p.struck(), nil
+}
+
+// plan is the run of one cell in which the mutant is at work.
+func (p *plant) plan(engine *memory.Engine, dir string, seed uint64) harness.Plan {
+	s := p.mutant.scenario()
+	cell := harness.CellPlan{
+		Scenario: s, Driver: p.driver(engine), System: inside, Repeat: 1, Lab: embedded.New(embedded.Options{}),
+	}
+	cell.Variant = cell.Driver.Variants[0]
+	return harness.Plan{
+		Request: harness.Request{Name: s.Name, Scenarios: []scenario.Scenario{s}, Repeat: 1, Seed: seed, Lab: "embedded", Dir: dir},
+		Cells:   []harness.CellPlan{cell},
+	}
 }
 
 // Disagreements says where what the checks found in a cell differs from what the bug did, a line each: none is a judge
@@ -97,7 +102,8 @@ var inside = systems.System{
 
 // A resident is a worker that runs in this process.
 type resident struct {
-	spec systems.Spec
+	spec  systems.Spec
+	ahead atomic.Int64 // nanoseconds: of its clock
 
 	mu   sync.Mutex
 	stop context.CancelFunc
@@ -119,7 +125,7 @@ func (w *resident) Start(ctx context.Context) error {
 		Name: w.spec.Name, Queues: []string{w.spec.Queue}, Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch,
 		Acks: worker.AckPolicy(y.Acks), Grace: y.Grace, URL: w.spec.URL, Variant: w.spec.Variant.Name, Silent: true,
 	}, worker.Options{
-		Registry: tasks.Registry(), Driver: w.spec.Driver, Observer: native.Witness{Run: w.spec.Run, Evidence: evidence},
+		Registry: tasks.Registry(), Driver: w.driver(), Clock: w.now, Observer: native.Witness{Run: w.spec.Run, Evidence: evidence},
 		Log: slog.New(slog.DiscardHandler), Ready: func() { close(ready) },
 	})
 	if err != nil {
@@ -139,6 +145,34 @@ func (w *resident) Start(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", w.spec.Name, ctx.Err())
 	}
 }
+
+// driver gives each connection the worker's clock.
+func (w *resident) driver() brokers.Driver {
+	d := w.spec.Driver
+	open := d.Open
+	d.Open = func(ctx context.Context, url string, v brokers.Variant) (brokers.Broker, error) {
+		b, err := open(ctx, url, v)
+		if planted, ok := b.(*broker); ok {
+			planted.clock = w.now
+		}
+		return b, err
+	}
+	return d
+}
+
+func (w *resident) now() time.Time { return time.Now().Round(0).Add(time.Duration(w.ahead.Load())) }
+
+// SetClock implements systems.Timekeeper.
+func (w *resident) SetClock(d systems.Drift) error {
+	if d.Rate != 0 {
+		return errors.New("the clock of a worker inside this process has one speed")
+	}
+	w.ahead.Store(int64(d.Ahead))
+	return nil
+}
+
+// Time implements systems.Timekeeper.
+func (w *resident) Time(context.Context) (time.Time, error) { return w.now(), nil }
 
 // PIDs is this process, as long as the worker runs.
 func (w *resident) PIDs() []int {
@@ -178,6 +212,7 @@ func (m Mutant) scenario() scenario.Scenario {
 		Load:     scenario.Load{Shape: "constant", Rate: m.Rate, For: m.For, Publishers: 8},
 		System:   scenario.System{Name: "native", Pool: "goroutine", Workers: 2, Concurrency: 16, Acks: "late", Prefetch: 32, Grace: 5 * time.Second},
 		Drain:    30 * time.Second,
+		Faults:   m.Faults,
 		Expect:   []scenario.Expect{{Expr: "acknowledged > 0"}},
 	}
 	if m.Rate == 0 {

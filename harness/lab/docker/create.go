@@ -56,6 +56,9 @@ var serial atomic.Int64
 func (l docker) create(ctx context.Context, n *node, i image) error {
 	spec, r, owner := n.request.Driver.Server, n.request, l.Register.Owner()
 	launch := brokers.Launch{Variant: r.Variant, Dir: spec.Data, Host: "0.0.0.0", Port: spec.Port, Container: true}
+	if n.place.cluster != nil {
+		launch.Name, launch.Peers, launch.Secret = n.place.name, n.place.peers, n.place.secret
+	}
 	command := spec.Command(launch)
 
 	name := fmt.Sprintf("taskbench-%s-%d-%d-%d", r.Name, owner.PID, owner.Start, serial.Add(1))
@@ -108,6 +111,9 @@ func (l docker) create(ctx context.Context, n *node, i image) error {
 	made, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{ContainerRequest: request})
 	if c, ok := made.(*testcontainers.DockerContainer); ok && c != nil { // there may be one beside an error
 		n.id = c.GetContainerID()
+	}
+	if err == nil && n.place.cluster != nil {
+		err = n.place.join(ctx, n.id)
 	}
 	return err
 }

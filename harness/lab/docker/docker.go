@@ -77,6 +77,9 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	if r.Driver.Server.Command == nil || len(l.images(r.Driver)) == 0 {
 		return fail(errors.New(l.Unfit(ctx, r.Driver)))
 	}
+	if r.Port != 0 && r.Variant.Members > 1 {
+		return fail(fmt.Errorf("it is %d servers, and one port was chosen: leave the port out", r.Variant.Members))
+	}
 	if r.Port != 0 && port.Taken(r.Port) { // the engine's own words for that name its innards
 		return fail(fmt.Errorf("port %d on 127.0.0.1 is taken; stop what listens there, or choose another port", r.Port))
 	}
@@ -95,9 +98,24 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 		return fail(errors.Join(err, c.Close()))
 	}
 	prepare(ctx, c)
+	var n lab.Node
+	if r.Variant.Members > 1 {
+		n, err = l.startCluster(ctx, r, image)
+		err = errors.Join(err, c.Close())
+	} else if n, err = l.startOne(ctx, c, r, image, place{}); err != nil {
+		err = errors.Join(err, c.Close())
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return n, nil
+}
+
+// startOne starts one server, whose client is the node's to close unless there is an error.
+func (l docker) startOne(ctx context.Context, c *client.Client, r lab.Request, i image, p place) (lab.Node, error) {
 	for attempt := 1; ; attempt++ {
 		limited := !unlimited.Load()
-		n, err := l.start(ctx, c, r, image)
+		n, err := l.start(ctx, c, r, i, p)
 		if err == nil {
 			return n, nil
 		}
@@ -109,7 +127,7 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 			unlimited.Store(true)
 			continue
 		}
-		return fail(errors.Join(err, c.Close()))
+		return nil, err
 	}
 }
 
@@ -120,7 +138,7 @@ func taken(err error) bool {
 }
 
 // start makes one attempt, and leaves nothing behind when it fails.
-func (l docker) start(ctx context.Context, c *client.Client, r lab.Request, i image) (*node, error) {
+func (l docker) start(ctx context.Context, c *client.Client, r lab.Request, i image, p place) (*node, error) {
 	at := r.Port
 	if at == 0 {
 		var err error
@@ -134,7 +152,7 @@ func (l docker) start(ctx context.Context, c *client.Client, r lab.Request, i im
 		settings["container.memory"] = fmt.Sprintf("%dMiB", l.Memory>>20)
 	}
 	n := &node{
-		request: r, lab: l, image: i, grace: l.Grace, engine: c, port: at, turn: lab.NewTurn(),
+		request: r, lab: l, image: i, place: p, grace: l.Grace, engine: c, port: at, turn: lab.NewTurn(),
 		info: lab.Info{
 			Name: r.Name, Lab: l.Name(), Product: spec.Product, Image: i.String(),
 			Addr: lab.Addr(at), URL: spec.URL(lab.Addr(at)), Settings: settings,

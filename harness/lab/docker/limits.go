@@ -44,6 +44,7 @@ func (n *node) limit(ctx context.Context, r *container.Resources) error {
 
 const (
 	leastMemory    = 6 << 20 // below it the engine takes no limit
+	mostMemory     = 1 << 40 // an engine that refuses this, too, does so for another reason
 	exhaustWithin  = 20 * time.Second
 	exhaustClients = 2000
 )
@@ -77,7 +78,9 @@ func (n *node) exhaust(ctx context.Context) (err error) {
 			// The kernel refuses to go below what it cannot take back: then as low as it does go.
 			_, err := n.engine.ContainerUpdate(tight, n.id, client.ContainerUpdateOptions{Resources: memory(limit)})
 			if squeezed = err == nil; !squeezed {
-				limit += limit / 8
+				if limit += limit / 8; limit > mostMemory {
+					return fmt.Errorf("limit its memory: %w", err)
+				}
 			}
 		} else if len(clients) < exhaustClients {
 			if c, err := net.DialTimeout("tcp", lab.Addr(n.port), time.Second); err == nil {

@@ -19,6 +19,7 @@ type node struct {
 	request lab.Request
 	lab     docker // that made it
 	image   image
+	place   place
 	grace   time.Duration
 	engine  *client.Client
 	owned   bool   // the client is this node's to close
@@ -45,6 +46,11 @@ func (n *node) Can(a lab.Action) string {
 	switch a {
 	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume, lab.Wipe, lab.Exhaust:
 		return ""
+	case lab.Isolate, lab.Rejoin:
+		if n.place.cluster != nil {
+			return ""
+		}
+		return "it stands alone: there is nobody to be cut off from"
 	}
 	return fmt.Sprintf("a container cannot be %q", a)
 }
@@ -82,6 +88,10 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return n.wipe(ctx)
 	case lab.Exhaust:
 		return n.exhaust(ctx)
+	case lab.Isolate:
+		return n.isolate(ctx)
+	case lab.Rejoin:
+		return n.rejoin(ctx)
 	case lab.Pause:
 		if _, err := n.engine.ContainerPause(ctx, n.id, client.ContainerPauseOptions{}); err != nil {
 			return err

@@ -44,6 +44,9 @@ func (l embedded) start(ctx context.Context, r lab.Request) (*node, error) {
 	if why := l.Unfit(ctx, r.Driver); why != "" {
 		return nil, errors.New(why)
 	}
+	if why := lab.Single(l.Name(), r.Variant); why != "" {
+		return nil, errors.New(why)
+	}
 	if r.Keep {
 		return nil, errors.New("it ends with this process and cannot be kept up; use lab docker or process")
 	}

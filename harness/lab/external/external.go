@@ -40,6 +40,9 @@ func (l external) Unfit(_ context.Context, d brokers.Driver) string {
 	if strings.HasPrefix(raw, "sentinel://") {
 		return fmt.Sprintf("the URL of %s, %s, names a server by way of others, and a run needs one that stays what it is: give that of the master", d.Name, lab.Redact(raw))
 	}
+	if len(brokers.URLs(raw)) > 1 {
+		return fmt.Sprintf("the URL of %s, %s, names several servers, and a run needs one: give that of one of them", d.Name, lab.Redact(raw))
+	}
 	if u, err := url.Parse(raw); err != nil || u.Host == "" {
 		return fmt.Sprintf("the URL of %s, %s, names no server", d.Name, lab.Redact(raw))
 	}

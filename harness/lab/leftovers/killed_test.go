@@ -34,6 +34,7 @@ type started struct {
 	Group, Stray, Kept int // pids
 	Dir, KeptDir       string
 	Container, KeptOne string // ids
+	Network, KeptNet   string
 }
 
 func TestMain(m *testing.M) {
@@ -95,6 +96,12 @@ func doom(state, image string) error {
 		if s.KeptOne, err = contain(r, image, true); err != nil {
 			return err
 		}
+		if s.Network, err = connect(r, s.Container, false); err != nil {
+			return err
+		}
+		if s.KeptNet, err = connect(r, s.KeptOne, true); err != nil {
+			return err
+		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
@@ -117,6 +124,25 @@ func contain(r *Register, image string, keep bool) (string, error) {
 		return "", err
 	}
 	_, err = c.ContainerStart(context.Background(), made.ID, client.ContainerStartOptions{})
+	return made.ID, err
+}
+
+// connect makes a network with a container on it: it cannot be removed before that.
+func connect(r *Register, on string, keep bool) (string, error) {
+	name := fmt.Sprintf("taskbench-leftovers-net-%d-%v", os.Getpid(), keep)
+	if _, err := r.Claim(Thing{Kind: Network, Name: name, Keep: keep}); err != nil {
+		return "", err
+	}
+	c, err := engine.Connect(context.Background())
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	made, err := c.NetworkCreate(context.Background(), name, client.NetworkCreateOptions{Internal: true, Labels: r.Owner().Labels(keep)})
+	if err != nil {
+		return "", err
+	}
+	_, err = c.NetworkConnect(context.Background(), made.ID, client.NetworkConnectOptions{Container: on})
 	return made.ID, err
 }
 
@@ -153,6 +179,14 @@ func TestRunThatWasKilled(t *testing.T) {
 		return err == nil && i.Container.State.Running
 	}
 
+	joined := func(id string) bool {
+		if docker == nil {
+			return false
+		}
+		_, err := docker.NetworkInspect(t.Context(), id, client.NetworkInspectOptions{})
+		return err == nil
+	}
+
 	run := exec.Command(os.Args[0], "-test.run=^$")
 	run.Env = append(os.Environ(), envState+"="+state, envImage+"="+image)
 	run.Stderr = os.Stderr
@@ -187,7 +221,7 @@ func TestRunThatWasKilled(t *testing.T) {
 			t.Errorf("swept from under a living run: %v", i)
 		}
 	}
-	if !alive(s.Group) || !alive(s.Stray) || !there(s.Dir) || (docker != nil && !running(s.Container)) {
+	if !alive(s.Group) || !alive(s.Stray) || !there(s.Dir) || (docker != nil && (!running(s.Container) || !joined(s.Network))) {
 		t.Fatal("something of a living run is gone")
 	}
 
@@ -213,15 +247,15 @@ func TestRunThatWasKilled(t *testing.T) {
 			t.Errorf("process %d of the group outlived the sweep", p.PID)
 		}
 	}
-	if alive(s.Stray) || there(s.Dir) || running(s.Container) {
-		t.Errorf("left after the sweep: stray %v, directory %v, container %v", alive(s.Stray), there(s.Dir), running(s.Container))
+	if alive(s.Stray) || there(s.Dir) || running(s.Container) || joined(s.Network) {
+		t.Errorf("left after the sweep: stray %v, directory %v, container %v, network %v", alive(s.Stray), there(s.Dir), running(s.Container), joined(s.Network))
 	}
-	if !alive(s.Kept) || !there(s.KeptDir) || (docker != nil && !running(s.KeptOne)) {
-		t.Errorf("what was to be kept is gone: process %v, directory %v, container %v", alive(s.Kept), there(s.KeptDir), running(s.KeptOne))
+	if !alive(s.Kept) || !there(s.KeptDir) || (docker != nil && (!running(s.KeptOne) || !joined(s.KeptNet))) {
+		t.Errorf("what was to be kept is gone: process %v, directory %v, container %v, network %v", alive(s.Kept), there(s.KeptDir), running(s.KeptOne), joined(s.KeptNet))
 	}
 	want := 2
 	if docker != nil {
-		want = 3
+		want = 4
 	}
 	if kept := of("doomed", report.Kept); len(kept) != want {
 		t.Errorf("kept %v, want %d items", kept, want)
@@ -241,7 +275,7 @@ func TestRunThatWasKilled(t *testing.T) {
 	if _, err := r.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if alive(s.Kept) || there(s.KeptDir) || running(s.KeptOne) {
+	if alive(s.Kept) || there(s.KeptDir) || running(s.KeptOne) || joined(s.KeptNet) {
 		t.Error("down left what was kept")
 	}
 	if left, _ := filepath.Glob(filepath.Join(state, "*.json")); len(left) > 0 {

@@ -1,7 +1,7 @@
-// Package leftovers finds and removes what a run left behind when it was killed: containers, processes and
-// directories.
+// Package leftovers finds and removes what a run left behind when it was killed: containers and their
+// networks, processes and directories.
 //
-// Everything that is started carries the identity of its owner, the process that started it: containers as
+// Everything that is started carries the identity of its owner, the process that started it: containers and networks as
 // labels, processes in their environment, and all of it as a file in the user's state directory that is written
 // before the thing itself is made. The identity holds the owner's start time beside its pid, so that a pid that
 // is used again is not taken for the owner, nor an innocent process for something that was owned.
@@ -59,7 +59,7 @@ func (o Owner) String() string {
 	return fmt.Sprintf("pid %d, run %s", o.PID, o.Run)
 }
 
-// The labels of a container, and the environment of a process.
+// The labels of a container or a network, and the environment of a process.
 const (
 	labelPID   = "taskbench.owner.pid"
 	labelStart = "taskbench.owner.start"
@@ -73,7 +73,7 @@ const (
 	envKeep  = "TASKBENCH_KEEP"
 )
 
-// Labels are those of a container that the owner starts. One to keep is swept by Down alone.
+// Labels are those of a container or a network that the owner starts. One to keep is swept by Down alone.
 func (o Owner) Labels(keep bool) map[string]string {
 	return map[string]string{
 		labelPID:   strconv.Itoa(o.PID),

@@ -19,6 +19,7 @@ const (
 	Process   Kind = "process"   // with its group and its descendants
 	Directory Kind = "directory" // with all that is in it
 	Container Kind = "container"
+	Network   Kind = "network" // of containers
 )
 
 // A Thing is something that an owner starts or makes.

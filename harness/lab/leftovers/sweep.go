@@ -61,8 +61,9 @@ func (r *Register) sweep(ctx context.Context, kept bool) (Report, error) {
 	}
 	s := &sweep{Register: r, kept: kept}
 	s.processes(ctx, records)
-	s.containers(ctx, records)
-	s.directories(records) // last: whoever wrote in them is gone now
+	s.engine(ctx, containers, records)
+	s.engine(ctx, networks, records) // empty now
+	s.directories(records)           // last: whoever wrote in them is gone now
 	errs := []error{ctx.Err()}
 	for _, i := range s.report.Failed {
 		errs = append(errs, errors.New("remove "+i.String()))

@@ -56,6 +56,9 @@ func (l processes) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	if why := l.Unfit(ctx, r.Driver); why != "" {
 		return nil, fmt.Errorf("start %s as a process: %s", r.Driver.Name, why)
 	}
+	if why := lab.Single(l.Name(), r.Variant); why != "" {
+		return nil, fmt.Errorf("start %s as a process: %s", r.Driver.Name, why)
+	}
 	if r.Port != 0 && port.Taken(r.Port) {
 		return nil, fmt.Errorf("start %s as a process: port %d on 127.0.0.1 is taken; stop what listens there, or choose another port", r.Driver.Name, r.Port)
 	}

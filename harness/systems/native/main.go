@@ -1,14 +1,15 @@
 package native
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"taskbench/brokers/all"
 	"taskbench/harness/ledger"
@@ -24,16 +25,22 @@ const ordersEnv = "TASKBENCH_NATIVE_WORKER"
 // does not return then. Programs that run the harness, test binaries among them, call it first.
 func Main() {
 	o, ordered := ordersOfThisProcess()
+	var clock worker.Clock
+	if ordered {
+		d := openDial(o)
+		clock = d.now
+		time.Sleep(time.Duration(d.slow.Load()))
+	}
 	worker.Main(tasks.Registry(), func() worker.Observer {
 		if !ordered {
 			return nil // a child of `bench worker`: nobody keeps a ledger
 		}
 		return openWitness(o)
-	})
+	}, clock)
 	if !ordered {
 		return
 	}
-	os.Exit(runOrders(o))
+	os.Exit(runOrders(o, clock))
 }
 
 func ordersOfThisProcess() (orders, bool) {
@@ -49,7 +56,7 @@ func ordersOfThisProcess() (orders, bool) {
 	return o, true
 }
 
-func runOrders(o orders) int {
+func runOrders(o orders, clock worker.Clock) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", o.Config.Name)
 	driver, _, err := all.Find(o.Config.Broker)
 	if err != nil {
@@ -58,13 +65,23 @@ func runOrders(o orders) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	go leaveWhenAlone()
+	go attend(clock)
+	results, err := openResults(ctx, o)
+	if err != nil {
+		log.Error("open the results", "err", err)
+		return 1
+	}
+	if results != nil {
+		defer results.Close()
+	}
 	w, err := worker.New(o.Config, worker.Options{
 		Registry: tasks.Registry(),
 		Driver:   driver,
 		Observer: openWitness(o),
 		Log:      log,
 		Ready:    func() { fmt.Fprint(os.Stdout, readyLine) },
+		Clock:    clock,
+		Results:  results,
 	})
 	if err != nil {
 		log.Error("set the worker up", "err", err)
@@ -88,10 +105,14 @@ func runOrders(o orders) int {
 	return 0
 }
 
-// leaveWhenAlone ends the worker and its children when the harness is gone, however it went: the other end of
-// standard input closes.
-func leaveWhenAlone() {
-	_, _ = io.Copy(io.Discard, os.Stdin)
+// attend tells the harness the time whenever it asks, and ends the worker and its children when the harness is gone,
+// however it went: the other end of standard input closes.
+func attend(clock worker.Clock) {
+	for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
+		if asked.Text() == timeAsked {
+			fmt.Fprintln(os.Stdout, clock().UnixNano())
+		}
+	}
 	_ = syscall.Kill(0, syscall.SIGKILL)
 }
 

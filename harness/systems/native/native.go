@@ -35,7 +35,9 @@ type orders struct {
 	Config   worker.Config `json:"config"`
 	Evidence string        `json:"evidence"`
 	Index    uint16        `json:"index"`
-	Run      string        `json:"run"` // the run's tag
+	Run      string        `json:"run"`     // the run's tag
+	Results  string        `json:"results"` // URL of where results are kept; "" nowhere
+	Dial     string        `json:"dial"`    // file
 }
 
 // process is one worker, over as many lives as faults give it.
@@ -49,6 +51,7 @@ type process struct {
 	exitErr error
 	ordered atomic.Bool // an end of the present life would be somebody's wish, or is told by Start
 	stdin   *os.File    // the worker leaves when this closes: nobody is left to measure it
+	stdout  *os.File    // on which it says that it is ready, and what time it is
 }
 
 func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
@@ -59,8 +62,14 @@ func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
 			Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch, Acks: worker.AckPolicy(y.Acks),
 			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace, SoftStop: softStop,
 		},
-		Evidence: s.Evidence, Index: s.Index, Run: s.Run.Tag(),
+		Evidence: s.Evidence, Index: s.Index, Run: s.Run.Tag(), Dial: filepath.Join(s.Evidence, s.Name+".dial"),
 	}}
+	if y.Results != "" {
+		p.orders.Results = s.URL
+	}
+	if err := errors.Join(p.SetClock(systems.Drift{}), p.SetSlowStart(0)); err != nil {
+		return nil, err
+	}
 	if err := p.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -99,33 +108,33 @@ func (p *process) Start(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
 	}
 	defer leashRead.Close()
-	ready, readyWrite, err := os.Pipe()
+	said, say, err := os.Pipe()
 	if err != nil {
 		leash.Close()
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
 	}
-	defer ready.Close()
+	drop := func() { leash.Close(); said.Close() }
 
 	p.ordered.Store(true)
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), ordersEnv+"="+string(order))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = leashRead, readyWrite, log
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = leashRead, say, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
-	readyWrite.Close()
+	say.Close()
 	if err != nil {
-		leash.Close()
+		drop()
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
 	}
 	if err := leftovers.Group(cmd.Process.Pid); err != nil {
-		leash.Close()
+		drop()
 		_ = cmd.Process.Kill() // it may have gone by itself
 		_ = cmd.Wait()         // how it ended says nothing
 		return fmt.Errorf("start %s: note its process down: %w", p.spec.Name, err)
 	}
-	p.cmd, p.stdin, p.gone = cmd, leash, make(chan struct{})
+	p.cmd, p.stdin, p.stdout, p.gone = cmd, leash, said, make(chan struct{})
 	go p.reap(cmd, p.gone)
-	err = p.awaitReady(ctx, ready)
+	err = p.awaitReady(ctx)
 	if err == nil {
 		p.ordered.Store(false) // from here on reap tells of an end, or up does
 		if !p.up() {
@@ -143,6 +152,7 @@ func (p *process) Start(ctx context.Context) error {
 func (p *process) reap(cmd *exec.Cmd, gone chan struct{}) {
 	err := cmd.Wait()
 	p.stdin.Close()
+	p.stdout.Close()
 	p.exitErr = err
 	close(gone)
 	if !p.ordered.Load() && p.spec.Died != nil {
@@ -150,28 +160,34 @@ func (p *process) reap(cmd *exec.Cmd, gone chan struct{}) {
 	}
 }
 
-func (p *process) awaitReady(ctx context.Context, ready *os.File) error {
+func (p *process) awaitReady(ctx context.Context) error {
 	const patience = 30 * time.Second
-	deadline := time.Now().Add(patience)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	if err := ready.SetReadDeadline(deadline); err != nil {
-		return fmt.Errorf("bound the wait for its first word: %w", err)
-	}
-	// The deadline of now ends the read below; were it refused, the one above would end it.
-	defer context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })()
-	line := make([]byte, len(readyLine))
-	n, err := ready.Read(line)
+	line, err := p.hear(ctx, patience)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("it did not begin to consume within %v", patience)
-	case string(line[:n]) != readyLine:
+	case line != readyLine:
 		return errors.New("it ended before it consumed")
 	}
 	return nil
+}
+
+// hear waits for the next thing that the worker says, which is short, and said in one go.
+func (p *process) hear(ctx context.Context, patience time.Duration) (string, error) {
+	deadline := time.Now().Add(patience)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := p.stdout.SetReadDeadline(deadline); err != nil {
+		return "", fmt.Errorf("bound the wait for its word: %w", err)
+	}
+	// The deadline of now ends the read below; were it refused, the one above would end it.
+	defer context.AfterFunc(ctx, func() { _ = p.stdout.SetReadDeadline(time.Now()) })()
+	line := make([]byte, 64)
+	n, err := p.stdout.Read(line)
+	return string(line[:n]), err
 }
 
 // up tells whether the present life goes on; p.mu is held.

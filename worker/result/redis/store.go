@@ -9,6 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"taskbench/brokers"
 	"taskbench/worker/result"
 )
 
@@ -16,6 +17,11 @@ import (
 var storeText string
 
 var storeScript = goredis.NewScript(storeText)
+
+// Acts is what a Redis broker's wire has besides when results are kept in the same server, each record by a command of its own.
+func Acts() map[string]brokers.Act {
+	return map[string]brokers.Act{"evalsha " + storeScript.Hash(): {Does: brokers.Stores}}
+}
 
 // A write is one document on its way.
 type write struct {

@@ -38,8 +38,8 @@
 //
 // A step that is about several messages at once (a pipelined push of ten, an ack of all up to a number) counts as so many.
 //
-// No system under test stores its results through the connections to the broker: all are run without a result backend, as the
-// ledger has its own evidence. So no cell comes to the step result.
+// Only Redis comes to the step result, where a scenario has results kept in the broker (system: {results: broker}): each
+// record is the call of a script. Other cells are run without a result backend, as the ledger has its own evidence.
 //
 // # Tolerance
 //

@@ -90,6 +90,8 @@ func (p *resp) ask(name string, words int) []Event {
 		return event(Publish, d.count, false)
 	case brokers.Acknowledges:
 		return event(Ack, d.count, false)
+	case brokers.Stores:
+		return event(Result, d.count, false)
 	case brokers.Claims:
 	}
 	return nil

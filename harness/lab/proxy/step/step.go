@@ -56,6 +56,7 @@ var deeds = map[Step]brokers.Deed{
 	Publish: brokers.Publishes, Confirm: brokers.Publishes,
 	Claim: brokers.Claims, Deliver: brokers.Claims,
 	Ack: brokers.Acknowledges, Acked: brokers.Acknowledges,
+	Result: brokers.Stores,
 }
 
 // Unfit says why connections of the wire never come to the step, or "".
@@ -66,13 +67,18 @@ func Unfit(w brokers.Wire, s Step) string {
 		return "what goes over the connections to this broker is not understood"
 	case s.Info().Step == "":
 		return fmt.Sprintf("there is no step %q", s)
-	case s == Result:
+	case s == Result && !does(w, brokers.Stores):
 		return "no result is stored through the connections to the broker: the workers run without a result backend"
 	}
-	if w.Acts != nil && !slices.ContainsFunc(slices.Collect(maps.Values(w.Acts)), func(a brokers.Act) bool { return a.Does == deeds[s] }) {
+	if w.Acts != nil && !does(w, deeds[s]) {
 		return fmt.Sprintf("nothing on its connections is the step %s: it has none", s)
 	}
 	return ""
+}
+
+// does tells whether anything on the wire is the deed.
+func does(w brokers.Wire, d brokers.Deed) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Values(w.Acts)), func(a brokers.Act) bool { return a.Does == d })
 }
 
 // Side is one of the two ends of a connection.

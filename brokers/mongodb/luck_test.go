@@ -1,0 +1,158 @@
+package mongodb
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"taskbench/brokers/lucktest"
+)
+
+func subject() lucktest.Subject {
+	return lucktest.Subject{
+		Driver: Driver, Variant: Driver.Variants[0],
+		URL:        lucktest.URL("mongodb", "/jobs", ""),
+		Foreign:    "is it MongoDB",
+		Encryption: &lucktest.Encryption{URL: lucktest.URL("mongodb", "/jobs", "tls=true"), Advice: "trust who signed"},
+		Elsewhere: map[string]string{
+			"connections":    "TestLuck/silent server: MongoDB hangs up on those that are too many",
+			"large messages": "TestOnServer/large messages", "clocks apart": "TestOnServer/clocks apart",
+		},
+	}
+}
+
+func TestLuck(t *testing.T) {
+	s := subject()
+	refused := func(command string, code int32, name string) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			at := "mongodb://" + refuser(t, command, code, name) + "/jobs"
+			if command == "saslStart" {
+				at = s.URL(at[len("mongodb://") : len(at)-len("/jobs")])
+			}
+			b, err := Driver.Open(ctx, at, Driver.Variants[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = b.Close() }()
+			return b.Publish(ctx, letter(1))
+		}
+	}
+	s.Refusals = map[string]lucktest.Refusal{
+		"password": {Advice: "check user and password", Meet: refused("saslStart", 18, "AuthenticationFailed")},
+		"rights":   {Advice: "role readWrite", Meet: refused("insert", 13, "Unauthorized")},
+		"replica":  {Advice: "name the whole replica set", Meet: refused("insert", 10107, "NotWritablePrimary")},
+		"disk":     {Advice: "free space", Meet: refused("insert", 14031, "OutOfDiskSpace")},
+		"shape":    {Advice: "name another database", Meet: refused("insert", 166, "CommandNotSupportedOnView")},
+	}
+	lucktest.Run(t, s)
+}
+
+// refuser is a server that does all that it is asked but for one command, and returns its address.
+func refuser(t *testing.T, command string, code int32, name string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	no := bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "as it is"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
+	yes := bson.D{
+		{Key: "ok", Value: 1}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}, {Key: "maxBsonObjectSize", Value: 16 << 20},
+		{Key: "maxMessageSizeBytes", Value: 48_000_000}, {Key: "maxWriteBatchSize", Value: 1000}, {Key: "minWireVersion", Value: 0},
+		{Key: "maxWireVersion", Value: 21}, {Key: "version", Value: "7.0.0"}, {Key: "n", Value: 1},
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				for answer(c, command, yes, no) == nil {
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// answer reads one message of MongoDB's protocol, and answers it in the same form.
+func answer(c net.Conn, command string, yes, no bson.D) error {
+	const header, query, msg = 16, 2004, 2013
+	head := make([]byte, header)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return err
+	}
+	body := make([]byte, binary.LittleEndian.Uint32(head)-header)
+	if _, err := io.ReadFull(c, body); err != nil {
+		return err
+	}
+	said := yes
+	var reply []byte
+	form := uint32(1) // OP_REPLY
+	switch binary.LittleEndian.Uint32(head[12:]) {
+	case query:
+		reply = append(make([]byte, 16), 1, 0, 0, 0) // no flags, no cursor, from the beginning, one document
+	case msg:
+		form, reply = msg, make([]byte, 5) // no flags, one document
+		if first, err := bson.Raw(body[5:]).IndexErr(0); err == nil && first.Key() == command {
+			said = no
+		}
+	}
+	doc, err := bson.Marshal(said)
+	if err != nil {
+		return err
+	}
+	reply = slices.Concat(reply, doc)
+	out := binary.LittleEndian.AppendUint32(nil, uint32(header+len(reply)))
+	out = binary.LittleEndian.AppendUint32(out, 1)
+	out = append(out, head[4:8]...)
+	out = binary.LittleEndian.AppendUint32(out, form)
+	_, err = c.Write(append(out, reply...))
+	return err
+}
+
+func testLargeMessages(t *testing.T, at string) {
+	s := subject()
+	s.Server = at + "large"
+	if err := lucktest.Apply(t.Context(), s, lucktest.Find("large messages")); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whose lease has ended is decided by the clock that wrote it down, the server's, whatever this machine's says.
+func testClocksApart(t *testing.T, at string) {
+	b := connect(t, at, "lease")
+	l := leasesOf(b)
+	k := &keeper{l: l, id: "somebody"}
+	told, err := k.renew(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if apart := time.Since(told).Abs(); apart > time.Minute {
+		t.Errorf("the server says that it is %v: no time of its own, %v from this machine's", told, apart)
+	}
+	there := func() bool {
+		known, err := l.known(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return known["somebody"]
+	}
+	for _, c := range []struct {
+		clock time.Duration // of the server when it looks, from when it wrote the lease down
+		lives bool
+	}{{-time.Hour, true}, {lease / 2, true}, {lease + time.Second, false}} {
+		l.sweep(clock{told: told.Add(c.clock), asked: time.Now()}, false)
+		if there() != c.lives {
+			t.Errorf("%v later by the server's clock the lease is kept: %v", c.clock, !c.lives)
+		}
+	}
+}

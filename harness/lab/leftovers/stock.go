@@ -1,0 +1,76 @@
+package leftovers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/moby/moby/client"
+
+	"taskbench/harness/lab/engine"
+)
+
+// A stock is one kind of things that a container engine keeps.
+type stock struct {
+	kind   Kind
+	list   func(context.Context, *client.Client) ([]kept, error) // those that carry an owner
+	remove func(ctx context.Context, c *client.Client, id string) error
+}
+
+// A kept thing is one in an engine.
+type kept struct {
+	id, name string
+	labels   map[string]string
+}
+
+// owned is what a list of an engine is to be reduced to.
+func owned() client.Filters { return client.Filters{}.Add("label", labelPID) }
+
+// engine removes what carries a dead owner's labels. Where no engine answers there is nothing to say, unless something was
+// recorded that only an engine can remove.
+func (s *sweep) engine(ctx context.Context, k stock, records []record) {
+	var claimed []record
+	for _, rec := range records {
+		if rec.Thing.Kind == k.kind && rec.Owner.gone(s.owner) {
+			claimed = append(claimed, rec)
+		}
+	}
+	var listed []kept
+	c, err := engine.Connect(ctx)
+	if err == nil {
+		defer func() { _ = c.Close() }()
+		if listed, err = k.list(ctx, c); err != nil {
+			err = fmt.Errorf("list %ss: %w", k.kind, err)
+		}
+	}
+	if err != nil {
+		for _, rec := range claimed {
+			if i := (Item{Kind: k.kind, Name: rec.Thing.Name, Owner: rec.Owner}); s.due(i, rec.Thing.Keep) {
+				s.done(i, err)
+			}
+		}
+		if !errors.Is(err, engine.ErrAbsent) {
+			s.done(Item{Kind: k.kind, Name: "list", Owner: s.owner}, err)
+		}
+		return
+	}
+	left := make(map[string]bool) // names of those that stay
+	for _, found := range listed {
+		owner, keep := fromLabels(found.labels)
+		i := Item{Kind: k.kind, Name: found.name, Owner: owner}
+		if !s.due(i, keep) {
+			left[i.Name] = true
+			continue
+		}
+		err := k.remove(ctx, c, found.id)
+		if s.done(i, err); err != nil {
+			left[i.Name] = true
+		}
+	}
+	for _, rec := range claimed {
+		if !left[rec.Thing.Name] {
+			_ = os.Remove(rec.path)
+		}
+	}
+}
