@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,17 +22,17 @@ func three() brokers.Driver {
 	d := redis()
 	d.Variants = slices.Clone(d.Variants)
 	d.Variants[0].Members = 3
-	var peers []string
+	var peers atomic.Pointer[[]string] // the members are launched at once
 	command := d.Server.Command
 	d.Server.Command = func(l brokers.Launch) brokers.Command {
-		peers = l.Peers
+		peers.Store(&l.Peers)
 		if l.Secret == "" || !slices.Contains(l.Peers, l.Name) {
 			panic(fmt.Sprintf("launched as %+v", l))
 		}
 		return command(l)
 	}
 	d.Server.Cluster.Standing = func(ctx context.Context, c brokers.Console, _ string) (s brokers.Standing, err error) {
-		for _, peer := range peers {
+		for _, peer := range *peers.Load() {
 			if out, err := c.Run(ctx, "timeout", "2", "redis-cli", "-h", peer, "ping"); err == nil && strings.Contains(out, "PONG") {
 				s.Up = append(s.Up, peer)
 			}
