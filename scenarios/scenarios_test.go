@@ -29,7 +29,7 @@ var seed = flag.Uint64("seed", 1, "seed of all chance in the scenarios")
 
 // atOnce is how many cells run at a time unless -parallel says otherwise: more than there are processors, since they mostly
 // wait, for their load to come and for brokers to come back.
-const atOnce = "4"
+const atOnce = "5"
 
 func TestMain(m *testing.M) {
 	native.Main()
