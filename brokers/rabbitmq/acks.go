@@ -15,7 +15,10 @@ type acks struct {
 	write func(tag uint64, multiple bool) error
 
 	mu      sync.Mutex
-	waiting []*ack
+	waiting []*ack    // for the next frame
+	held    []*ack    // for a gap before them to close
+	gap     uint64    // the tag before the first gap
+	since   time.Time // when that came to be
 	writing bool
 	last    time.Time     // when the latest was asked for
 	pace    time.Duration // from one to the next, smoothed
@@ -32,16 +35,15 @@ type acks struct {
 type row struct{ from, to uint64 }
 
 type ack struct {
-	tag    uint64
-	passed int // frames that it let go ahead, since there was a gap before it
-	done   chan error
+	tag  uint64
+	done chan error
 }
 
 const (
-	thick  = 250 * time.Microsecond // the pace at which a frame waits for more
-	slack  = 100 * thick            // a pause that counts for as long as any
-	linger = 2 * thick              // how long a frame waits
-	passes = 3                      // so many frames may go before the gap before an acknowledgement has closed
+	thick    = 250 * time.Microsecond // the pace at which a frame waits for more
+	slack    = 100 * thick            // a pause that counts for as long as any
+	linger   = 2 * thick              // how long a frame waits
+	patience = 20 * linger            // how long those behind a gap do: a process that is not on a processor comes back by then
 )
 
 func newAcks(write func(tag uint64, multiple bool) error) *acks {
@@ -115,12 +117,12 @@ func (a *acks) next() (more bool) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.writing = len(a.waiting) > 0
+	a.writing = len(a.waiting)+len(a.held) > 0
 	return a.writing
 }
 
-// take parts what waits into those without a gap before them, in the order of their tags, and the others. Of these, some
-// go on waiting for the gap to close.
+// take parts what waits into those without a gap before them, in the order of their tags, and the others. These go on
+// waiting for the gap to close, unless it has stayed for long, or they are too many.
 func (a *acks) take() (together, singly []*ack) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -128,24 +130,25 @@ func (a *acks) take() (together, singly []*ack) {
 	case <-a.full:
 	default:
 	}
-	batch := a.waiting
-	a.waiting = nil
+	batch := slices.Concat(a.held, a.waiting)
+	a.held, a.waiting = nil, nil
 	slices.SortFunc(batch, func(x, y *ack) int { return cmp.Compare(x.tag, y.tag) })
 	for _, w := range batch {
 		a.note(w.tag)
+	}
+	now := time.Now()
+	if first := a.rows[0].to; first > a.gap {
+		a.gap, a.since = first, now
 	}
 	n := 0
 	for n < len(batch) && batch[n].tag <= a.rows[0].to {
 		n++
 	}
-	for _, w := range batch[n:] {
-		if w.passed++; a.crowd() && w.passed <= passes {
-			a.waiting = append(a.waiting, w)
-		} else {
-			singly = append(singly, w)
-		}
+	together, singly = batch[:n], batch[n:]
+	if a.crowd() && now.Sub(a.since) < patience && len(singly) <= 2*a.enough {
+		a.held, singly = singly, nil
 	}
-	return batch[:n], singly
+	return together, singly
 }
 
 // settled notes a delivery that was settled otherwise; the server has been told.

@@ -167,21 +167,69 @@ func TestAcksCrowdOfFew(t *testing.T) {
 	}
 }
 
-// A gap that stays holds those behind it up for a few frames, and no frame covers it.
+// A gap that stays holds those behind it up for a while, those that come later not, and no frame covers it.
 func TestAcksCrowdWithGap(t *testing.T) {
-	crowd(t, 1000, []uint64{150}, func(frames []string, waits []time.Duration, _ *acks) {
-		if slowest := slices.Max(waits); slowest > (passes+1)*linger {
+	for _, gap := range []uint64{20, 150} {
+		crowd(t, 1000, []uint64{gap}, func(frames []string, waits []time.Duration, _ *acks) {
+			if slowest := slices.Max(waits); slowest < patience/2 || slowest > patience+linger {
+				t.Errorf("gap %d: the slowest waited %s", gap, slowest)
+			}
+			if gap == 20 && slices.Max(waits[140:]) > linger {
+				t.Errorf("behind an old gap the slowest waited %s", slices.Max(waits[140:]))
+			}
+			for _, frame := range frames {
+				var tag int
+				var multiple bool
+				if _, err := fmt.Sscan(frame, &tag, &multiple); err != nil || multiple && tag >= int(gap) {
+					t.Errorf("gap %d: frame %s says what is not done (%v)", gap, frame, err)
+				}
+			}
+			if frames[len(frames)-1] != "200 false" {
+				t.Errorf("gap %d: frames %s", gap, frames)
+			}
+		})
+	}
+}
+
+// Behind a gap waits at most three quarters of what is prefetched: there is always something to work on.
+func TestAcksCrowdOfFewWithGap(t *testing.T) {
+	crowd(t, 16, []uint64{20}, func(_ []string, waits []time.Duration, _ *acks) {
+		if slowest := slices.Max(waits); slowest < linger || slowest > 12*100*time.Microsecond {
 			t.Errorf("the slowest waited %s", slowest)
 		}
-		for _, frame := range frames {
-			var tag int
-			var multiple bool
-			if _, err := fmt.Sscan(frame, &tag, &multiple); err != nil || multiple && tag >= 150 {
-				t.Errorf("frame %s says what is not done (%v)", frame, err)
-			}
+	})
+}
+
+// Behind a gap that closes all go in one frame.
+func TestAcksCrowdWithGapThatCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var frames []string
+		a := newAcks(func(tag uint64, multiple bool) error {
+			frames = append(frames, fmt.Sprint(tag, multiple))
+			return nil
+		})
+		a.limit(1000)
+		var hands sync.WaitGroup
+		settle := func(tag uint64) {
+			time.Sleep(100 * time.Microsecond)
+			hands.Go(func() {
+				if err := a.settle(tag); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-		if frames[len(frames)-1] != "200 false" {
-			t.Errorf("frames %s", frames)
+		for tag := range uint64(100) {
+			settle(tag + 1)
+		}
+		hands.Wait()
+		before := len(frames)
+		for tag := range uint64(30) {
+			settle(tag + 102)
+		}
+		settle(101)
+		hands.Wait()
+		if got := frames[before:]; len(got) != 1 || got[0] != "131 true" {
+			t.Errorf("frames %s", got)
 		}
 	})
 }
