@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/metrics"
@@ -36,16 +37,23 @@ var endurance = []Clause{
 	},
 }
 
+// backlog is how many messages of a MiB wait. The usual number shows what is held of them in memory, as well as ten thousand
+// do, for which disks are seldom large enough.
+var backlog = flag.Int("backlog", 48, "messages of 1 MiB that wait for a worker in the clause large messages, 48 at least")
+
 const (
 	mib      = 1 << 20
-	messages = 48           // of a MiB each
-	bound    = messages / 2 // how many MiB of them a client may hold: far more than its prefetch, far fewer than there are
+	bound    = 24 // how many MiB of them a client may hold: far more than its prefetch, far fewer than there are
 	prefetch = 4
 )
 
 // large works a backlog off and looks at what of it is in memory.
 func large(ctx context.Context, s Subject) (err error) {
 	const queue = "lucktest.large"
+	messages := *backlog
+	if messages < 2*bound {
+		return fmt.Errorf("-backlog %d says nothing: %d messages at least", messages, 2*bound)
+	}
 	b, err := s.Driver.Open(ctx, s.Server, s.Variant)
 	if err != nil {
 		return err

@@ -119,15 +119,17 @@ func (s Subject) run(t *testing.T, clauses []Clause) {
 	}
 }
 
-// limit bounds a clause, and hung is how long after its context's end a driver may take to return.
+// limit bounds a clause, with a while for each large message, and hung is how long after its context's end a driver may
+// take to return.
 const (
 	limit = time.Minute
+	while = 100 * time.Millisecond
 	hung  = 3 * time.Second
 )
 
 // Apply applies one clause, and returns what is wrong.
 func Apply(ctx context.Context, s Subject, c Clause) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, limit+time.Duration(*backlog)*while)
 	defer cancel()
 	return c.Check(ctx, s)
 }
