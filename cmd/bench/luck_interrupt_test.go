@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"taskbench/harness"
+	"taskbench/harness/lab/engine/enginetest"
 )
 
 // Ctrl-C before anything was started: the command leaves, and has made nothing.
@@ -115,7 +116,7 @@ func TestCtrlC(t *testing.T) {
 		})
 	}
 	t.Run("container", func(t *testing.T) {
-		needEngine(t)
+		enginetest.Needed(t)
 		t.Parallel()
 		s := newSite(t)
 		p := s.start(t, inDocker(s.out)...)

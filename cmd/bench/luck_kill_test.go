@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"taskbench/harness/lab/engine/enginetest"
 )
 
 // soonGone is how long workers may outlive the command that measures them.
@@ -24,7 +26,7 @@ func TestKilled(t *testing.T) {
 			return append(inScene("100/s", "1m", "50ms", "")(t), "--pools", "goroutine", "--out", s.out)
 		},
 		"container": func(t *testing.T, s *site) []string {
-			needEngine(t)
+			enginetest.Needed(t)
 			return inDocker(s.out)
 		},
 	}
@@ -71,7 +73,7 @@ func TestKilledAtRandom(t *testing.T) {
 			s := newSite(t)
 			args := append(inScene("100/s", "700ms", "50ms", "[{at: 200ms, fault: kill, node: worker, for: 300ms}]")(t), "--out", s.out)
 			if contained {
-				needEngine(t)
+				enginetest.Needed(t)
 				args = inDocker(s.out)
 			}
 			p := s.start(t, args...)

@@ -15,6 +15,7 @@ import (
 	"taskbench/brokers/memory"
 	"taskbench/harness"
 	"taskbench/harness/lab/engine"
+	"taskbench/harness/lab/engine/enginetest"
 	"taskbench/harness/lab/port"
 	"taskbench/harness/ledger"
 	"taskbench/harness/tasks"
@@ -172,7 +173,7 @@ func keptAside(t *testing.T, b brokers.Broker) map[string]int {
 
 // The same on a real server, with elements of the list that no client of any task queue has written.
 func TestStrangersInRedis(t *testing.T) {
-	needEngine(t)
+	enginetest.Needed(t)
 	t.Parallel()
 	s := newSite(t)
 	p := s.start(t, "run", scene(t, "40/s", "4s", "5ms", ""), "--lab", "docker", "--brokers", "redis:memory", "--seed", "3", "--out", s.out)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"taskbench/harness/lab/engine/enginetest"
 	"taskbench/harness/lab/port"
 )
 
@@ -69,7 +70,7 @@ func TestPortTaken(t *testing.T) {
 		t.Run(lab, func(t *testing.T) {
 			env := muteRedis(t)
 			if lab == "docker" {
-				needEngine(t)
+				enginetest.Needed(t)
 			}
 			thief, err := port.Listen()
 			if err != nil {
@@ -117,7 +118,7 @@ func TestMachineLacks(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			if test.engine {
-				needEngine(t)
+				enginetest.Needed(t)
 			}
 			s := newSite(t, test.env...)
 			p := s.start(t, append(append([]string{"compare"}, test.args...), "--out", s.out)...)

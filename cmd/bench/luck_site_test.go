@@ -139,20 +139,6 @@ func (s *site) nothingMade(t *testing.T) {
 	s.tidy(t)
 }
 
-// needEngine skips the test where no engine answers, and fails it where BENCH_LAB says that one must.
-func needEngine(t *testing.T) {
-	t.Helper()
-	c, err := engine.Connect(t.Context())
-	switch {
-	case err == nil:
-		_ = c.Close()
-	case os.Getenv("BENCH_LAB") == "docker":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
-}
-
 // scene is a scenario file with tasks of the given duration, due at the given rate for the given time.
 func scene(t *testing.T, rate, span, task, faults string) string {
 	t.Helper()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,23 +17,17 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/engine"
+	"taskbench/harness/lab/engine/enginetest"
 	"taskbench/harness/lab/images"
 	"taskbench/harness/lab/labtest"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/lab/port"
 )
 
-// needEngine connects to the engine. Where BENCH_LAB is docker its absence is a failure.
+// needEngine connects to the engine, which has the image then.
 func needEngine(t *testing.T, image string) *client.Client {
 	t.Helper()
-	c, err := engine.Connect(t.Context())
-	if errors.Is(err, engine.ErrAbsent) && os.Getenv("BENCH_LAB") != "docker" {
-		t.Skip("no container engine answers")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
+	c := enginetest.Needed(t)
 	if _, err := images.Build(t.Context(), images.Options{Only: []string{image}}); err != nil {
 		t.Fatal(err)
 	}

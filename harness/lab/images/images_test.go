@@ -3,25 +3,13 @@ package images
 import (
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"taskbench/harness/lab/engine"
+	"taskbench/harness/lab/engine/enginetest"
 )
-
-func needEngine(t *testing.T) {
-	t.Helper()
-	c, err := engine.Connect(t.Context())
-	if errors.Is(err, engine.ErrAbsent) && os.Getenv("BENCH_LAB") != "docker" {
-		t.Skip("no container engine answers")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Close()
-}
 
 func TestEveryRecipeStandsOnTheBase(t *testing.T) {
 	rs, err := read(nil)
@@ -135,7 +123,7 @@ func TestBootstrapSaysWhatToInstall(t *testing.T) {
 }
 
 func TestSecondBuildIsALookUp(t *testing.T) {
-	needEngine(t)
+	enginetest.Needed(t)
 	only := []string{"redis"}
 	if _, err := Build(t.Context(), Options{Only: only}); err != nil {
 		t.Fatal(err)
