@@ -23,6 +23,7 @@ type acks struct {
 	last    time.Time     // when the latest was asked for
 	pace    time.Duration // from one to the next, smoothed
 	enough  int           // how many need not wait for more
+	most    int           // how many are held
 	full    chan struct{} // of one place: enough are waiting
 
 	// The tags that are settled, in rows without a gap, the lowest first; there is one gap at most for each delivery in
@@ -44,6 +45,7 @@ const (
 	slack    = 100 * thick            // a pause that counts for as long as any
 	linger   = 2 * thick              // how long a frame waits
 	patience = 20 * linger            // how long those behind a gap do: a process that is not on a processor comes back by then
+	behind   = 8                      // so many deliveries may wait for a slow task before them, in whatever runs it
 )
 
 func newAcks(write func(tag uint64, multiple bool) error) *acks {
@@ -51,11 +53,12 @@ func newAcks(write func(tag uint64, multiple bool) error) *acks {
 }
 
 // limit says how many deliveries may be unacknowledged. Were more than a part of them held back, too few would be left
-// to work on.
+// to work on: none where there are few.
 func (a *acks) limit(prefetch int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.enough = prefetch / 4
+	a.most = max(0, prefetch/2-behind)
 }
 
 // settle acknowledges a delivery and returns once that is written.
@@ -145,7 +148,7 @@ func (a *acks) take() (together, singly []*ack) {
 		n++
 	}
 	together, singly = batch[:n], batch[n:]
-	if a.crowd() && now.Sub(a.since) < patience && len(singly) <= 2*a.enough {
+	if a.crowd() && now.Sub(a.since) < patience && len(singly) <= a.most {
 		a.held, singly = singly, nil
 	}
 	return together, singly

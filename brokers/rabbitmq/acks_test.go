@@ -191,13 +191,15 @@ func TestAcksCrowdWithGap(t *testing.T) {
 	}
 }
 
-// Behind a gap waits at most three quarters of what is prefetched: there is always something to work on.
+// Behind a gap no more wait than leave something to work on, and none with little prefetched.
 func TestAcksCrowdOfFewWithGap(t *testing.T) {
-	crowd(t, 16, []uint64{20}, func(_ []string, waits []time.Duration, _ *acks) {
-		if slowest := slices.Max(waits); slowest < linger || slowest > 12*100*time.Microsecond {
-			t.Errorf("the slowest waited %s", slowest)
-		}
-	})
+	for prefetch, want := range map[int]time.Duration{8: 100 * time.Microsecond, 16: 300 * time.Microsecond, 32: 1600 * time.Microsecond} {
+		crowd(t, prefetch, []uint64{20}, func(_ []string, waits []time.Duration, _ *acks) {
+			if slowest := slices.Max(waits[:190]); slowest > want || slowest < want/2 {
+				t.Errorf("prefetch %d: the slowest waited %s, want %s at most", prefetch, slowest, want)
+			}
+		})
+	}
 }
 
 // Behind a gap that closes all go in one frame.

@@ -23,7 +23,9 @@
 // Each subscription is a channel with a prefetch for each consumer, the only kind that quorum queues know. A consumer
 // keeps the prefetch that it began with, so SetPrefetch replaces it. The server hands out so many messages of each
 // queue; over several queues the bound is kept here, and what is beyond it waits unread. Acknowledgements that come while one is
-// being written go together, in one frame as far as there is no gap between them. Nack without requeue publishes
+// being written go together, in one frame as far as there is no gap between them; where they come every quarter of a
+// millisecond or faster, one waits half a millisecond for others, and behind a gap ten at most, where much is prefetched
+// and no more than half of it waits so. A crash meanwhile repeats what waits. Nack without requeue publishes
 // a copy to the dead letter queue and acknowledges the message once that is confirmed: a crash in between leaves both,
 // and never none. What a consumer held goes back when its link ends. A link that dies silently is noticed after seven
 // seconds, by heartbeats of three.
