@@ -105,7 +105,7 @@ func (h *hunt) once(ctx context.Context, s scenario.Scenario, what string, tries
 			h.err = ctx.Err()
 			return false
 		case h.runs >= h.budget:
-			h.stopped = fmt.Sprintf("all %d runs are used up", h.Runs)
+			h.stopped = fmt.Sprintf("of %d runs only those are left that the smallest is confirmed with", h.Runs)
 			return false
 		case h.Over != nil && h.Over():
 			h.stopped = "the time is up"

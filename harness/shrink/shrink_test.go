@@ -143,7 +143,7 @@ func TestShrinkEnds(t *testing.T) {
 		most       int
 	}{
 		{"never failed", t.Context(), Options{Runs: 30}, func(int) (bool, error) { return false, nil }, false, "", nil, 3},
-		{"runs", t.Context(), Options{Runs: 6}, func(run int) (bool, error) { return run == 1, nil }, true, "all 6 runs are used up", nil, 6},
+		{"runs", t.Context(), Options{Runs: 6}, func(run int) (bool, error) { return run == 1, nil }, true, "of 6 runs only those are left that the smallest is confirmed with", nil, 6},
 		{"time", t.Context(), Options{Runs: 30, Over: func() bool { return true }}, func(int) (bool, error) { return true, nil }, false, "the time is up", nil, 0},
 		{"error", t.Context(), Options{Runs: 30}, func(run int) (bool, error) {
 			if run == 3 {
