@@ -25,7 +25,7 @@ const ahead = 64
 // otherwise, and twice that.
 func crowds() []int { return []int{runtime.NumCPU(), 2 * runtime.NumCPU()} }
 
-// rivals compares with Celery's prefork worker on both brokers, and with asynq on Redis.
+// rivals compares with the prefork workers of all Celery versions that are installed on both brokers, and with asynq on Redis.
 func rivals(ctx context.Context, _ settings) ([]line, error) {
 	out, err := exec.CommandContext(ctx, "ci/celery/install").Output()
 	if err != nil {
@@ -42,7 +42,7 @@ func rivals(ctx context.Context, _ settings) ([]line, error) {
 		times  float64 // what is aimed at
 	}{{"redis:memory", 20}, {"rabbitmq:classic", 4}} {
 		for _, places := range crowds() {
-			more, err := at(ctx, r.broker, func(s site) ([]line, error) { return s.compare(ctx, found[0], places, r.times) })
+			more, err := at(ctx, r.broker, func(s site) ([]line, error) { return s.compare(ctx, found, places, r.times) })
 			lines, errs = append(lines, more...), append(errs, err)
 		}
 	}
@@ -50,7 +50,7 @@ func rivals(ctx context.Context, _ settings) ([]line, error) {
 }
 
 // compare lets the workers take turns, twice, and keeps the best of each.
-func (s site) compare(ctx context.Context, celery interop.Celery, places int, times float64) ([]line, error) {
+func (s site) compare(ctx context.Context, celeries []interop.Celery, places int, times float64) ([]line, error) {
 	app := interop.App{Dir: s.dir, Broker: s.url, Queue: "celery", Conf: map[string]any{
 		"task_ignore_result": true, "task_track_started": false, "worker_send_task_events": false, "task_acks_late": true,
 		"worker_prefetch_multiplier": ahead,
@@ -68,12 +68,12 @@ func (s site) compare(ctx context.Context, celery interop.Celery, places int, ti
 			return s.worker(queue, "--pool", pool, "-c", strconv.Itoa(places), "--prefetch-multiplier", strconv.Itoa(ahead), "--without-heartbeat")
 		}}
 	}
-	all := []rival{
-		{"celery " + celery.Version + " prefork", "lab.noop", 8_000, func(queue string) (*interop.Process, error) {
+	all := []rival{ours("prefork"), ours("goroutine")}
+	for _, celery := range celeries {
+		all = append(all, rival{"celery " + celery.Version + " prefork", "lab.noop", 8_000, func(queue string) (*interop.Process, error) {
 			return celery.Worker(app, "rival@selfbench", filepath.Join(s.dir, "celery.log"), "-c", strconv.Itoa(places), "-Q", queue, "-l", "WARNING",
 				"--without-gossip", "--without-mingle", "--without-heartbeat")
-		}},
-		ours("prefork"), ours("goroutine"),
+		}})
 	}
 	rates := make([]float64, len(all))
 	for round := range 2 {
@@ -91,9 +91,11 @@ func (s site) compare(ctx context.Context, celery interop.Celery, places int, ti
 	for i, r := range all {
 		lines = append(lines, line{where + r.name, fmt.Sprintf("%.0f/s", rates[i]), "", true})
 	}
-	for i, r := range all[1:] {
-		ratio := rates[i+1] / rates[0]
-		lines = append(lines, line{fmt.Sprintf("%s%s against celery", where, r.name), fmt.Sprintf("%.1f times", ratio), fmt.Sprintf("at least %.0f times", times), ratio >= times})
+	for i, own := range all[:2] {
+		for j, other := range all[2:] {
+			ratio := rates[i] / rates[2+j]
+			lines = append(lines, line{where + own.name + " against " + other.name, fmt.Sprintf("%.1f times", ratio), fmt.Sprintf("at least %.0f times", times), ratio >= times})
+		}
 	}
 	if s.driver.Name != "redis" {
 		return lines, nil
@@ -102,7 +104,7 @@ func (s site) compare(ctx context.Context, celery interop.Celery, places int, ti
 	if err != nil {
 		return lines, err
 	}
-	best := slices.Max(rates[1:])
+	best := slices.Max(rates[:2])
 	return append(lines, line{where + "asynq", fmt.Sprintf("%.0f/s", rate), "", true},
 		line{where + "worker against asynq", fmt.Sprintf("%.1f times", best/rate), "more than once", best > rate}), nil
 }
