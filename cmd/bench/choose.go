@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"taskbench/brokers/all"
@@ -18,12 +17,39 @@ func (a *app) hello(w where, what string) {
 	}
 }
 
-// named are the brokers that were asked for, "all" replaced by their names; none where the machine is to decide.
+// every is the word for all brokers, or all variants of one.
+const every = "all"
+
+// named are the brokers that were asked for; none where the machine is to decide. Of "all", "redis:all" and "all:all" the
+// first is each broker, with its default variant, the second each variant of one, and the third both. A name that is not known
+// stays, for the plan to say so.
 func (w where) named() []string {
-	if slices.Equal(w.brokers, []string{"all"}) {
-		return driverNames()
+	var names []string
+	for _, asked := range w.brokers {
+		broker, variant, chosen := strings.Cut(asked, ":")
+		if broker != every && variant != every || chosen && variant != every {
+			names = append(names, asked)
+			continue
+		}
+		known := false
+		for _, d := range all.Drivers() {
+			if broker != every && broker != d.Name {
+				continue
+			}
+			known = true
+			if !chosen {
+				names = append(names, d.Name)
+				continue
+			}
+			for _, v := range d.Variants {
+				names = append(names, d.Name+":"+v.Name)
+			}
+		}
+		if !known {
+			names = append(names, asked)
+		}
 	}
-	return w.brokers
+	return names
 }
 
 // chooseBrokers returns the brokers that were asked for, or else all that this machine offers.

@@ -45,7 +45,36 @@ func TestDefaultBrokers(t *testing.T) {
 	if got := choose(where{lab: labs.Docker}); !slices.Equal(got, driverNames()) {
 		t.Errorf("without an engine in lab docker: %q, want those whose lack is then told", got)
 	}
-	if got := choose(where{brokers: []string{"all"}}); len(got) < 4 {
-		t.Errorf("all brokers: %q", got)
+}
+
+// The word all stands for brokers, for variants, or for both.
+func TestAllBrokers(t *testing.T) {
+	var variants []string
+	for _, name := range brokerNames() {
+		if strings.Contains(name, ":") {
+			variants = append(variants, name)
+		}
+	}
+	for asked, want := range map[string][]string{
+		"all":              driverNames(),
+		"all:all":          variants,
+		"sqlite:all":       {"sqlite:wal", "sqlite:wal-full", "sqlite:kombu"},
+		"memory,mysql:all": {"memory", "mysql:lease", "mysql:lease-async", "mysql:kombu"},
+		"redis:stream":     {"redis:stream"},
+		"reddis:all":       {"reddis:all"}, // a mistake, and told as such
+		"all:quorum":       {"all:quorum"},
+		"":                 nil,
+	} {
+		w := where{}
+		if asked != "" {
+			w.brokers = strings.Split(asked, ",")
+		}
+		if got := w.named(); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", asked, got, want)
+		}
+	}
+	code, _, stderr := command(t, nil, "compare", "--lab", "embedded", "--brokers", "reddis:all", "--out", filepath.Join(t.TempDir(), "result"))
+	if code != exitUsage || !strings.Contains(stderr, "did you mean redis?") {
+		t.Errorf("a broker that is not known: exit code %d\n%s", code, stderr)
 	}
 }

@@ -42,7 +42,7 @@ type where struct {
 
 func (w *where) flags(a *app, c *cobra.Command) {
 	w.lab, w.repeat, w.seed = labs.Auto, 1, a.seed()
-	listFlag(a, c, &w.brokers, "brokers", "BROKER[:VARIANT],...", "brokers to run on, or all (default: what this machine offers)")
+	listFlag(a, c, &w.brokers, "brokers", "BROKER[:VARIANT],...", "brokers to run on; all is each broker, redis:all each variant, all:all both (default: what this machine offers)")
 	listFlag(a, c, &w.pools, "pools", "POOL,...", "concurrency models of the workers: "+strings.Join(native.System.Pools, ", "))
 	valueFlag(a, c, &w.lab, "lab", "LAB", w.lab, "where brokers run: "+strings.Join(labs.Names(), ", "), oneOf(labs.Names()...))
 	mapFlag(a, c, &w.images, "image", "BROKER=IMAGE", "container image of a broker instead of the usual one (repeatable)")
@@ -54,7 +54,7 @@ func (w *where) flags(a *app, c *cobra.Command) {
 	c.Flags().BoolVar(&w.force, "force", false, "write into a result directory that is not empty")
 	c.Flags().BoolVar(&w.json, "json", false, "print result.json on stdout instead of the table")
 	c.Flags().BoolVar(&w.quiet, "quiet", false, "say nothing but results and what went wrong")
-	a.complete(c, "brokers", brokerNames)
+	a.complete(c, "brokers", func() []string { return append(brokerNames(), every, every+":"+every) })
 	a.complete(c, "pools", func() []string { return native.System.Pools })
 	a.complete(c, "lab", labs.Names)
 }
