@@ -27,6 +27,7 @@ type injection struct {
 	proof, healProof        string
 	steps                   map[step.Step]int64 // how many messages came to each step until the fault's own did; nil for others
 	destroys                bool                // what the broker held, by design
+	ends                    bool                // the processes of its node
 	err                     error
 }
 
@@ -85,7 +86,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	if target, err = target.Aim(ctx, f.Node); err != nil {
 		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("aim fault %s: %w", f.Fault, err)}
 	}
-	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: waited, destroys: fault.Destroys}
+	i := injection{name: fault.Name, node: fault.Node, at: s.now(), waited: waited, destroys: fault.Destroys, ends: fault.Ends}
 	s.setInForce(fault.Name, true)
 	defer s.setInForce(fault.Name, false)
 	effect, err := fault.Strike(ctx, target, args)

@@ -69,7 +69,14 @@ func TestRedeliveredEarly(t *testing.T) {
 func died(at int64) func(*ledger.Meta) {
 	return func(m *ledger.Meta) {
 		m.Nodes = []string{"broker", "worker-1", "worker-2"}
-		m.Faults = append(m.Faults, ledger.FaultSpan{Fault: "kill", Node: "worker-1", At: at * ms, InEffect: (at + 1) * ms, Healed: (at + 500) * ms})
+		m.Faults = append(m.Faults, ledger.FaultSpan{Fault: "kill", Node: "worker-1", At: at * ms, InEffect: (at + 1) * ms, Healed: (at + 500) * ms, Ends: true})
+	}
+}
+
+// paused is a fault that worker-1 outlived.
+func paused(at int64) func(*ledger.Meta) {
+	return func(m *ledger.Meta) {
+		m.Faults = append(m.Faults, ledger.FaultSpan{Fault: "pause", Node: "worker-1", At: at * ms, InEffect: (at + 1) * ms, Healed: (at + 500) * ms})
 	}
 }
 
@@ -84,6 +91,9 @@ func TestRedeliveredLate(t *testing.T) {
 		{"not started yet", given(acked(by(1, got(5)), by(2, good(61_000)))).with(died(50)), Found, 1, nil},
 		{"held by another that lived", given(acked(by(2, hangs(5)), good(61_000))).with(died(50)), Undecided, 0, nil},
 		{"worked on after the fault", given(acked(by(1, unacked(ran(5, 200, ledger.OK))), good(61_000))).with(died(50)), Undecided, 0, nil},
+		{"paused, and dead only much later", given(acked(held, by(2, good(90_000)))).with(paused(50)).with(died(89_000)), Pass, 0, nil},
+		{"paused, and dead a while later", given(acked(held, by(2, good(90_000)))).with(paused(50)).with(died(100)), Found, 1, nil},
+		{"paused alone", given(acked(held, by(2, good(90_000)))).with(died(100_000)).with(paused(50)), Undecided, 0, nil},
 		{"never came back: that is loss", given(acked(held)).with(died(50)), Undecided, 0, nil},
 		{"nobody died", given(acked(good(5))), Undecided, 0, nil},
 	})

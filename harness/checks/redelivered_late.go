@@ -49,11 +49,11 @@ func redeliveredLate(sc *scope) judge {
 	}
 }
 
-// deathAfter is when the first fault on a node began that was in effect at a time or later; 0 when there is none.
+// deathAfter is when the first fault began that ended a node's processes at a time or later; 0 when there is none.
 func (sc *scope) deathAfter(node string, at int64) int64 {
 	first := int64(0)
 	for _, f := range sc.Faults {
-		if f.Node == node && max(f.At, f.InEffect) >= at-slack && (first == 0 || f.At < first) {
+		if f.Ends && f.Node == node && max(f.At, f.InEffect) >= at-slack && (first == 0 || f.At < first) {
 			first = f.At
 		}
 	}

@@ -17,6 +17,7 @@ var _ = register(Fault{
 	Name: "slow-start",
 	Node: "worker",
 	For:  down,
+	Ends: true,
 	Doc: "SIGKILLs one worker and starts it again at once, with each of its processes, parent and children, taking `delay` until it is " +
 		"ready; so do children that it replaces, until `for` (2s) has passed. Then it is stopped warmly and starts as ever. The seed chooses the victim.",
 	Params: map[string]Param{"delay": {Doc: "how long each takes, at most 10s", Default: time.Second, Positive: true, Most: mostSlow}},

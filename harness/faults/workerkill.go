@@ -16,6 +16,7 @@ var _ = register(Fault{
 	Name:  "kill",
 	Node:  "worker",
 	For:   down,
+	Ends:  true,
 	Doc:   "SIGKILLs one worker, parent and children together; after `for` (2s) it is started again. The seed chooses the victim.",
 	Unfit: always,
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {

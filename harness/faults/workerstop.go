@@ -13,6 +13,7 @@ var _ = register(Fault{
 	Name: "stop",
 	Node: "worker",
 	For:  down,
+	Ends: true,
 	Doc: "Asks one worker to leave: warm lets running tasks end, soft does so for a short time, cold does not wait. After `for` (2s) it is " +
 		"started again. The seed chooses the victim.",
 	Params: map[string]Param{"mode": {

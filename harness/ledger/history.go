@@ -82,4 +82,5 @@ type FaultSpan struct {
 	Healed   int64  `json:"healed"`    // proved healed; 0 never
 	Proof    string `json:"proof"`
 	Destroys bool   `json:"destroys,omitempty"` // what the broker held, by design
+	Ends     bool   `json:"ends,omitempty"`     // the processes of its node
 }

@@ -16,6 +16,7 @@ func (r *run) inject(f Fault) {
 	defer r.mu.Unlock()
 	r.spans = append(r.spans, ledger.FaultSpan{
 		Fault: f.What, Node: f.Node, At: at - r.began, InEffect: at - r.began, Healed: ledger.Now() - r.began, Proof: proof,
+		Ends: f.What == Crash || f.What == Stop || f.What == Restart,
 	})
 }
 

@@ -107,7 +107,7 @@ func (s *sim) roomiest() *worker {
 func (s *sim) kill(i int) {
 	w := s.workers[i]
 	w.alive, s.faulted = false, true
-	span := ledger.FaultSpan{Fault: "kill", Node: s.meta.Nodes[i+1], At: s.now - s.start, InEffect: s.now - s.start}
+	span := ledger.FaultSpan{Fault: "kill", Node: s.meta.Nodes[i+1], At: s.now - s.start, InEffect: s.now - s.start, Ends: true}
 	s.after(500*ms, func() {
 		span.Healed = s.now - s.start
 		s.meta.Faults = append(s.meta.Faults, span)
