@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -179,6 +181,35 @@ func TestCompareForReal(t *testing.T) {
 			t.Errorf("replayed as seed %d, %d cells\n%s", now.Seed, len(now.Cells), p.talk())
 		}
 	})
+}
+
+// A run of random faults, and the same again from what it wrote: the same faults hit the same nodes at the same moments of
+// the plan.
+func TestChaosAgain(t *testing.T) {
+	first, again := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "again")
+	for _, run := range [][]string{
+		{"run", "chaos", "--short", "--lab", "embedded", "--brokers", "memory", "--seed", "7", "--out", first},
+		{"run", filepath.Join(first, "scenario.yaml"), "--out", again},
+	} {
+		p := start(t, t.TempDir(), run...)
+		if code := p.code(t, 2*time.Minute); code != exitOK && code != outcomeCode(harness.Void) {
+			t.Fatalf("exit code %d\n%s%s", code, p.stdout.String(), p.talk())
+		}
+	}
+	was, is := realised(t, first), realised(t, again)
+	if len(was) < 4 || !slices.Equal(was, is) {
+		t.Errorf("at first:\n%s\nagain:\n%s", strings.Join(was, "\n"), strings.Join(is, "\n"))
+	}
+}
+
+// realised is the faults of a result's only cell, without what differs from run to run.
+func realised(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	for _, f := range resultIn(t, dir).Cells[0].Faults {
+		lines = append(lines, fmt.Sprintf("%d: %s on %s at %.3f s for %.3f s, in effect %v", f.Number, f.Fault, f.Node, f.PlannedAt, f.PlannedFor, f.InEffect > 0))
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 // forge changes a stored result.

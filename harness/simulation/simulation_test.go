@@ -79,7 +79,13 @@ func TestSchedules(t *testing.T) {
 		n, faults.Load(), tasks.Load(), time.Duration(virtual.Load()).Round(time.Hour), took.Round(time.Millisecond), float64(n)/took.Minutes())
 	t.Logf("%v of processor time, %v each: %.0f schedules a minute on two processors of their own",
 		worked.Round(time.Millisecond), (worked / time.Duration(n)).Round(time.Microsecond), 2*float64(n)/worked.Minutes())
+	if each := worked / time.Duration(n); each > allowance && !raced {
+		t.Errorf("a schedule takes %v of processor time, and %v is the most", each, allowance)
+	}
 }
+
+// allowance is the processor time of one schedule with which two processors run 10,000 a minute.
+const allowance = 2 * time.Minute / 10_000
 
 // processorTime is what this process has used; what others do meanwhile is not in it.
 func processorTime() time.Duration {
