@@ -186,6 +186,7 @@ func TestCompareForReal(t *testing.T) {
 // A run of random faults, and the same again from what it wrote: the same faults hit the same nodes at the same moments of
 // the plan.
 func TestChaosAgain(t *testing.T) {
+	t.Parallel()
 	first, again := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "again")
 	for _, run := range [][]string{
 		{"run", "chaos", "--short", "--lab", "embedded", "--brokers", "memory", "--seed", "7", "--out", first},
