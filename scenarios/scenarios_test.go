@@ -115,7 +115,9 @@ func placements(lab string) []placement {
 		list = append(list, placement{broker: broker, lab: lab, again: true})
 	}
 	if lab != labs.Process { // where a server stands alone
-		list = append(list, placement{broker: "rabbitmq:cluster", lab: lab, several: true})
+		for _, broker := range []string{"rabbitmq:cluster", "redis:sentinel"} {
+			list = append(list, placement{broker: broker, lab: lab, several: true})
+		}
 	}
 	return list
 }
@@ -174,6 +176,7 @@ var unfit = map[string]string{
 var alone = map[string]bool{
 	"steady/mongodb:lease": true, "burst/mongodb:lease": true, "steady/couchdb:lease": true, "burst/couchdb:lease": true,
 	"leader-kill/rabbitmq:cluster": true, // three servers of its own, which must see each other in time
+	"member-loss/rabbitmq:cluster": true,
 	"step-cuts/mongodb:lease":      true, "child-kill/mongodb:lease": true, "child-kill/couchdb:lease": true,
 }
 
@@ -276,7 +279,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}
