@@ -71,6 +71,10 @@ return AsyncResult(r.id).state != "SUCCESS" # 5.2 stores STARTED all the same`, 
 r = request.delay()
 got = r.get(timeout=60)
 return [got["id"] == r.id, got["root_id"] == r.id, got["parent_id"], got["retries"]]`, want: `[true, true, null, 0]`},
+	{name: "parent of a retry", code: `
+r = request.delay(1)
+got = r.get(timeout=60)
+return [got["parent_id"] == r.id, got["retries"]]`, want: `[true, 1]`},
 	{name: "protocol 1", code: `
 id = celery.utils.uuid()
 message = app.amqp.as_task_v1(id, "lab.add", args=[2], kwargs={"y": 3})

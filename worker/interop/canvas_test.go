@@ -28,6 +28,11 @@ r = chain(request.si(), request.si(), request.si()).apply_async()
 last, middle, first = r.get(timeout=60), r.parent.get(timeout=60), r.parent.parent.get(timeout=60)
 return [first["parent_id"], middle["parent_id"] == first["id"], last["parent_id"] == middle["id"],
         {x["root_id"] for x in (first, middle, last)} == {first["id"]}]`, want: `[null, true, true, true]`},
+	{name: "chain whose middle step retries", code: `
+r = chain(request.si(), request.si(2), request.si()).apply_async()
+last, middle, first = r.get(timeout=60), r.parent.get(timeout=60), r.parent.parent.get(timeout=60)
+return [middle["retries"], middle["parent_id"] == first["id"], last["parent_id"] == middle["id"],
+        {x["root_id"] for x in (first, middle, last)} == {first["id"]}]`, want: `[2, true, true, true]`},
 	{name: "chain that fails", code: `
 r = chain(add.s(1, 1), fail.si("mid"), add.s(1)).apply_async()
 error = caught(lambda: r.get(timeout=60))

@@ -68,10 +68,7 @@ func registry() *worker.Registry {
 		if err := r.Arg(0, &times); err != nil {
 			return nil, err
 		}
-		if r.Retries < times {
-			return nil, &worker.RetryError{After: 100 * time.Millisecond, Max: 10, Cause: raise("RuntimeError", json.RawMessage(`"not yet"`))}
-		}
-		return r.Retries, nil
+		return r.Retries, retryUntil(r, times)
 	})
 	r.Add("lab.never", func(context.Context, *worker.Request) (any, error) {
 		return nil, &worker.RetryError{After: 100 * time.Millisecond, Max: 1, Cause: raise("KeyError", json.RawMessage(`"never"`))}
@@ -92,6 +89,15 @@ func registry() *worker.Registry {
 		return "go", err
 	})
 	r.Add("lab.request", func(_ context.Context, r *worker.Request) (any, error) {
+		times := 0
+		if len(r.Args) > 0 {
+			if err := r.Arg(0, &times); err != nil {
+				return nil, err
+			}
+		}
+		if err := retryUntil(r, times); err != nil {
+			return nil, err
+		}
 		extra := map[string]any{}
 		for k, v := range r.Headers {
 			if strings.HasPrefix(k, "X-") {
@@ -138,6 +144,14 @@ func sleep(ctx context.Context, r *worker.Request) (json.RawMessage, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("sleep: %w", context.Cause(ctx))
 	}
+}
+
+// retryUntil asks for a retry until a task has had so many.
+func retryUntil(r *worker.Request, times int) error {
+	if r.Retries >= times {
+		return nil
+	}
+	return &worker.RetryError{After: 100 * time.Millisecond, Max: 10, Cause: raise("RuntimeError", json.RawMessage(`"not yet"`))}
 }
 
 func raise(class string, args ...json.RawMessage) error {

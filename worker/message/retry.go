@@ -8,7 +8,8 @@ import (
 	"taskbench/brokers"
 )
 
-// Retry makes the message of a task's next try: the same in everything, one retry further, and not before eta.
+// Retry makes the message of a task's next try: the same in everything, one retry further, and not before eta. A task
+// without a parent becomes its own, as with Celery, and one that has a parent keeps it.
 func (t *Task) Retry(eta time.Time) brokers.Message {
 	if t.Protocol == 1 {
 		return t.retryOld(eta)
@@ -16,10 +17,17 @@ func (t *Task) Retry(eta time.Time) brokers.Message {
 	m := t.Message
 	m.Headers = maps.Clone(m.Headers)
 	m.Headers["retries"] = t.Retries + 1
-	m.Headers["parent_id"] = t.ID
+	adopt(m.Headers, t.ID)
 	m.Headers["eta"] = FormatTime(eta.UTC())
 	m.Expiration = timeToLive(t.Expires)
 	return m
+}
+
+// adopt names the parent of a task that has none.
+func adopt(headers map[string]any, id string) {
+	if p := headers["parent_id"]; p == nil || p == "" {
+		headers["parent_id"] = id
+	}
 }
 
 // timeToLive is the broker's bound for a message that is sent now; 0 is none.
@@ -43,7 +51,7 @@ func (t *Task) retryOld(eta time.Time) brokers.Message {
 	m.Headers["task"] = t.Name
 	m.Headers["id"] = t.ID
 	m.Headers["root_id"] = t.ID
-	m.Headers["parent_id"] = t.ID
+	adopt(m.Headers, t.ID)
 	m.Headers["retries"] = t.Retries + 1
 	m.Headers["eta"] = FormatTime(eta.UTC())
 	if !t.Expires.IsZero() {

@@ -124,6 +124,43 @@ func TestRetryKeepsEverythingElse(t *testing.T) {
 	}
 }
 
+// Whoever follows a task's parents upwards finds the task that sent it, however often it was retried.
+func TestRetryKeepsTheParent(t *testing.T) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	parent := func(t *testing.T, m brokers.Message) any {
+		t.Helper()
+		for range 2 { // the first makes what the second finds
+			task, err := Read(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m = task.Retry(at)
+		}
+		return m.Headers["parent_id"]
+	}
+	for name, c := range map[string]struct{ was, want any }{
+		"none":  {nil, "x"},
+		"empty": {"", "x"},
+		"some":  {"p", "p"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := parent(t, crafted(good, header("parent_id", c.was))); got != c.want {
+				t.Errorf("parent %v, want %v", got, c.want)
+			}
+		})
+	}
+	t.Run("protocol 1", func(t *testing.T) {
+		m := crafted(`{"task": "lab.add", "id": "x", "args": []}`, bare)
+		if got := parent(t, m); got != "x" {
+			t.Errorf("parent %v, want its own id", got)
+		}
+		m.Headers = map[string]any{"parent_id": "p"}
+		if got := parent(t, m); got != "p" {
+			t.Errorf("parent %v, want p", got)
+		}
+	})
+}
+
 // A task of protocol 1 is retried in protocol 2, with all that it had.
 func TestRetryOfProtocol1(t *testing.T) {
 	task, err := Read(captured(t, "protocol1-52")[0])

@@ -125,9 +125,12 @@ def who(seconds=0):
     return "python"
 
 
-@app.task(name="lab.request", bind=True)
-def request(self):
+@app.task(name="lab.request", bind=True, max_retries=10)
+def request(self, times=0):
+    """Asks to be retried so many times and returns what it knows of itself then."""
     r = self.request
+    if r.retries < times:
+        raise self.retry(countdown=0.1, exc=RuntimeError("not yet"))
     return {
         "id": r.id, "root_id": r.root_id, "parent_id": r.parent_id, "group": r.group, "retries": r.retries,
         "headers": {k: v for k, v in {**vars(r), **(r.headers or {})}.items() if k.startswith("X-")},
