@@ -110,6 +110,7 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 	t, err := message.Read(m, w.options.Accept...)
 	a.job.Task = t
 	if err != nil {
+		a.job.Task = named(m, err)
 		s.malformed(settle, a, err)
 		return true
 	}
@@ -129,6 +130,18 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 		return true
 	}
 	return s.start(ctx, settle, a)
+}
+
+// named is as much of a task as can be told of a message that could not be read.
+func named(m brokers.Message, err error) message.Task {
+	t := message.Task{Message: m}
+	if e, is := errors.AsType[*message.Error](err); is {
+		t.Name, t.ID = e.Task, e.ID
+	}
+	if t.ID == "" {
+		t.ID, _ = m.Headers["id"].(string)
+	}
+	return t
 }
 
 // start runs an admitted attempt, at once or when it is due. False says that it was put on the schedule.

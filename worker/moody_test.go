@@ -73,7 +73,10 @@ func beginWith(t testing.TB, s *fakeServer, c Config, o Options) startedWorker {
 	if o.Registry == nil {
 		o.Registry = testRegistry()
 	}
-	o.Driver, o.Log = s.driver(), testLog(t)
+	o.Driver = s.driver()
+	if o.Log == nil {
+		o.Log = testLog(t)
+	}
 	w, err := New(c, o)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,9 @@ func runWith(t testing.TB, c Config, o Options) startedWorker {
 	if o.Registry == nil {
 		o.Registry = testRegistry()
 	}
-	o.Log = testLog(t)
+	if o.Log == nil {
+		o.Log = testLog(t)
+	}
 	w, err := New(c, o)
 	if err != nil {
 		t.Fatal(err)

@@ -114,12 +114,8 @@ func (s *session) rest(intakes []*intake) {
 // malformed keeps a message aside that nobody can run, and tells whether the broker did so.
 func (s *session) malformed(settle context.Context, a *attempt, why error) bool {
 	w := s.worker
-	m := a.delivery.Message()
-	id := a.job.Task.ID
-	if id == "" {
-		id, _ = m.Headers["id"].(string)
-	}
-	w.log.Error("message kept aside", "worker", w.config.Name, "queue", m.Queue, "task", m.Headers["task"], "id", id, "err", why)
+	name, id := a.job.Task.Name, a.job.Task.ID
+	w.log.Error("message kept aside", "worker", w.config.Name, "queue", a.delivery.Message().Queue, "task", name, "id", id, "err", why)
 	if err := a.delivery.Nack(settle, false); err != nil {
 		s.failed("keep aside message "+id, err)
 		w.observe(Event{Kind: Returned, ID: id, Attempt: a.job.Attempt}) // or kept aside: it is out of this worker's hands
