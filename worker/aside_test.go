@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"strings"
 	"testing"
 
 	"taskbench/brokers"
@@ -44,5 +45,32 @@ func TestTheLogNamesWhatIsKeptAside(t *testing.T) {
 				t.Errorf("observed of %q: %q", c.id, kinds)
 			}
 		})
+	}
+}
+
+// What is kept aside is counted, also what was no task to anybody. A task that the worker does not know has failed, and was
+// not received: celery-exporter counts Celery's events so.
+func TestMetricsOfWhatIsKeptAside(t *testing.T) {
+	s := newFake()
+	w, h := watched(t, s, Config{Pool: "solo"})
+	if _, text := ask(t, h, "/metrics"); !strings.Contains(text, "taskbench_messages_aside_total{hostname=\"w1@lab\"} 0\n") {
+		t.Error("before the first one, the counter is not there")
+	}
+	unknown := task("nobody", "unknown")
+	unknown.Queue = "q"
+	s.put(brokers.Message{Body: []byte("hello")}, unknown)
+	eventually(t, "both are kept aside", func() bool { return w.Stats().Malformed == 2 })
+	_, text := ask(t, h, "/metrics")
+	for _, want := range []string{
+		`taskbench_messages_aside_total{hostname="w1@lab"} 2`,
+		`celery_task_failed_total{exception="NotRegistered",hostname="w1@lab",name="nobody",queue_name="q"} 1`,
+		`celery_task_received_total{hostname="w1@lab",name="nobody",queue_name="q"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("missing: %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
 	}
 }

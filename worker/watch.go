@@ -48,7 +48,7 @@ func (a *attempt) names() (task, queue string) {
 // Health is what a health.Server asks of the worker, at any time, before Run and after it too. Its Queues are those
 // of now. Without Options.Metrics it cannot tell whether the pool hangs, only whether the worker itself does.
 func (w *Worker) Health() health.Source {
-	s := health.Source{Node: w.config.Name, Queues: w.Queues(), Status: w.health}
+	s := health.Source{Node: w.config.Name, Queues: w.Queues(), Status: w.health, Aside: w.counters.malformed.Load}
 	if w.variant.Promised(brokers.Counts) {
 		s.Depth = w.depth
 	}

@@ -12,9 +12,10 @@ const depthTime = 2 * time.Second
 
 // A collector asks the source when it is scraped.
 type collector struct {
-	source                                    Source
-	up, hung, active, slots, waiting, dropped *prometheus.Desc
-	length, workers, processes                *prometheus.Desc
+	source                           Source
+	up, hung, active, slots, waiting *prometheus.Desc
+	dropped, aside                   *prometheus.Desc
+	length, workers, processes       *prometheus.Desc
 }
 
 func newCollector(s Source) *collector {
@@ -33,6 +34,7 @@ func newCollector(s Source) *collector {
 		slots:     gauge("taskbench_worker_slots", "Tasks that can run at a time."),
 		waiting:   gauge("taskbench_worker_tasks_waiting", "Tasks in hand that could run and do not yet."),
 		dropped:   gauge("taskbench_events_dropped_total", "Monitoring events that were dropped for want of room."),
+		aside:     gauge("taskbench_messages_aside_total", "Messages that the worker kept aside: it could not read them, or nobody can run them."),
 		length:    queue("celery_queue_length", "Messages in the queue that no worker holds."),
 		workers:   queue("celery_active_worker_count", "Workers that consume the queue: of all workers' figures, take the sum."),
 		processes: queue("celery_active_process_count", "Tasks at a time over the workers of the queue: take the sum."),
@@ -41,7 +43,7 @@ func newCollector(s Source) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.hung, c.active, c.slots, c.waiting, c.dropped, c.length, c.workers, c.processes} {
+	for _, d := range []*prometheus.Desc{c.up, c.hung, c.active, c.slots, c.waiting, c.dropped, c.aside, c.length, c.workers, c.processes} {
 		to <- d
 	}
 }
@@ -58,9 +60,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge(c.active, float64(s.Busy))
 	gauge(c.slots, float64(s.Slots))
 	gauge(c.waiting, float64(s.Waiting))
-	if c.source.Dropped != nil {
-		to <- prometheus.MustNewConstMetric(c.dropped, prometheus.CounterValue, float64(c.source.Dropped()))
+	counter := func(d *prometheus.Desc, count func() uint64) {
+		if count != nil {
+			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(count()))
+		}
 	}
+	counter(c.dropped, c.source.Dropped)
+	counter(c.aside, c.source.Aside)
 	for _, q := range c.source.Queues {
 		gauge(c.workers, consumes, q)
 		gauge(c.processes, consumes*float64(s.Slots), q)

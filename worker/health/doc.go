@@ -25,6 +25,7 @@ type Source struct {
 	Status   func() Status                                        // needed
 	Depth    func(ctx context.Context, queue string) (int, error) // ready messages; nil: the broker cannot count
 	Dropped  func() uint64                                        // events that were lost to their bound; nil: none are sent
+	Aside    func() uint64                                        // messages that were kept aside; nil: nobody counts them
 	Patience time.Duration                                        // 0 is DefaultPatience
 }
 

@@ -82,7 +82,8 @@ func NewMetrics(node string) *Metrics {
 // Sent counts a task that this node published.
 func (m *Metrics) Sent(name, queue string) { m.count(sent, name, queue) }
 
-// Received counts a task that came from a queue. A name that the worker does not know counts too.
+// Received counts a task that came from a queue. One that the worker does not know is not received, and counts as failed
+// alone: Celery's events say the same of it.
 func (m *Metrics) Received(name, queue string) { m.count(received, name, queue) }
 
 // Started counts an attempt.

@@ -48,6 +48,7 @@ func TestMetricsHaveTheNamesThatDashboardsAskFor(t *testing.T) {
 	}
 	got := lines(t, Source{
 		Node: "w1@lab", Queues: []string{"celery", "broken"}, Status: func() Status { return status }, Depth: depth, Dropped: func() uint64 { return 7 },
+		Aside: func() uint64 { return 4 },
 	}, m)
 	for _, want := range []string{
 		`# TYPE celery_task_received_total counter`,
@@ -73,6 +74,8 @@ func TestMetricsHaveTheNamesThatDashboardsAskFor(t *testing.T) {
 		`taskbench_worker_slots{hostname="w1@lab"} 8`,
 		`taskbench_worker_tasks_waiting{hostname="w1@lab"} 2`,
 		`taskbench_events_dropped_total{hostname="w1@lab"} 7`,
+		`# TYPE taskbench_messages_aside_total counter`,
+		`taskbench_messages_aside_total{hostname="w1@lab"} 4`,
 	} {
 		if !got[want] {
 			t.Errorf("missing: %s", want)
