@@ -95,6 +95,49 @@ func TestTasksWaitInTheBroker(t *testing.T) {
 	})
 }
 
+// Where the broker cannot keep them, a flood of tasks with a time to come stalls the worker, which says so once for each flood.
+func TestAFloodOfTasksThatWaitHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const held = 10 + 2 + 4 // the limit in whole prefetches, and a prefetch
+		s := newFake()
+		o := newClockWitness()
+		book, log := newLogbook(t)
+		said := func() []map[string]any {
+			return book.of("tasks with a time to come take up all of the prefetch: no others are taken until one of them is due; raise --eta-task-limit")
+		}
+		w := runWith(t, Config{Pool: "goroutine", Concurrency: 2, Prefetch: 4, ETALimit: 10, Silent: true}, Options{
+			Driver: s.driver(), Observer: o, Log: log,
+		})
+		pass(time.Second)
+		for i := range 10 {
+			s.put(dueIn(fmt.Sprint("fits-", i), 30*time.Second))
+		}
+		pass(time.Minute)
+		if n := o.count(Started, 0); n != 10 || len(said()) != 0 {
+			t.Errorf("of as many as the limit %d were started, and it was said: %v", n, said())
+		}
+		for flood := range 2 {
+			before := o.count(Started, 0)
+			for i := range 50 {
+				s.put(dueIn(fmt.Sprint(flood, "-", i), time.Minute+time.Duration(i)*time.Second))
+			}
+			s.put(task("noop", fmt.Sprint(flood, "-now")))
+			pass(30 * time.Second)
+			if st := w.Stats(); st.InHand != held || o.count(Started, 0) != before {
+				t.Errorf("%d are held, want %d, and %d were started", st.InHand, held, o.count(Started, 0)-before)
+			}
+			pass(2 * time.Minute) // in which one is due each second, and another takes its place
+			if n := o.count(Started, 0) - before; n != 51 {
+				t.Errorf("%d of 51 were started", n)
+			}
+			if all := said(); len(all) != flood+1 || all[flood]["held"] != float64(held) {
+				t.Errorf("after flood %d it was said: %v", flood+1, all)
+			}
+		}
+		w.stop()
+	})
+}
+
 // What expires, or is revoked, while it waits in the broker is not run.
 func TestWaitingInTheBrokerDoesNotKeepATaskAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

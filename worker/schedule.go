@@ -82,11 +82,13 @@ func (c *schedule) nudge() {
 }
 
 // followSchedule runs attempts when they are due, until ctx ends; the rest then goes back to the broker. Attempts on
-// the schedule do not count against the prefetch: it is raised for them, up to the limit.
+// the schedule do not count against the prefetch: it is raised for them, up to the limit. Beyond that the worker takes no
+// more, and says so.
 func (s *session) followSchedule(ctx, settle context.Context) {
 	w := s.worker
 	defer w.lanes.Done()
 	set := int(w.prefetch.Load())
+	full := false
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -104,6 +106,13 @@ func (s *session) followSchedule(ctx, settle context.Context) {
 			if err := s.setPrefetch(set); err != nil {
 				s.failed(fmt.Sprintf("change the prefetch to %d", set), err)
 			}
+		}
+		switch places := set * int(s.taking.Load()); {
+		case !full && places > 0 && waiting >= places:
+			full = true
+			w.log.Warn("tasks with a time to come take up all of the prefetch: no others are taken until one of them is due; raise --eta-task-limit", "worker", w.config.Name, "held", waiting, "limit", w.config.ETALimit, "due_in", wait)
+		case waiting <= w.config.ETALimit/2: // not at once, or it would be said of every task that is due
+			full = false
 		}
 		if waiting == 0 || wait > pulseEvery {
 			wait = pulseEvery
