@@ -31,6 +31,8 @@ type attempt struct {
 	apart    bool         // not known to the worker's memory
 	runsOn   bool         // abandoned at its hard limit: its function may still call what belongs to it
 	held     []func(bool) // the memory's
+	due      time.Time    // the schedule's
+	claim    *claim       // nil where others need not be kept from the task
 
 	door    door
 	started func()                      // for job.Started, where somebody wants to know
@@ -95,6 +97,7 @@ func (w *Worker) observe(e Event) { w.observer.Observe(e) }
 // reset makes an attempt that of a delivery.
 func (a *attempt) reset(d brokers.Delivery, number uint64) {
 	a.delivery, a.acked, a.unsure, a.apart, a.task, a.children = d, false, false, false, nil, nil
+	a.claim = nil
 	a.job.Attempt, a.job.Send = number, a.send
 	a.stage.Store(reserved)
 	a.signal.Store(0)
@@ -160,30 +163,36 @@ func (s *session) start(ctx, settle context.Context, a *attempt) bool {
 			return true
 		}
 		a.enter(waiting)
-		if s.schedule.add(a) {
+		if s.schedule.add(a, eta) {
 			return false
 		}
 		s.giveBack(settle, a)
 		return true
 	}
-	s.proceed(ctx, settle, a)
-	return true
+	return s.proceed(ctx, settle, a)
 }
 
-// proceed runs an attempt that is due, once its task's rate limit lets it.
-func (s *session) proceed(ctx, settle context.Context, a *attempt) {
+// proceed runs an attempt that is due, once no other copy of its task is run and its task's rate limit lets it. False
+// says that it was put on the schedule.
+func (s *session) proceed(ctx, settle context.Context, a *attempt) bool {
+	if backend := s.worker.claims(a); backend != nil {
+		if run, later := s.claim(settle, a, backend); !run {
+			return !later
+		}
+	}
 	if a.task.limited.Load() {
 		a.enter(reserved)
 		if a.task.bucket.Wait(ctx) != nil {
 			s.giveBack(settle, a)
-			return
+			return true
 		}
 	}
 	if why := s.worker.unwanted(a); why != "" {
 		s.drop(settle, a, why)
-		return
+		return true
 	}
 	s.execute(ctx, settle, a)
+	return true
 }
 
 // unwanted says why an attempt is not to be started, in the words of Celery's TaskRevokedError; "" is no reason.

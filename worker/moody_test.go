@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"taskbench/worker/canvas"
 	"taskbench/worker/result"
@@ -44,6 +45,15 @@ func (m *moody) Store(ctx context.Context, r result.Record) error {
 		m.told(r)
 	}
 	return m.Results.Store(ctx, r)
+}
+
+func (m *moody) Claim(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return 0, errDown
+	}
+	return m.Results.Claim(ctx, id, holder, life)
 }
 
 func (m *moody) set(down bool) {

@@ -11,18 +11,18 @@ import (
 // A schedule holds the attempts of one session that are not due yet, the next one first.
 type schedule struct {
 	mu      sync.Mutex
-	waiting byETA
+	waiting byDue
 	closed  bool
 	changed chan struct{} // of one
 }
 
-type byETA []*attempt
+type byDue []*attempt
 
-func (h byETA) Len() int           { return len(h) }
-func (h byETA) Less(i, j int) bool { return h[i].job.Task.ETA.Before(h[j].job.Task.ETA) }
-func (h byETA) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *byETA) Push(x any)        { *h = append(*h, x.(*attempt)) }
-func (h *byETA) Pop() any {
+func (h byDue) Len() int           { return len(h) }
+func (h byDue) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h byDue) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byDue) Push(x any)        { *h = append(*h, x.(*attempt)) }
+func (h *byDue) Pop() any {
 	old := *h
 	a := old[len(old)-1]
 	old[len(old)-1] = nil
@@ -32,13 +32,14 @@ func (h *byETA) Pop() any {
 
 func (c *schedule) init() { c.changed = make(chan struct{}, 1) }
 
-// add puts an attempt on the schedule, unless that is closed.
-func (c *schedule) add(a *attempt) bool {
+// add puts an attempt on the schedule until it is due, unless that is closed.
+func (c *schedule) add(a *attempt, due time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return false
 	}
+	a.due = due
 	heap.Push(&c.waiting, a)
 	c.nudge()
 	return true
@@ -58,7 +59,7 @@ func (c *schedule) due(now time.Time) (ready []*attempt, wait time.Duration, wai
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.waiting) > 0 {
-		if wait = c.waiting[0].job.Task.ETA.Sub(now); wait > 0 {
+		if wait = c.waiting[0].due.Sub(now); wait > 0 {
 			break
 		}
 		ready = append(ready, heap.Pop(&c.waiting).(*attempt))

@@ -40,6 +40,7 @@ func (s *session) ack(settle context.Context, a *attempt) error {
 
 // end takes the attempt out of hand and decides on the deliveries that waited for it.
 func (s *session) end(a *attempt, finished, acked bool) {
+	a.release(s.worker)
 	if a.apart {
 		return
 	}

@@ -20,16 +20,22 @@
 //     that dies half-way through a header that follows its task: all ids in it follow from the task's own, and what
 //     it sends again is the same chord. Before a body is sent, and by Follower.Resume before it is run, the
 //     stored result is asked whether it has succeeded; the second copy is then settled without running.
+//   - Two copies that workers of ours take at the same moment, because one died between sending the body and closing the
+//     chord or the broker took one for dead, are run one after the other: before a body is run it is claimed in the
+//     results (result.Claimer), and then they are asked. The other copy waits, keeping no other task from its worker,
+//     until the first has succeeded, has ended otherwise, or its worker has died and the claim has lapsed: after 15 s.
+//     While the results are out of reach a body is neither run nor lost: its message is held, and goes back to the
+//     broker when its worker stops.
 //   - What a dead worker may have left undone after storing the body's result, the report to an outer chord, Resume
 //     does before it says so.
 //
 // The limits: whoever dies half-way through Start or StartUnder, whose ids are random, leaves a chord that never ends,
 // and does not end another's by starting anew. With early acknowledgement a worker that dies takes its part with it, and the chord never ends. A body
-// that fails, or that is killed before its result is stored, may run again, as any task may. Two copies of a body
-// that run at the same moment cannot know of each other; that needs a worker that dies between sending the body and
-// closing the chord while the first copy still runs, or a last task that is running twice because the broker took
-// its worker for dead. Workers of Celery's keep none of this when it is they who end the chord. Results must outlive
-// the chord: a backend that forgets parts forgets the chord.
+// that fails, that is killed before its result is stored, or whose result is ignored, may run again, as any task may.
+// So may one whose worker can for 15 s not renew its claim, frozen or cut off from the results, while a second copy
+// waits elsewhere: it says so, and its function runs on. Workers of Celery's keep none of this when it is they who end
+// the chord or run its body. Results must outlive the chord: a backend that forgets parts forgets the chord, and one that
+// forgets claims lets two copies run at the same moment. Results over rpc have no claims, and no chords.
 //
 // Without such results celery.chord_unlock polls. It is one task with one id, which sends the body under the body's
 // id; the same checks hold.

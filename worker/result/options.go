@@ -46,6 +46,9 @@ func (k Keys) Task(id string) string { return k.prefix + "celery-task-meta-" + i
 // size changed by).
 func (k Keys) Group(id string) string { return k.prefix + "celery-taskset-meta-" + id }
 
+// Claim is the key of the claim on a task, which Celery has no name for.
+func (k Keys) Claim(id string) string { return k.prefix + "taskbench-claim-" + id }
+
 // EncodeGroup is the document of a saved group.
 func EncodeGroup(tuple []byte) []byte {
 	return append(append([]byte(`{"result": `), tuple...), '}')

@@ -92,7 +92,18 @@ type Groups interface {
 	Group(ctx context.Context, id string) (tuple json.RawMessage, err error) // ErrNoGroup when it was not saved
 }
 
-// A Cleaner is a Backend whose server removes nothing by itself: the task celery.backend_cleanup calls it.
+// A Claimer is a Backend that gives a task to one holder at a time, so that two copies of its message are not run at the
+// same moment. Times are those of its server's clock.
+type Claimer interface {
+	// Claim gives the task to the holder for the time of life, or has a claim that it holds last so long from now.
+	// While another has the task it changes nothing, and wait is how long until that claim lapses; else it is 0.
+	Claim(ctx context.Context, id, holder string, life time.Duration) (wait time.Duration, err error)
+
+	// Release ends the holder's claim. That of another stays.
+	Release(ctx context.Context, id, holder string) error
+}
+
+// A Replier is a Backend whose server removes nothing by itself: the task celery.backend_cleanup calls it.
 type Cleaner interface {
 	// Cleanup removes what is older than the backend's expiry.
 	Cleanup(ctx context.Context) error

@@ -15,8 +15,8 @@ import (
 	"taskbench/worker/result/board"
 )
 
-// Results are records in memory, as one connection sees them. They implement result.Backend, Groups, Counter and
-// Cleaner.
+// Results are records in memory, as one connection sees them. They implement result.Backend, Groups, Counter,
+// Claimer and Cleaner.
 type Results struct {
 	*store
 	life    time.Duration
@@ -32,7 +32,8 @@ type store struct {
 	records map[string]kept[result.Record]
 	groups  map[string]kept[json.RawMessage]
 	chords  map[string]*chord
-	sweep   int // how many more may come before the next sweep
+	claims  map[string]kept[string] // holders
+	sweep   int                     // how many more may come before the next sweep
 }
 
 type kept[T any] struct {
@@ -47,6 +48,7 @@ func New(o result.Options) *Results {
 	s := &store{
 		sweep:   sweepEvery,
 		records: map[string]kept[result.Record]{}, groups: map[string]kept[json.RawMessage]{}, chords: map[string]*chord{},
+		claims: map[string]kept[string]{},
 	}
 	return s.connect(o)
 }
@@ -182,6 +184,7 @@ func (s *store) clean(now time.Time) {
 	s.sweep = max(sweepEvery, len(s.records))
 	drop(s.records, now)
 	drop(s.groups, now)
+	drop(s.claims, now)
 	for id, c := range s.chords {
 		if !c.until.IsZero() && now.After(c.until) {
 			delete(s.chords, id)

@@ -26,11 +26,12 @@ const (
 	together = 1000                  // ids in one question
 )
 
-// Backend implements result.Backend, Groups and Cleaner.
+// Backend implements result.Backend, Groups, Claimer and Cleaner.
 type Backend struct {
 	client *driver.Client
 	tasks  *driver.Collection
 	groups *driver.Collection
+	claims *driver.Collection
 	life   time.Duration // 0: for ever
 	news   *board.Poller
 
@@ -62,7 +63,8 @@ func Open(ctx context.Context, rawURL string, o result.Options) (*Backend, error
 	db := client.Database(name)
 	b := &Backend{
 		client: client, tasks: db.Collection("celery_taskmeta"), groups: db.Collection("celery_groupmeta"),
-		life: o.Lifetime(), closed: make(chan struct{}),
+		claims: db.Collection("taskbench_claims"),
+		life:   o.Lifetime(), closed: make(chan struct{}),
 	}
 	for _, c := range []*driver.Collection{b.tasks, b.groups} {
 		if _, err := c.Indexes().CreateOne(ctx, driver.IndexModel{Keys: bson.D{{Key: "date_done", Value: 1}}}); err != nil {
@@ -231,8 +233,12 @@ func (b *Backend) Group(ctx context.Context, id string) (json.RawMessage, error)
 	return tuple, nil
 }
 
-// Cleanup implements result.Cleaner, for tasks and groups. What has the date as text, from Celery 5.2, stays.
+// Cleanup implements result.Cleaner, for tasks, groups and claims that have lapsed. What has the date as text, from
+// Celery 5.2, stays.
 func (b *Backend) Cleanup(ctx context.Context) error {
+	if err := b.do(ctx, func() error { return b.dropLapsed(ctx) }); err != nil {
+		return fmt.Errorf("clean up claims in mongodb: %w", err)
+	}
 	if b.life == 0 {
 		return nil
 	}

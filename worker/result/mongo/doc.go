@@ -5,6 +5,9 @@
 // the serializer; all else is native. Times are dates; that Celery 5.2 wrote text is read too. A success stays because
 // what replaces a document looks for one of another state.
 //
+// Claims on tasks are documents of a collection of ours, taskbench_claims, with the holder and the time, by the server's
+// clock, at which the claim lapses.
+//
 // MongoDB could bring news only where it is a replica set. So while anybody waits, one question for all of them is
 // asked every 50 milliseconds. Nothing expires by itself: Cleanup, for Celery's task celery.backend_cleanup, removes
 // what is older than the expiry, by the index that Celery makes too.

@@ -15,7 +15,7 @@ import (
 	"taskbench/worker/result"
 )
 
-// Backend implements result.Backend, Groups and Counter.
+// Backend implements result.Backend, Groups, Counter and Claimer.
 type Backend struct {
 	rdb    *goredis.Client
 	keys   result.Keys

@@ -17,6 +17,11 @@
 // ".last", so that another which reports again is not told that it did. And a chord is whole when as many different
 // tasks have reported as there are parts.
 //
+// # Claims
+//
+// A claim on a task is a string of its own, "taskbench-claim-" and the task's id, with the holder for its value and a
+// time to live. A script gives it to the first who asks and lets the holder renew it.
+//
 // # URL
 //
 // redis://user:password@host:port/db, rediss:// for TLS (ssl_cert_reqs=none trusts any server), redis+socket:///path

@@ -26,6 +26,8 @@ type bent struct {
 	shut   func() error
 	group  func(ctx context.Context, id string) (json.RawMessage, error)
 	report func(ctx context.Context, p result.Part) ([]result.Part, error)
+	claim  func(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error)
+	yield  func(ctx context.Context, id, holder string) error
 }
 
 func (b *bent) Store(ctx context.Context, r result.Record) error { return b.store(ctx, r) }
@@ -45,6 +47,12 @@ func (b *bent) Group(ctx context.Context, id string) (json.RawMessage, error) {
 func (b *bent) Report(ctx context.Context, p result.Part) ([]result.Part, error) {
 	return b.report(ctx, p)
 }
+
+func (b *bent) Claim(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error) {
+	return b.claim(ctx, id, holder, life)
+}
+
+func (b *bent) Release(ctx context.Context, id, holder string) error { return b.yield(ctx, id, holder) }
 
 // bugs name the clause that must catch them.
 var bugs = map[string]func(b *bent, o result.Options){
@@ -224,6 +232,28 @@ var bugs = map[string]func(b *bent, o result.Options){
 			return b.Results.Report(ctx, p)
 		}
 	},
+	"claim-one": func(b *bent, _ result.Options) { // it looks, and then takes
+		b.claim = func(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error) {
+			wait, err := b.Results.Claim(ctx, id, holder, life)
+			if err == nil && wait > 0 {
+				err = b.Results.Release(ctx, id, "holder-0")
+			}
+			return 0, err
+		}
+	},
+	"claim-lapses": func(b *bent, _ result.Options) {
+		b.claim = func(ctx context.Context, id, holder string, _ time.Duration) (time.Duration, error) {
+			return b.Results.Claim(ctx, id, holder, time.Hour)
+		}
+	},
+	"claim-renewed": func(b *bent, _ result.Options) {
+		b.claim = func(ctx context.Context, id, holder string, _ time.Duration) (time.Duration, error) {
+			return b.Results.Claim(ctx, id, holder, time.Second)
+		}
+	},
+	"claim-released": func(b *bent, _ result.Options) {
+		b.yield = func(ctx context.Context, id, _ string) error { return b.Results.Release(ctx, id, "first") }
+	},
 }
 
 // Every clause catches the bug that is planted for it.
@@ -237,7 +267,7 @@ func TestClausesCatch(t *testing.T) {
 			results := memory.New(result.Options{})
 			s := resulttest.Subject{Open: func(_ context.Context, o result.Options) (result.Backend, error) {
 				m := results.Connect(o)
-				b := &bent{Results: m, store: m.Store, get: m.Get, wait: m.Wait, forget: m.Forget, shut: m.Close, group: m.Group, report: m.Report}
+				b := &bent{Results: m, store: m.Store, get: m.Get, wait: m.Wait, forget: m.Forget, shut: m.Close, group: m.Group, report: m.Report, claim: m.Claim, yield: m.Release}
 				plant(b, o)
 				return b, nil
 			}}

@@ -33,6 +33,7 @@ const (
 	Restarts = "restarts"
 	Groups   = "groups"
 	Counter  = "counter"
+	Claimer  = "claimer"
 	Expiry   = "expiry"
 )
 
@@ -46,7 +47,7 @@ type Clause struct {
 
 // Clauses is the contract.
 func Clauses() []Clause {
-	return append(append(recordClauses(), waitClauses()...), append(lifeClauses(), chordClauses()...)...)
+	return append(append(recordClauses(), waitClauses()...), append(lifeClauses(), append(chordClauses(), claimClauses()...)...)...)
 }
 
 // Run holds the subject to every clause, each a subtest. A clause that needs what the backend does not have is said
@@ -116,6 +117,8 @@ func (e *Env) has(trait string) (ok bool) {
 		_, ok = e.Backend.(result.Groups)
 	case Counter:
 		_, ok = e.Backend.(result.Counter)
+	case Claimer:
+		_, ok = e.Backend.(result.Claimer)
 	case Expiry:
 		return !e.Subject.Plain
 	}

@@ -23,7 +23,7 @@ const (
 	together = 200                   // ids in one question
 )
 
-// Backend implements result.Backend, Groups and Cleaner.
+// Backend implements result.Backend, Groups, Claimer and Cleaner.
 type Backend struct {
 	db      *sql.DB
 	dialect dialect
@@ -32,6 +32,7 @@ type Backend struct {
 	turn    chan struct{} // of writing, where only one may
 
 	store, saveGroup string // statements
+	claimless        error  // why there is no table of claims
 
 	closing sync.Once
 	closed  chan struct{}
@@ -63,6 +64,11 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 		if _, err := db.ExecContext(ctx, statement); err != nil && !b.made(ctx) {
 			_ = db.Close() // it was of no use
 			return nil, fmt.Errorf("make the tables of results: %w", b.explain(err))
+		}
+	}
+	if _, err := db.ExecContext(ctx, d.claims); err != nil { // not everybody who opens it may make tables, or claims anything
+		if _, none := db.ExecContext(ctx, "SELECT 1 FROM taskbench_claims WHERE 1 = 0"); none != nil {
+			b.claimless = fmt.Errorf("make the table taskbench_claims: %w", b.explain(err))
 		}
 	}
 	b.news = board.Poll(interval, patience, b.ready)
@@ -288,8 +294,13 @@ func (b *Backend) Group(ctx context.Context, id string) (json.RawMessage, error)
 	return json.RawMessage(text), nil
 }
 
-// Cleanup implements result.Cleaner, for tasks and groups.
+// Cleanup implements result.Cleaner, for tasks, groups and claims that have lapsed.
 func (b *Backend) Cleanup(ctx context.Context) error {
+	if b.claimless == nil {
+		if err := b.write(ctx, "DELETE FROM taskbench_claims WHERE expires <= "+b.dialect.now); err != nil {
+			return fmt.Errorf("clean up claims in %s: %w", b.dialect.driver, err)
+		}
+	}
 	if b.life == 0 {
 		return nil
 	}

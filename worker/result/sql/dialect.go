@@ -28,6 +28,9 @@ type dialect struct {
 	upsert func(table, key, insert string, columns []string) string
 	lasts  string // the condition of an upsert under which the row may be changed
 	time   func(t time.Time) any
+	now    string                  // of the server's clock, in milliseconds since 1970
+	claims string                  // the table of claims
+	claim  func(now string) string // what an insert of a claim does where there is one
 
 	fit     func(ctx context.Context, db *sql.DB, this dialect) (dialect, error) // the one of this very server; nil: this
 	again   func(err error) bool                                                 // the statement had no effect, because of another's, and is to be tried once more; nil: never
@@ -49,6 +52,11 @@ func schema(id, blob, text, datetime, options string) []string {
 	}
 }
 
+// claimTable is a table of ours beside Celery's.
+func claimTable(options string) string {
+	return `CREATE TABLE IF NOT EXISTS taskbench_claims (task_id VARCHAR(155) NOT NULL PRIMARY KEY, holder VARCHAR(64) NOT NULL, expires BIGINT NOT NULL)` + options
+}
+
 func question(n int) string { return "?" }
 
 // onConflict is the upsert of SQLite and PostgreSQL.
@@ -60,6 +68,12 @@ func onConflict(table, key, insert string, columns []string) string {
 	return insert + " ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(sets, ", ")
 }
 
+// claimOnConflict lets the holder and, once the claim has lapsed, anybody have it.
+func claimOnConflict(now string) string {
+	return onConflict("", "task_id", "", []string{"holder", "expires"}) +
+		" WHERE taskbench_claims.holder = excluded.holder OR taskbench_claims.expires <= " + now
+}
+
 var sqlite = dialect{
 	driver: "sqlite",
 	open:   func(source string) (*sql.DB, error) { return sql.Open("sqlite", source) },
@@ -69,6 +83,9 @@ var sqlite = dialect{
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS NOT 'SUCCESS'",
 	time:   func(t time.Time) any { return t.Format("2006-01-02 15:04:05.000000") }, // as SQLAlchemy stores it
+	now:    "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+	claims: claimTable(""),
+	claim:  claimOnConflict,
 }
 
 var postgres = dialect{
@@ -82,6 +99,9 @@ var postgres = dialect{
 	upsert: onConflict,
 	lasts:  " WHERE celery_taskmeta.status IS DISTINCT FROM 'SUCCESS'",
 	time:   func(t time.Time) any { return t },
+	now:    "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+	claims: claimTable(""),
+	claim:  claimOnConflict,
 
 	explain: explainPostgres,
 }

@@ -25,6 +25,9 @@ var mySQL = dialect{
 	places: question,
 	upsert: onDuplicate,
 	time:   func(t time.Time) any { return t },
+	now:    mysqlNow,
+	claims: claimTable(" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+	claim:  claimOnDuplicate,
 
 	fit:     fitMySQL,
 	again:   deadlocked,
@@ -42,8 +45,20 @@ var mariaDB = dialect{
 	places:  question,
 	upsert:  onDuplicate,
 	time:    func(t time.Time) any { return t },
+	now:     mysqlNow,
+	claims:  claimTable(" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+	claim:   claimOnDuplicate,
 	again:   deadlocked,
 	explain: explainMySQL,
+}
+
+const mysqlNow = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)"
+
+// claimOnDuplicate lets the holder and, once the claim has lapsed, anybody have it. The holder comes first, since MySQL
+// assigns in order.
+func claimOnDuplicate(now string) string {
+	return " ON DUPLICATE KEY UPDATE holder = IF(holder = VALUES(holder) OR expires <= " + now + ", VALUES(holder), holder), " +
+		"expires = IF(holder = VALUES(holder), VALUES(expires), expires)"
 }
 
 // fitMySQL goes by the table where it is, and else by the server, as Celery would.
