@@ -28,12 +28,42 @@ func (b *book) found(s *subject, n int, format string, args ...any) {
 	}
 	f := Finding{Task: ledger.Foreign, Text: fmt.Sprintf(format, args...)}
 	if s != nil {
-		f.Task = s.Seq
-		if b.sc.Run != "" && s.Seq < ledger.MaxSeq {
-			f.ID = b.sc.run.ID(s.Seq)
-		}
+		f.Task, f.ID = s.Seq, b.id(s.Seq)
 	}
 	b.v.Findings = append(b.v.Findings, f)
+}
+
+// id is the task's on the wire; "" where the history has none.
+func (b *book) id(seq uint64) string {
+	if b.sc.Run == "" || seq >= ledger.MaxSeq {
+		return ""
+	}
+	return b.sc.run.ID(seq)
+}
+
+// among is found for what is about many tasks, of which a few are known: the first is the finding's, and all are named.
+func (b *book) among(tasks []uint64, format string, args ...any) {
+	if len(tasks) == 0 {
+		b.found(nil, 1, format, args...)
+		return
+	}
+	text := fmt.Sprintf(format, args...)
+	for i, seq := range tasks {
+		if id := b.id(seq); id != "" {
+			text += [...]string{"; among them ", ", "}[min(i, 1)] + id
+		}
+	}
+	b.found(&subject{Task: &ledger.Task{Seq: tasks[0]}}, 1, "%s", text)
+}
+
+// fewTasks is how many tasks such a finding names.
+const fewTasks = 3
+
+// note adds a task to a few.
+func note(few *[]uint64, seq uint64) {
+	if len(*few) < fewTasks {
+		*few = append(*few, seq)
+	}
 }
 
 // present is the verdict of a check that rests on evidence that is there: doubt keeps it only from passing.

@@ -16,7 +16,8 @@ func init() {
 	register(Check{
 		Name: "stall",
 		Doc: "Silent stalls: acknowledged tasks waited, no fault was in force, and nothing finished for longer than 8 s, 15 s after a fault (setting " +
-			StallSetting + "), or than four times what the slowest in a hundred tasks takes. Tasks that wait for a retry or their time, or were in the hands of a worker that died, do not count as waiting.",
+			StallSetting + "), or than four times what the slowest in a hundred tasks takes. Where one fault follows the other, nothing may " +
+			"finish for twice as long as after a fault, the time between the faults taken together. Tasks that wait for a retry or their time, or were in the hands of a worker that died, do not count as waiting.",
 		begin: stall,
 	})
 }
@@ -33,10 +34,15 @@ type timeline struct {
 	change []int32
 	alive  []bool
 	runs   [64]int // completed runs, by the logarithm of their length
+
+	end     int64      // of the run
+	stretch int64      // half of the shortest silence that counts: each that does contains a whole one
+	few     [][]uint64 // of each stretch of the run, some tasks that waited all through it
 }
 
 func newTimeline(sc *scope) *timeline {
-	return &timeline{width: max(stallBin, sc.DrainEnded/stallBins)}
+	least := sc.DrainEnded / stallBins
+	return &timeline{width: max(stallBin, least), end: sc.DrainEnded, stretch: max(sc.setting(StallSetting, stallAfter)/2, least)}
 }
 
 func stall(sc *scope) judge {
@@ -54,8 +60,8 @@ func stall(sc *scope) judge {
 		},
 		end: func() Verdict {
 			for _, e := range tl.silences(sc) {
-				b.found(nil, 1, "from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and no fault was in force",
-					seconds(e.from), seconds(e.to), e.waiting)
+				b.among(e.tasks, "from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and %s",
+					seconds(e.from), seconds(e.to), e.waiting, e.calmly())
 			}
 			return b.absent("no publish was acknowledged", sc.blind)
 		},
@@ -84,11 +90,33 @@ func (tl *timeline) finished(s *subject) {
 	}
 }
 
-func (tl *timeline) span(from, to int64) {
-	if to > from {
-		tl.change[tl.bin(from)]++
-		tl.change[tl.bin(to)]--
+func (tl *timeline) span(seq uint64, from, to int64) {
+	if to <= from {
+		return
 	}
+	tl.change[tl.bin(from)]++
+	tl.change[tl.bin(to)]--
+	tl.waited(seq, from, to)
+}
+
+// waited notes a task in the stretches that it waited through.
+func (tl *timeline) waited(seq uint64, from, to int64) {
+	for i := (max(from, 0) + tl.stretch - 1) / tl.stretch; (i+1)*tl.stretch <= min(to, tl.end); i++ {
+		for int64(len(tl.few)) <= i {
+			tl.few = append(tl.few, nil)
+		}
+		note(&tl.few[i], seq)
+	}
+}
+
+// during are tasks that waited in a silence.
+func (tl *timeline) during(from, to int64) []uint64 {
+	for i := (from + tl.stretch - 1) / tl.stretch; (i+1)*tl.stretch <= to && i < int64(len(tl.few)); i++ {
+		if len(tl.few[i]) > 0 {
+			return tl.few[i]
+		}
+	}
+	return nil
 }
 
 // waits adds the spans in which the task waited to be run and to come to its end.
@@ -105,23 +133,24 @@ func (tl *timeline) waits(s *subject, remains bool) {
 		}
 		switch {
 		case a.Completed():
-			tl.span(since, a.Finished)
+			tl.span(s.Seq, since, a.Finished)
 			return
 		case a.Malformed:
-			tl.span(since, begin)
+			tl.span(s.Seq, since, begin)
 			return
 		case a.Returned, a.Outcome == ledger.Killed:
 			// Given back, or its process was killed under the eyes of the parent: it waits on.
 		case a.Finished != 0:
-			tl.span(since, a.Finished)
+			tl.span(s.Seq, since, a.Finished)
 			since = 0
 		default:
-			tl.span(since, begin)
+			tl.span(s.Seq, since, begin)
 			since = 0
 		}
 	}
 	if since != 0 && remains {
 		tl.change[tl.bin(since)]++
+		tl.waited(s.Seq, since, tl.end)
 	}
 }
 
@@ -143,45 +172,80 @@ func (tl *timeline) bound(sc *scope) (calm, after int64) {
 	return calm, after
 }
 
+// A silence is a time in which tasks waited and none finished.
 type silence struct {
 	from, to int64
+	calm     int64 // of it, without a fault
 	waiting  int64
+	tasks    []uint64 // some of those that waited
 }
 
-// silences are the stretches, longer than the bound, of bins outside all faults in which tasks wait and none finishes.
+// calmly says how much of a silence no fault explains.
+func (e *silence) calmly() string {
+	if e.calm == e.to-e.from {
+		return "no fault was in force"
+	}
+	return "no fault was in force for " + seconds(e.calm) + " of that time"
+}
+
+func (e *silence) goOn(at, width, calm, waiting int64) {
+	if e.waiting == 0 {
+		*e = silence{from: at, waiting: waiting}
+	}
+	e.to = at + width
+	e.calm += calm
+	e.waiting = min(e.waiting, waiting)
+}
+
+// silences are the stretches, longer than the bound, of bins outside all faults in which tasks wait and none finishes;
+// and those silences in which no such stretch is that long, because faults keep coming, and that have twice the bound
+// after a fault outside all faults together.
 func (tl *timeline) silences(sc *scope) []silence {
 	if sc.DrainEnded > 0 {
 		tl.bin(sc.DrainEnded)
 	}
 	calm, after := tl.bound(sc)
 	var out []silence
-	var now silence
+	var whole, part silence // part is the stretch without a fault of the whole
+	told := false           // of a part of the whole
 	waiting := int64(0)
-	flush := func(to int64) {
+	tell := func(e silence) {
+		e.tasks = tl.during(e.from, e.to)
+		out = append(out, e)
+	}
+	endPart := func() {
 		bound := calm
-		if sc.disturbed(now.from, now.from, aftermath) {
+		if sc.disturbed(part.from, part.from, aftermath) {
 			bound = after
 		}
-		if now.waiting > 0 && to-now.from > bound {
-			now.to = to
-			out = append(out, now)
+		if part.calm > bound {
+			tell(part)
+			told = true
 		}
-		now = silence{}
+		part = silence{}
+	}
+	endWhole := func() {
+		endPart()
+		if !told && whole.calm > 2*after {
+			tell(whole)
+		}
+		whole, told = silence{}, false
 	}
 	for i, change := range tl.change {
 		at := int64(i) * tl.width
 		waiting += int64(change)
-		quiet := waiting > 0 && !tl.alive[i] && !inForce(sc, at, at+tl.width)
 		switch {
-		case !quiet:
-			flush(at)
-		case now.waiting == 0:
-			now = silence{from: at, waiting: waiting}
+		case waiting <= 0 || tl.alive[i]:
+			endWhole()
+		case inForce(sc, at, at+tl.width):
+			endPart()
+			whole.goOn(at, tl.width, 0, waiting)
 		default:
-			now.waiting = min(now.waiting, waiting)
+			part.goOn(at, tl.width, tl.width, waiting)
+			whole.goOn(at, tl.width, tl.width, waiting)
 		}
 	}
-	flush(int64(len(tl.change)) * tl.width)
+	endWhole()
 	return out
 }
 

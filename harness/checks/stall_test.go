@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"taskbench/harness/ledger"
@@ -45,16 +47,47 @@ func (h *history) change(f func(i int, t *ledger.Task)) *history {
 	return h
 }
 
+// chaos is a run of a minute with a fault of two seconds every nine, from 10 s on, that is silent from the first of each
+// pair of times to the second.
+func chaos(silent ...int64) *history {
+	h := pausing(0, 0)
+	for at := int64(10_000); at < 50_000; at += 9_000 {
+		h.with(fault(at, at+2_000))
+	}
+	return h.change(func(_ int, t *ledger.Task) {
+		for i := 0; i < len(silent); i += 2 {
+			if at := t.PublishStart / ms; at >= silent[i] && at < silent[i+1] {
+				t.Attempts = []ledger.Attempt{ran(silent[i+1]+2, 2, ledger.OK)}
+			}
+		}
+	})
+}
+
+// What was waiting is named, for whoever asks what became of it.
+func TestStallNamesTasks(t *testing.T) {
+	i := slices.IndexFunc(All(), func(c Check) bool { return c.Name == "stall" })
+	v := All()[i].Judge(pausing(20_000, 29_000))
+	if len(v.Findings) != 1 {
+		t.Fatalf("findings %+v", v.Findings)
+	}
+	f := v.Findings[0]
+	for _, seq := range []uint64{1999, 2000, 2001} {
+		if id := testRun.ID(seq); !strings.Contains(f.Text, id) || seq == 1999 && f.ID != id {
+			t.Errorf("task %s is not named: %+v", id, f)
+		}
+	}
+}
+
 func TestStall(t *testing.T) {
 	long := pausing(20_000, 40_000).change(func(_ int, t *ledger.Task) { // each task takes 6 s
 		t.Attempts[0].Finished = t.Attempts[0].Started + 6000*ms
 	})
-	const nobody = ledger.Foreign
+	const first = 20_000/10 - 1 // of the tasks that wait from 20 s on
 	try(t, "stall", []trial{
 		{"never silent", pausing(0, 0), Pass, 0, nil},
 		{"silent for 7 s", pausing(20_000, 27_000), Pass, 0, nil},
-		{"silent for 9 s", pausing(20_000, 29_000), Found, 1, []uint64{nobody}},
-		{"found within ten seconds of its beginning", pausing(20_000, 50_000).until(30_000), Found, 1, []uint64{nobody}},
+		{"silent for 9 s", pausing(20_000, 29_000), Found, 1, []uint64{first}},
+		{"found within ten seconds of its beginning", pausing(20_000, 50_000).until(30_000), Found, 1, []uint64{first}},
 		{"silent for 14 s from the healing of a fault on", pausing(20_000, 34_500).with(fault(19_000, 20_500)), Pass, 0, nil},
 		{"silent for 16 s from the healing of a fault on", pausing(20_000, 36_500).with(fault(19_000, 20_500)), Found, 1, nil},
 		{"long after a fault", pausing(40_000, 49_000).with(fault(19_000, 20_500)), Found, 1, nil},
@@ -63,6 +96,14 @@ func TestStall(t *testing.T) {
 		{"a fault that was healed does not explain what follows", pausing(20_000, 50_000).with(fault(19_000, 30_000)), Found, 1, nil},
 		{"a fault that never healed explains all", pausing(20_000, 50_000).with(fault(19_000, 0)), Pass, 0, nil},
 		{"a fault in its midst makes two of it", pausing(5_000, 50_000).with(fault(25_000, 26_000)), Found, 2, nil},
+		{"silent under a fault every nine seconds", chaos(10_000, 58_000), Found, 1, []uint64{999}},
+		{"silent under a fault every nine seconds, for 28 s without one", chaos(10_000, 48_000), Pass, 0, nil},
+		{"back five seconds after each fault", chaos(10_000, 17_000, 19_000, 26_000, 28_000, 35_000, 37_000, 44_000, 46_000, 53_000), Pass, 0, nil},
+		{"nobody waits after two of the faults", chaos(10_000, 58_000).change(func(_ int, t *ledger.Task) {
+			if at := t.PublishStart; at >= 10_000*ms && at < 30_000*ms {
+				t.Attempts = []ledger.Attempt{ran(at/ms+2, 2, ledger.OK)}
+			}
+		}), Pass, 0, nil},
 		{"tasks that long take that long", long, Pass, 0, nil},
 		{"nothing waited", pausing(20_000, 50_000).change(func(i int, t *ledger.Task) {
 			if at := t.PublishStart; at >= 20_000*ms && at < 50_000*ms {

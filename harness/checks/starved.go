@@ -37,7 +37,7 @@ func starved(sc *scope) judge {
 				for _, e := range queues[name].silences(sc) {
 					for _, other := range names {
 						if other != name && queues[other].busy(e) {
-							b.found(nil, 1, "queue %s: from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and those of %s went on",
+							b.among(e.tasks, "queue %s: from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and those of %s went on",
 								name, seconds(e.from), seconds(e.to), e.waiting, other)
 							break
 						}
