@@ -62,12 +62,29 @@ func hurt(lost, idle int64) *history {
 	return given(tasks...).with(fault(10_000, 12_000)).with(func(m *ledger.Meta) { m.DrainEnded = 61_000 * ms })
 }
 
+// often is a run with a fault every five seconds from 10 s to 27 s, after each of which everything is back in three; but
+// nothing is acknowledged until a time, or nothing finishes. The bound is five seconds.
+func often(heard, finished int64) *history {
+	h := hurt(99_000, 99_000).with(settings(RecoverWithinSetting, "5s")).with(fault(16_000, 17_000)).with(fault(21_000, 22_000)).with(fault(26_000, 27_000))
+	return h.change(func(_ int, t *ledger.Task) {
+		at := t.PublishStart / ms
+		down := at >= 10_000 && at < 30_000 && (at-2_000)%5_000 < 3_000
+		switch {
+		case at < 10_000:
+		case at < heard || down && finished == 0:
+			t.Publish, t.Attempts = ledger.PublishUnknown, nil
+		case at < finished:
+			t.Attempts = []ledger.Attempt{got(at + 3)}
+		}
+	})
+}
+
 func TestUnrecovered(t *testing.T) {
 	const never = 99_000
 	try(t, "unrecovered", []trial{
 		{"both sides came back", hurt(never, never), Pass, 0, nil},
-		{"nothing is acknowledged any more", hurt(10_000, never), Found, 1, []uint64{ledger.Foreign}},
-		{"nothing finishes any more", hurt(never, 10_000), Found, 1, nil},
+		{"nothing is acknowledged any more", hurt(10_000, never), Found, 1, []uint64{120}},
+		{"nothing finishes any more", hurt(never, 10_000), Found, 1, []uint64{120}},
 		{"each later than the bound", hurt(never, never).change(func(_ int, t *ledger.Task) {
 			if t.PublishStart > 12_000*ms && t.PublishStart < 50_000*ms {
 				*t = ledger.Task{Seq: t.Seq, Due: t.Due, PublishStart: t.PublishStart, PublishEnd: t.PublishEnd, Publish: ledger.PublishFailed}
@@ -79,6 +96,11 @@ func TestUnrecovered(t *testing.T) {
 			}
 		}).with(settings(RecoverWithinSetting, "5s")), Found, 1, nil},
 		{"another fault followed", hurt(10_000, never).with(fault(15_000, 50_000)), Undecided, 0, nil},
+		{"faults that follow one another, and nothing is acknowledged between them", often(26_500, 0), Found, 1, nil},
+		{"faults that follow one another, and nothing finishes between them", often(0, 26_500), Found, 1, nil},
+		{"faults that follow one another, and it is back three seconds after each", often(0, 0), Pass, 0, nil},
+		{"faults that follow one another, and it is back nine seconds after the first one's healing", often(21_000, 0), Pass, 0, nil},
+		{"faults that follow one another without an end", often(26_500, 0).with(fault(13_000, 0)), Undecided, 0, nil},
 		{"healed at the end", hurt(never, never).with(func(m *ledger.Meta) { m.Faults[0].Healed = 59_000 * ms }), Undecided, 0, nil},
 		{"gaps in the evidence", hurt(never, 10_000).with(gaps), Undecided, 1, nil},
 		{"no fault", given(acked(good(5))), Undecided, 0, nil},

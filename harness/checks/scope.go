@@ -1,7 +1,9 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"taskbench/harness/ledger"
@@ -126,6 +128,11 @@ func (sc *scope) disturbed(from, to, calm int64) bool {
 		}
 	}
 	return false
+}
+
+// byBegin are the faults in order of their beginning.
+func (sc *scope) byBegin() []ledger.FaultSpan {
+	return slices.SortedStableFunc(slices.Values(sc.Faults), func(a, b ledger.FaultSpan) int { return cmp.Compare(a.At, b.At) })
 }
 
 // A fault's effect on connections may outlast its healing by so much: what a worker may take to notice that a link
