@@ -65,7 +65,7 @@ engine: ## install a container engine and start it (Debian and Ubuntu; as root o
 judge: ## try the checks: planted bugs must be caught to the task, healthy systems not blamed
 	@$(GO) run ./ci/judge
 
-bench-self: ## measure taskbench itself: generator, ledger, checks, worker against a bare client
+bench-self: ## measure taskbench itself: generator, ledger, checks, worker against a bare client; fails where a goal is missed
 	@$(GO) run ./ci/selfbench
 
 fuzz: ## fuzz every fuzz target of the packages in FUZZ for FUZZTIME each

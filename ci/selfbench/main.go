@@ -2,7 +2,7 @@
 // generator keeps its times, what the ledger and the checks cost, and how near a worker with all bookkeeping on comes
 // to a client that does nothing but publish, consume and acknowledge; and the worker beside Celery's, asynq
 // and River.
-// `make bench-self` runs it.
+// `make bench-self` runs it. It exits with 1 when a goal was missed or a section could not be measured, after all sections.
 package main
 
 import (
@@ -13,22 +13,9 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"taskbench/harness/systems/native"
 )
-
-// A line is one figure and what it should be.
-type line struct {
-	what, got, goal string
-	met             bool
-}
-
-// A section is one part of the measurement.
-type section struct {
-	name string
-	run  func(context.Context, settings) ([]line, error)
-}
 
 // compared is the brokers of the section end-to-end unless others are asked for.
 var compared = []string{
@@ -77,35 +64,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	s := settings{brokers: strings.Split(*brokers, ","), messages: *messages, tasks: *tasks}
-	failed := false
-	for _, sec := range sections {
-		if !slices.Contains(wanted, sec.name) {
-			continue
-		}
-		lines, err := sec.run(ctx, s)
-		show(sec.name, lines)
-		if err != nil {
-			failed = true
-			fmt.Fprintf(os.Stderr, "selfbench: %s: %v\n", sec.name, err)
-		}
-	}
-	if failed {
+	if !measure(ctx, sections, wanted, s, os.Stdout, os.Stderr) {
 		os.Exit(1)
 	}
-}
-
-func show(name string, lines []line) {
-	fmt.Printf("\n%s\n", strings.ToUpper(name))
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, l := range lines {
-		mark := ""
-		if l.goal != "" {
-			mark = "missed"
-			if l.met {
-				mark = "met"
-			}
-		}
-		_, _ = fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", l.what, l.got, l.goal, mark)
-	}
-	_ = w.Flush()
 }

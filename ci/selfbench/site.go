@@ -23,9 +23,13 @@ type site struct {
 	driver  brokers.Driver
 	variant brokers.Variant
 	url     string
+	server  string // product and version
 	dir     string
 	bench   string // the program
 }
+
+// name is that of the broker and its variant.
+func (s site) name() string { return s.driver.Name + ":" + s.variant.Name }
 
 // at does something at a site that has the command, too; it is gone afterwards.
 func at(ctx context.Context, broker string, do func(site) ([]line, error)) ([]line, error) {
@@ -58,12 +62,13 @@ func on(ctx context.Context, broker string, do func(site) ([]line, error)) (_ []
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, node.Close(context.WithoutCancel(ctx))) }()
-	return do(site{driver: d, variant: v, url: node.Info().URL, dir: dir})
+	info := node.Info()
+	return do(site{driver: d, variant: v, url: info.URL, server: info.Product + " " + info.Version, dir: dir})
 }
 
 // worker starts `bench worker` on a queue.
 func (s site) worker(queue string, flags ...string) (*interop.Process, error) {
-	args := append([]string{s.bench, "worker", "--broker", s.driver.Name + ":" + s.variant.Name, "--url", s.url, "-Q", queue}, flags...)
+	args := append([]string{s.bench, "worker", "--broker", s.name(), "--url", s.url, "-Q", queue}, flags...)
 	return interop.Start(args, os.Environ(), s.dir, filepath.Join(s.dir, "worker.log"))
 }
 
