@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"taskbench/brokers"
@@ -37,6 +39,33 @@ func TestWhichLossesBreakAPromise(t *testing.T) {
 		if seen := m.Rows[0].Seen; seen[0].Bad || seen[1].Bad != c.bad {
 			t.Errorf("%s, %s, %s on %s, %d lost (%s): calm held against it %t, broken %t, want %t",
 				c.durability, c.promised, c.fault, c.node, c.lost, c.why, seen[0].Bad, seen[1].Bad, c.bad)
+		}
+	}
+}
+
+// Each cell of the matrix, whether it was run or not, leads to the run that it sums up.
+func TestMatrixLeadsToItsRuns(t *testing.T) {
+	r := fixtures()["under"]
+	page := htmlOf(t, r)
+	_, rest, found := strings.Cut(page, `<section id="guarantees"`)
+	section, _, ended := strings.Cut(rest, "</section>")
+	if !found || !ended {
+		t.Fatal("the page has no section of guarantees")
+	}
+	m := matrixOf(groupsOf(r))
+	links := regexp.MustCompile(`<td[^>]*><a href="#([^"]*)">`).FindAllStringSubmatch(section, -1)
+	if want := len(m.Rows) * len(m.Columns); want != len(r.Cells) || len(links) != want {
+		t.Fatalf("%d links from %d rows and %d columns, to %d runs\n%s", len(links), len(m.Rows), len(m.Columns), len(r.Cells), section)
+	}
+	summary := regexp.MustCompile(`(?s)<details class="cell" id="([^"]*)".*?</summary>`)
+	runs := map[string]string{}
+	for _, d := range summary.FindAllStringSubmatch(page, -1) {
+		runs[d[1]] = d[0]
+	}
+	for i, link := range links {
+		row, column := m.Rows[i/len(m.Columns)], m.Columns[i%len(m.Columns)]
+		if run := runs[link[1]]; !strings.Contains(run, row.Name) || !strings.Contains(run, orCalm(column)) {
+			t.Errorf("%s, %s leads to %s, which is\n%s", row.Name, orCalm(column), link[1], run)
 		}
 	}
 }
