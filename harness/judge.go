@@ -53,6 +53,7 @@ func (s *stage) judge(cell Cell, c course) (Cell, error) {
 	}
 	s.measure(&cell, h, c)
 	cell.Faults = faultResults(c.faults, s.cell.Scenario.Load.Warmup)
+	cell.backlogs(h, c.faults)
 	cell.Recovery = recovery(h, c)
 	cell.Resources, cell.Series.Nodes = s.resources(c)
 	cell.Expectations = s.expectations(cell, partial(meta))

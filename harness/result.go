@@ -161,6 +161,10 @@ type FaultResult struct {
 	Proof      string  `json:"proof"`
 	HealProof  string  `json:"heal_proof"`
 
+	// Waiting is, of a fault that ends the broker, how many acknowledged tasks no worker had received when it began: with
+	// 0 there was nothing to lose. It is nil for other faults.
+	Waiting *int `json:"waiting,omitempty"`
+
 	// Steps is, of a fault at a step of the protocol, how many messages the proxy had seen come to each step when a
 	// connection came to its own, counted from the moment at which the schedule has it.
 	Steps map[step.Step]int64 `json:"steps,omitempty"`

@@ -77,9 +77,15 @@ func seenIn(g group, first int) seenUnder {
 	s := seenUnder{Outcome: g.Outcome(), Cell: anchor(first)}
 	var n harness.Counts
 	weakest := len(guarantees)
+	tried, waiting := false, 0
 	for i, c := range g.Cells {
 		if !measured(c) {
 			continue
+		}
+		for _, f := range c.Faults {
+			if f.Waiting != nil {
+				tried, waiting = true, waiting+*f.Waiting
+			}
 		}
 		n.Acknowledged += c.Counts.Acknowledged
 		n.Lost += c.Counts.Lost
@@ -93,6 +99,12 @@ func seenIn(g group, first int) seenUnder {
 		return s // the cell says why
 	}
 	s.Counts = fmt.Sprintf("%s lost, %s repeated of %s", units.Count(n.Lost), units.Count(n.Duplicated), units.Count(n.Acknowledged))
+	switch {
+	case tried && waiting == 0:
+		s.Counts += "; nothing waited in the broker when it ended"
+	case tried:
+		s.Counts += fmt.Sprintf("; %s waited in the broker when it ended", units.Count(waiting))
+	}
 	if weakest < len(guarantees) {
 		s.Guarantee = guarantees[weakest]
 	}

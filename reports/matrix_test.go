@@ -69,3 +69,34 @@ func TestMatrixLeadsToItsRuns(t *testing.T) {
 		}
 	}
 }
+
+// A guarantee that was seen of a broker that ended says how much it was seen of: with nothing in the queue there was
+// nothing to lose.
+func TestMatrixSaysHowMuchWaited(t *testing.T) {
+	number := func(n int) *int { return &n }
+	for _, c := range []struct {
+		waiting []*int // by repeat
+		want    string
+	}{
+		{[]*int{nil, nil}, "repeated of 20"},
+		{[]*int{number(0), number(0)}, "; nothing waited in the broker when it ended"},
+		{[]*int{number(0), number(1204)}, "; 1,204 waited in the broker when it ended"},
+	} {
+		calm := harness.Cell{Broker: "b", Repeat: 1, Outcome: harness.Pass, Guarantee: "exactly-once", Counts: harness.Counts{Acknowledged: 10}}
+		cells := []harness.Cell{calm}
+		for i, n := range c.waiting {
+			broken := calm
+			broken.Under, broken.Repeat = "broker-kill", i+1
+			broken.Faults = []harness.FaultResult{{Fault: "kill", Node: "broker", Waiting: n}}
+			cells = append(cells, broken)
+		}
+		r := run("compare", "", harness.Pass, cells...)
+		seen := matrixOf(groupsOf(r)).Rows[0].Seen
+		if !strings.HasSuffix(seen[1].Counts, c.want) || strings.Contains(seen[0].Counts, "waited") {
+			t.Errorf("calm %q, broken %q, want %q", seen[0].Counts, seen[1].Counts, c.want)
+		}
+		if page := htmlOf(t, r); !strings.Contains(page, c.want) {
+			t.Errorf("the page does not say %q", c.want)
+		}
+	}
+}

@@ -66,6 +66,8 @@ func (a *app) compareCommand() *cobra.Command {
 		Long: `compare runs the same workload at the same load on each broker with each pool, and reports throughput, latency,
 resources and losses side by side. Only brokers of one durability class are ranked together. It breaks nothing, unless
 --under says what is to be broken in further cells; then the report sets what each broker promises against what was seen.
+Their load is that of the calm cells, so that often nothing waits in a broker which ends, and nothing can be lost: the
+report says how much did. ` + "`bench run broker-kill`" + ` lets a backlog wait.
 
 Without --brokers it takes every broker that this machine can run.
 

@@ -218,3 +218,17 @@ func TestSamplerCarriesOver(t *testing.T) {
 		}
 	})
 }
+
+// A task waits in the broker from its confirm until a worker has received it; one whose publish was not acknowledged
+// nobody waits for.
+func TestWaiting(t *testing.T) {
+	doubtful, inHand := task(3, 100*ms, 0, 0, 900*ms, 0), task(4, 100*ms, 0, 0, 900*ms, 0)
+	doubtful.Publish = ledger.PublishUnknown
+	inHand.Attempts[0].Received = 150 * ms // prefetched
+	never := task(5, 100*ms, 0, 0, 0, 0)
+	never.Attempts = nil
+	h := history{task(0, 100*ms, 0, 10*ms, 500*ms, 1*ms), task(1, 100*ms, 0, 300*ms, 1*ms, 1*ms), task(2, 100*ms, 0, 0, 0, 1*ms), doubtful, inHand, never}
+	if got := Waiting(h, []int64{50 * ms, 200 * ms, 800 * ms}); !slices.Equal(got, []int{0, 2, 1}) {
+		t.Errorf("%d waited, want 0, 2 and 1", got)
+	}
+}
