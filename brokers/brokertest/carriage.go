@@ -115,7 +115,7 @@ var carriage = []Clause{
 		Name: "many-queues",
 		Why:  "a worker may listen to dozens of queues, and routes by the one that a message came from",
 		Check: func(ctx context.Context, e *Env) error {
-			const n = 50
+			const n = 100
 			var queues []string
 			for i := range n {
 				queues = append(queues, e.Queue(fmt.Sprintf("q%d", i)))
