@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Durability says what an acknowledged publish survives. Only equal classes are ranked together.
@@ -26,7 +27,7 @@ const (
 	SurvivesKill  Promise = "survives-kill"  // confirmed messages survive SIGKILL and restart of the server
 	Redelivers    Promise = "redelivers"     // an unsettled message comes back when its consumer's connection ends
 	RedeliverFlag Promise = "redeliver-flag" // and says so
-	Timeout       Promise = "timeout"        // an unsettled message comes back after a visibility timeout or lease
+	Timeout       Promise = "timeout"        // an unsettled message comes back after a visibility timeout or lease, which Variant.Lease is
 	FIFO          Promise = "fifo"           // one queue, one consumer: in the order of publishing
 	Priorities    Promise = "priorities"     // urgent messages overtake
 	DeadLetters   Promise = "dead-letters"   // Nack without requeue keeps the message aside, in DeadLetterQueue
@@ -53,6 +54,10 @@ type Variant struct {
 	Promises   []Promise
 	Settings   map[string]string // every server and client setting that is not the product's default
 	Members    int               // how many servers stand together as one, by the server's Cluster; 0 and 1 are one alone
+
+	// Lease is for how long a message stays with a consumer that gives no sign of life, where the URL says nothing else. A
+	// living consumer renews it before half of it is over, for as long as it holds the message. It is 0 without Timeout.
+	Lease time.Duration
 }
 
 // Promised tells whether the variant makes the promise.

@@ -21,6 +21,7 @@ var Driver = brokers.Driver{
 			Doc:        "Every put and delete is on the disk, by fsync of the binlog, before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      defaultTTR,
 			Settings:   map[string]string{"-b": "its data directory", "-f": "0", "-z": strconv.Itoa(jobSize)},
 		},
 		{
@@ -28,6 +29,7 @@ var Driver = brokers.Driver{
 			Doc:        "Messages live in the server's memory and die with it.",
 			Durability: brokers.Memory,
 			Promises:   promises,
+			Lease:      defaultTTR,
 			Settings:   map[string]string{"-z": strconv.Itoa(jobSize)},
 		},
 	},

@@ -23,14 +23,14 @@ func TestKilledWorkersMessageComesBack(t *testing.T) {
 	subject := brokertest.Subject{Driver: beanstalkd.Driver, Variant: beanstalkd.Driver.Variants[0], URL: s.URL}
 	subject.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, s.URL, queue) }
 	for _, c := range brokertest.Clauses() {
-		if c.Name == "unacked-returns-on-timeout" {
+		if c.Name == "unacked-returns-on-death" {
 			if r := brokertest.Apply(t.Context(), subject, c); r.Err != nil || r.Unfit != "" || r.Elapsed > soon {
 				t.Errorf("%s after %v: %v %s", c.Name, r.Elapsed, r.Err, r.Unfit)
 			}
 			return
 		}
 	}
-	t.Error("the contract has no clause unacked-returns-on-timeout any more")
+	t.Error("the contract has no clause unacked-returns-on-death any more")
 }
 
 // A worker that stands still keeps its connections: its message comes back when its time to run has passed, and not

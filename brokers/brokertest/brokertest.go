@@ -18,8 +18,10 @@ type Clause struct {
 	Name  string
 	Why   string            // what goes wrong for users of a broker that breaks it
 	Needs []brokers.Promise // promises of the variant without which the clause does not apply
+	Lease bool              // it does not apply to a variant without a lease
 	Hooks []Hook            // what must be possible with the subject
 	Limit time.Duration     // how long the check may take; 0 is 30 s
+	Waits bool              // the check mostly waits, and hurts nobody: Run applies it beside the others that do not
 
 	// Check returns what is wrong, or nil. It uses queues of its own.
 	Check func(ctx context.Context, e *Env) error
@@ -31,10 +33,11 @@ type Hook string
 // The hooks: fields of Subject, but for Server, which asks only that the broker is not a library.
 const (
 	Server  Hook = "server"
-	Restart Hook = "restart"
+	Kill    Hook = "kill"
 	Break   Hook = "break"
 	Silence Hook = "silence"
 	Vanish  Hook = "vanish"
+	Stall   Hook = "stall"
 )
 
 // A Subject is what is examined. Hooks may be nil; the clauses that need them are then not applied.
@@ -43,14 +46,20 @@ type Subject struct {
 	Variant brokers.Variant
 	URL     string
 
-	Restart func(ctx context.Context) error // SIGKILLs the server and starts it again with its data
-	Break   func(ctx context.Context) error // cuts every client's link; new links work
+	Break func(ctx context.Context) error // cuts every client's link; new links work
+
+	// Kill SIGKILLs the server, which is gone when it returns. Start starts it again with its data.
+	Kill func(ctx context.Context) (start func(ctx context.Context) error, err error)
 
 	// Silence freezes every link, old and new: nothing passes and nobody is told. Restore thaws them.
 	Silence func(ctx context.Context) (restore func(), err error)
 
 	// Vanish lets another process take one message from the queue, and kills it before it settles it.
 	Vanish func(ctx context.Context, queue string) error
+
+	// Stall lets another process take one message from the queue, and stops it there: its links stay open, and it says
+	// nothing more. End kills it; a second call does nothing.
+	Stall func(ctx context.Context, queue string) (end func() error, err error)
 }
 
 // A ClauseResult is how one clause went with one subject.
@@ -61,16 +70,43 @@ type ClauseResult struct {
 	Elapsed time.Duration
 }
 
-// Clauses returns the whole contract, in the order in which Run applies it.
+// Clauses returns the whole contract, in the order in which Run applies it: first those that hurt nothing.
 func Clauses() []Clause {
-	return slices.Concat(carriage, order, consumption, settlement, publishing, counting, exchanges, delaying, doubt, outages)
+	all := slices.Concat(carriage, order, consumption, settlement, publishing, counting, exchanges, delaying, leasing, doubt, outages)
+	slices.SortStableFunc(all, func(a, b Clause) int {
+		switch {
+		case a.hurts() == b.hurts():
+			return 0
+		case b.hurts():
+			return -1
+		}
+		return 1
+	})
+	return all
 }
 
-// Run applies every clause to the subject, one after the other, and reports each result as it is known. When ctx
-// ends, the clauses that are left are reported as failed with its error.
+// hurts tells whether the check does something to the server, or to the links of others.
+func (c Clause) hurts() bool {
+	return slices.ContainsFunc(c.Hooks, func(h Hook) bool { return h == Kill || h == Break || h == Silence })
+}
+
+// Run applies every clause to the subject, one after the other, but for those that mostly wait, and reports each result in
+// their order, from its own goroutine. When ctx ends, the clauses that are left are reported as failed with its error.
 func Run(ctx context.Context, s Subject, report func(ClauseResult)) {
+	beside := make(map[string]chan ClauseResult)
 	for _, c := range Clauses() {
-		report(Apply(ctx, s, c))
+		if c.Waits {
+			result := make(chan ClauseResult, 1)
+			beside[c.Name] = result
+			go func() { result <- Apply(ctx, s, c) }()
+		}
+	}
+	for _, c := range Clauses() {
+		if result, waits := beside[c.Name]; waits {
+			report(<-result)
+		} else {
+			report(Apply(ctx, s, c))
+		}
 	}
 }
 
@@ -117,8 +153,11 @@ func Unfit(c Clause, d brokers.Driver, v brokers.Variant) string {
 			return "no " + string(p)
 		}
 	}
+	if c.Lease && v.Lease == 0 {
+		return "no lease"
+	}
 	for _, h := range c.Hooks {
-		if d.Server.Library && h != Vanish {
+		if d.Server.Library && h != Vanish && h != Stall {
 			return "library"
 		}
 	}
@@ -130,7 +169,7 @@ func (s Subject) unfit(c Clause) string {
 		return why
 	}
 	has := map[Hook]bool{
-		Server: true, Restart: s.Restart != nil, Break: s.Break != nil, Silence: s.Silence != nil, Vanish: s.Vanish != nil,
+		Server: true, Kill: s.Kill != nil, Break: s.Break != nil, Silence: s.Silence != nil, Vanish: s.Vanish != nil, Stall: s.Stall != nil,
 	}
 	for _, h := range c.Hooks {
 		if !has[h] {

@@ -15,7 +15,7 @@ import (
 
 // bugs returns broken brokers, at least one for each clause, with state of their own.
 func bugs() []bug {
-	return slices.Concat(carriageBugs(), consumptionBugs(), settlementBugs(), publishingBugs(), countingBugs(), exchangeBugs(), delayBugs(), outageBugs())
+	return slices.Concat(carriageBugs(), consumptionBugs(), settlementBugs(), publishingBugs(), countingBugs(), exchangeBugs(), delayBugs(), outageBugs(), leaseBugs())
 }
 
 func carriageBugs() []bug {
@@ -233,7 +233,7 @@ func countingBugs() []bug {
 }
 
 func outageBugs() []bug {
-	var doubtful atomic.Bool
+	var doubtful, failed atomic.Bool
 	return []bug{
 		{
 			clause: "open-refused-is-definite", name: "connects only when it must",
@@ -272,12 +272,49 @@ func outageBugs() []bug {
 				return nil
 			},
 		},
+		{clause: "outcomes-hold-after-break", name: "stays down", publish: staysDown(&failed)},
+		{clause: "publish-to-dead-keeps-deadline", name: "stays down", publish: staysDown(&failed)},
+		{
+			clause: "outcomes-hold-after-break", name: "consumes no more",
+			publish: func(ctx context.Context, m brokers.Message, next publishFunc) error {
+				err := next(ctx, m)
+				if err != nil {
+					failed.Store(true)
+				}
+				return err
+			},
+			consume: func(ctx context.Context, queues []string, prefetch int, next consumeFunc) (brokers.Consumer, error) {
+				if failed.Load() {
+					return nil, errors.New("the link was lost")
+				}
+				return next(ctx, queues, prefetch)
+			},
+		},
+		{
+			clause: "publish-to-dead-keeps-deadline", name: "waits for the server",
+			publish: func(ctx context.Context, m brokers.Message, next publishFunc) error {
+				err := next(ctx, m)
+				if err != nil {
+					<-time.After(5 * time.Second)
+				}
+				return err
+			},
+		},
+		{
+			clause: "publish-to-dead-keeps-deadline", name: "keeps for later what it cannot send, and calls that done",
+			publish: func(ctx context.Context, m brokers.Message, next publishFunc) error {
+				_ = next(ctx, m)
+				return nil
+			},
+		},
+		{clause: "acked-survives-kill", name: "forgets acks", settle: settleNothing},
 		{
 			clause: "survives-kill", name: "keeps nothing",
 			hurt: func(r *rig, s *brokertest.Subject) {
-				s.Restart = func(ctx context.Context) error {
+				s.Kill = func(ctx context.Context) (func(context.Context) error, error) {
+					start, err := r.kill(ctx)
 					r.engine = memory.New()
-					return r.restart(ctx)
+					return start, err
 				}
 			},
 		},
@@ -288,21 +325,19 @@ func outageBugs() []bug {
 		{clause: "held-survives-kill", name: "takes the end of a link for an answer", settle: settleNothing},
 		{clause: "lost-link-ends-consumer", name: "does not tell", consume: deaf},
 		{clause: "silent-link-ends-consumer", name: "does not tell", consume: deaf},
-		{
-			clause: "unacked-returns-on-timeout", name: "gives up what the vanished held",
-			hurt: func(r *rig, s *brokertest.Subject) {
-				vanish := s.Vanish
-				s.Vanish = func(ctx context.Context, queue string) error {
-					_, err := r.engine.Broker().(brokers.Purger).Purge(ctx, queue)
-					if err == nil {
-						err = r.engine.Broker().Publish(ctx, brokers.Message{Queue: "elsewhere"})
-					}
-					if err == nil {
-						err = vanish(ctx, "elsewhere")
-					}
-					return err
-				}
-			},
-		},
+	}
+}
+
+// staysDown does not publish again after a failure.
+func staysDown(failed *atomic.Bool) func(context.Context, brokers.Message, publishFunc) error {
+	return func(ctx context.Context, m brokers.Message, next publishFunc) error {
+		if failed.Load() {
+			return errors.New("the link was lost")
+		}
+		err := next(ctx, m)
+		if err != nil {
+			failed.Store(true)
+		}
+		return err
 	}
 }

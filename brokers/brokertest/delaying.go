@@ -66,7 +66,7 @@ var delaying = []Clause{
 		Name:  "delayed-survives-kill",
 		Why:   "what is due after a restart was accepted before it",
 		Needs: []brokers.Promise{brokers.Delays, brokers.SurvivesKill},
-		Hooks: []Hook{Restart},
+		Hooks: []Hook{Kill},
 		Limit: 3 * time.Minute,
 		Check: func(ctx context.Context, e *Env) error {
 			q := e.Queue("q")
@@ -77,8 +77,8 @@ var delaying = []Clause{
 			if err != nil {
 				return err
 			}
-			if err := e.Subject.Restart(ctx); err != nil {
-				return fmt.Errorf("restart: %w", err)
+			if err := e.restart(ctx); err != nil {
+				return err
 			}
 			b, err := e.Open(ctx)
 			if err != nil {

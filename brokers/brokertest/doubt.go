@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,16 +29,18 @@ var doubt = []Clause{
 				return fmt.Errorf("silence links: %w", err)
 			}
 			defer restore()
-			const deadline, grace = time.Second, time.Second
-			ctx, cancel := context.WithTimeout(ctx, deadline)
-			defer cancel()
-			began := time.Now()
-			err = e.Broker.Publish(ctx, letter(q, 1))
-			if took := time.Since(began); err == nil || took > deadline+grace {
-				return fmt.Errorf("publish to a silent server gives %w after %v, want an error after %v", orNone(err), took, deadline)
+			if err := failsInTime(ctx, e.Broker, letter(q, 1)); err != nil {
+				return fmt.Errorf("publish to a silent server %w", err)
 			}
 			return nil
 		},
+	},
+	{
+		Name:  "publish-to-dead-keeps-deadline",
+		Why:   "a publisher whose broker is gone must get its control back in time, and go on when it is there again",
+		Hooks: []Hook{Kill},
+		Limit: 3 * time.Minute,
+		Check: publishToDead,
 	},
 	{
 		Name:  "unanswered-publish-is-unknown",
@@ -75,12 +78,66 @@ var doubt = []Clause{
 	},
 	{
 		Name:  "outcomes-hold-after-break",
-		Why:   "what a publish said before, during and after a broken link must be what is in the queue",
+		Why:   "what a publish said before, during and after a broken link must be what is in the queue, and the next one must work",
 		Needs: []brokers.Promise{brokers.Confirms},
 		Hooks: []Hook{Break},
 		Limit: time.Minute,
 		Check: outcomesHold,
 	},
+}
+
+// failsInTime makes sure that a publish fails no later than at its deadline.
+func failsInTime(ctx context.Context, b brokers.Broker, m brokers.Message) error {
+	const deadline, grace = time.Second, time.Second
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	began := time.Now()
+	err := b.Publish(ctx, m)
+	if took := time.Since(began); err == nil || took > deadline+grace {
+		return fmt.Errorf("gives %w after %v, want an error within %v", orNone(err), took, deadline)
+	}
+	return nil
+}
+
+// publishToDead kills the server, publishes to it over the link that was there and without one, and starts it again.
+func publishToDead(ctx context.Context, e *Env) error {
+	q := e.Queue("q")
+	if err := publish(ctx, e.Broker, q, 1); err != nil {
+		return err
+	}
+	start, err := e.Subject.Kill(ctx)
+	if err != nil {
+		return fmt.Errorf("kill the server: %w", err)
+	}
+	var late error
+	for i := range 3 {
+		if err := failsInTime(ctx, e.Broker, letter(q, 1)); err != nil {
+			late = fmt.Errorf("publish %d to a dead server %w", i+1, err)
+			break
+		}
+	}
+	if err := start(ctx); err != nil { // also after a failure: the next clause needs it
+		return errors.Join(late, fmt.Errorf("start the server again: %w", err))
+	}
+	if late != nil {
+		return late
+	}
+	if _, err := resume(ctx, e.Broker, q, 2); err != nil {
+		return fmt.Errorf("publish after the restart: %w", err)
+	}
+	return nil
+}
+
+// resume publishes letters from number from on until one is confirmed, which must not take long, and returns what each
+// publish said.
+func resume(ctx context.Context, b brokers.Broker, queue string, from int) (outcomes []error, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = eventually(ctx, func() error {
+		outcomes = append(outcomes, b.Publish(ctx, letter(queue, from+len(outcomes))))
+		return outcomes[len(outcomes)-1]
+	})
+	return outcomes, err
 }
 
 // outcomesHold breaks all links in the middle of many publishes and compares what each said with what arrives.
@@ -112,17 +169,38 @@ func outcomesHold(ctx context.Context, e *Env) error {
 	if err != nil {
 		return fmt.Errorf("break links: %w", err)
 	}
-	_, c, err := consumeElsewhere(ctx, e, q, 100)
+	again, err := resume(ctx, e.Broker, q, len(outcomes))
 	if err != nil {
-		return err
+		return fmt.Errorf("publish after the break, %d times: %w", len(again), err)
 	}
-	arrived := make(map[string]int)
-	for {
-		d, err := nextWithin(ctx, c, 4*quiet)
-		if err != nil {
-			break // quiet; a consumer that failed shows as messages missing
+	outcomes = append(outcomes, again...)
+	c, err := e.Broker.Consume(ctx, []string{q}, 100)
+	if err != nil {
+		return fmt.Errorf("consume after the break: %w", err)
+	}
+	arrived, missing := make(map[string]int), make(map[string]bool)
+	for n, outcome := range outcomes {
+		if outcome == nil {
+			missing[letter(q, n).CorrelationID] = true
 		}
-		arrived[d.Message().CorrelationID]++
+	}
+	stored := len(missing)
+	for {
+		within := patience
+		if len(missing) == 0 {
+			within = 4 * quiet
+		}
+		d, err := nextWithin(ctx, c, within)
+		if err != nil && len(missing) > 0 {
+			one := slices.Min(slices.Collect(maps.Keys(missing)))
+			return fmt.Errorf("%d of %d confirmed messages are lost, %s among them: %w", len(missing), stored, one, err)
+		}
+		if err != nil {
+			break
+		}
+		id := d.Message().CorrelationID
+		arrived[id]++
+		delete(missing, id)
 		if err := d.Ack(ctx); err != nil {
 			return err
 		}
@@ -131,8 +209,6 @@ func outcomesHold(ctx context.Context, e *Env) error {
 	for n, outcome := range outcomes {
 		id := letter(q, n).CorrelationID
 		switch {
-		case outcome == nil && arrived[id] == 0:
-			wrong = append(wrong, fmt.Errorf("message %s was confirmed and is lost", id))
 		case brokers.Definite(outcome) && arrived[id] > 0:
 			wrong = append(wrong, fmt.Errorf("message %s arrived, and its publish was called refused: %w", id, outcome))
 		case outcome == nil && arrived[id] > 1:

@@ -50,6 +50,18 @@ func (e *Env) Open(ctx context.Context) (brokers.Broker, error) {
 	return b, nil
 }
 
+// restart kills the server and starts it again.
+func (e *Env) restart(ctx context.Context) error {
+	start, err := e.Subject.Kill(ctx)
+	if err != nil {
+		return fmt.Errorf("kill the server: %w", err)
+	}
+	if err := start(ctx); err != nil {
+		return fmt.Errorf("start the server again: %w", err)
+	}
+	return nil
+}
+
 // close closes what was opened and empties the clause's queues where that is possible.
 func (e *Env) close() (err error) {
 	for _, b := range e.opened {
@@ -165,8 +177,10 @@ func takeEach(ctx context.Context, c brokers.Consumer, queue string, n int) erro
 }
 
 // nothing makes sure that no delivery comes.
-func nothing(ctx context.Context, c brokers.Consumer) error {
-	t := time.NewTimer(quiet)
+func nothing(ctx context.Context, c brokers.Consumer) error { return nothingFor(ctx, c, quiet) }
+
+func nothingFor(ctx context.Context, c brokers.Consumer, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case d, open := <-c.Deliveries():

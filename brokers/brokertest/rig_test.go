@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/brokertest"
@@ -45,15 +46,16 @@ func (r *rig) subject() brokertest.Subject {
 		brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
 		brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Exchanges,
 		brokers.Delays,
-	}}
+	}, Lease: 5 * time.Second}
 	s := brokertest.Subject{
 		Driver:  brokers.Driver{Name: "rig", Variants: []brokers.Variant{v}, Open: r.open},
 		Variant: v,
 		URL:     "rig://alive:1",
-		Restart: r.restart,
+		Kill:    r.kill,
 		Break:   r.relay.Break,
 		Silence: r.relay.Silence,
 		Vanish:  r.vanish,
+		Stall:   r.stall(memory.Rules{Lease: v.Lease}),
 	}
 	if r.bug.hurt != nil {
 		r.bug.hurt(r, &s)
@@ -80,14 +82,19 @@ func (r *rig) open(ctx context.Context, rawURL string, _ brokers.Variant) (broke
 	return &bent{broker: b.(whole), bug: r.bug}, nil
 }
 
-// restart kills the server and starts another over the same engine, as if that had been on disk.
-func (r *rig) restart(context.Context) error {
+// kill kills the server. Another one is started over the same engine, as if that had been on disk.
+func (r *rig) kill(context.Context) (start func(context.Context) error, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.server.Close()
+	return r.start, r.server.Close()
+}
+
+func (r *rig) start(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.back.reopen()
 	r.server = memory.Serve(r.back, r.engine)
-	return err
+	return nil
 }
 
 // vanish takes one message, and is gone without having settled it.
@@ -99,6 +106,20 @@ func (r *rig) vanish(ctx context.Context, queue string) error {
 	}
 	<-c.Deliveries()
 	return b.Close()
+}
+
+// stall takes one message under these rules, and gives no sign of life any more: its leases run out.
+func (r *rig) stall(rules memory.Rules) func(context.Context, string) (func() error, error) {
+	return func(ctx context.Context, queue string) (func() error, error) {
+		b := r.engine.Connect(rules)
+		c, err := b.Consume(ctx, []string{queue}, 1)
+		if err != nil {
+			return nil, err
+		}
+		<-c.Deliveries()
+		b.Break()
+		return func() error { return nil }, nil
+	}
 }
 
 // pipes is a network of one address, within the process.

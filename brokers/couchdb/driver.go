@@ -20,6 +20,7 @@ var Driver = brokers.Driver{
 				brokers.Confirms, brokers.SurvivesKill, brokers.Redelivers, brokers.RedeliverFlag, brokers.Timeout, brokers.FIFO,
 				brokers.Priorities, brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Delays,
 			},
+			Lease:    lease,
 			Settings: map[string]string{"single_node": "true", "leveldb sync": "true"},
 		},
 	},

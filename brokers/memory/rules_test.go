@@ -280,6 +280,7 @@ func ruled(t *testing.T, e *Engine, query string) brokertest.Subject {
 		name, text, _ := strings.Cut(pair, "=")
 		v.Settings[name] = text
 	}
+	v.Lease, _ = time.ParseDuration(v.Settings["lease"])
 	rules, err := readRules(nil, v)
 	if err != nil {
 		t.Fatal(err)

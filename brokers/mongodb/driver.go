@@ -26,6 +26,7 @@ var Driver = brokers.Driver{
 			Doc:        "A message is a document that is held under a lease until it is acknowledged; every write is in the journal of a majority before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, leases...),
+			Lease:      lease,
 			Settings:   map[string]string{"w": "majority", "j": "true", "synchronous": "full"},
 		},
 		{
@@ -33,6 +34,7 @@ var Driver = brokers.Driver{
 			Doc:        "The same, and a write is answered when one server has it in memory; its journal follows within a tenth of a second.",
 			Durability: brokers.Memory,
 			Promises:   leases,
+			Lease:      lease,
 			Settings:   map[string]string{"w": "1", "j": "false", "synchronous": "off"},
 		},
 		{

@@ -21,6 +21,7 @@ var Driver = brokers.Driver{
 			Doc:        "A message is a row that a consumer claims for as long as its lease runs; every commit is on the disk before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   promises,
+			Lease:      lease,
 			Settings:   settings("1"),
 		},
 		{
@@ -28,6 +29,7 @@ var Driver = brokers.Driver{
 			Doc:        "The same, with commits that the operating system has: they outlive a SIGKILL of the server, and a power cut takes the last second of them.",
 			Durability: brokers.PageCache,
 			Promises:   promises,
+			Lease:      lease,
 			Settings:   settings("2"),
 		},
 		{

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
 )
 
 // The test binary is its own child process when this names a URL.
@@ -35,57 +35,19 @@ func TestMain(m *testing.M) {
 
 // takeOne takes one message, says so, and waits to be killed.
 func takeOne(url, name, queue string) error {
-	ctx := context.Background()
 	v, err := Driver.Variant(name)
 	if err != nil {
 		return err
 	}
-	b, err := Driver.Open(ctx, url, v)
-	if err != nil {
-		return err
-	}
-	c, err := b.Consume(ctx, []string{queue}, 1)
-	if err != nil {
-		return err
-	}
-	d, open := <-c.Deliveries()
-	if !open {
-		return c.Err()
-	}
-	fmt.Println(d.Message().CorrelationID)
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	return brokertest.Hold(context.Background(), os.Stdout, Driver, v, url, queue)
 }
 
-// holder starts a child that holds one message of the queue.
-func holder(ctx context.Context, url string, v brokers.Variant, queue string) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(ctx, os.Args[0], v.Name, queue)
+// taker is the command of a child that holds one message of the queue.
+func taker(url string, v brokers.Variant, queue string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], v.Name, queue)
 	cmd.Env = append(os.Environ(), childOf+"="+url)
 	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	if s := bufio.NewScanner(out); !s.Scan() {
-		return cmd, fmt.Errorf("the child took no message: %w", s.Err())
-	}
-	return cmd, nil
-}
-
-// vanish lets a child take one message and kills it.
-func vanish(ctx context.Context, url string, v brokers.Variant, queue string) error {
-	cmd, err := holder(ctx, url, v, queue)
-	if cmd != nil {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // says that it was killed
-	}
-	return err
+	return cmd
 }
 
 func serveAndWait(dir, port string) int {

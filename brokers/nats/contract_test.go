@@ -1,7 +1,7 @@
 package nats
 
 import (
-	"context"
+	"os/exec"
 	"testing"
 
 	"taskbench/brokers/brokertest"
@@ -15,12 +15,12 @@ func TestContract(t *testing.T) {
 			t.Parallel() // it mostly waits
 			server := launch(t, v, plain)
 			s, relay, err := brokertest.Through(brokertest.Subject{
-				Driver: Driver, Variant: v, URL: server.url, Restart: server.restart,
+				Driver: Driver, Variant: v, URL: server.url, Kill: server.kill,
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, server.url, v, queue) }
+			s = brokertest.Holding(s, func(queue string) *exec.Cmd { return taker(server.url, v, queue) })
 			t.Cleanup(func() { _ = relay.Close() })
 			brokertest.Run(t.Context(), s, func(r brokertest.ClauseResult) {
 				t.Run(r.Clause.Name, func(t *testing.T) {

@@ -22,6 +22,7 @@ var Driver = brokers.Driver{
 			Doc:        "A message is in a file of a work-queue stream before its confirm, and on the disk within two minutes; a consumer holds it for as long as it renews.",
 			Durability: brokers.PageCache,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      lease,
 			Settings:   settingsOf(map[string]string{"storage": "file"}),
 		},
 		{
@@ -29,6 +30,7 @@ var Driver = brokers.Driver{
 			Doc:        "The same with sync_interval: always: a message is on the disk before its confirm.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      lease,
 			Settings:   settingsOf(map[string]string{"storage": "file", "sync_interval": "always"}),
 		},
 		{
@@ -36,6 +38,7 @@ var Driver = brokers.Driver{
 			Doc:        "A message is in the memory of the server and dies with it.",
 			Durability: brokers.Memory,
 			Promises:   promises,
+			Lease:      lease,
 			Settings:   settingsOf(map[string]string{"storage": "memory"}),
 		},
 	},

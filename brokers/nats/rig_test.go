@@ -47,14 +47,22 @@ func (s *testServer) start(t testing.TB, text string) {
 	})
 }
 
-// restart is SIGKILL, and a start with the same data.
-func (s *testServer) restart(ctx context.Context) error {
-	err := s.server.Close()
-	again, startErr := embed(ctx, s.launch)
+// kill is SIGKILL, and again a start with the same data.
+func (s *testServer) kill(context.Context) (start func(context.Context) error, err error) {
+	return s.again, s.server.Close()
+}
+
+func (s *testServer) again(ctx context.Context) error {
+	again, err := embed(ctx, s.launch)
 	if again != nil {
 		s.server = again
 	}
-	return errors.Join(err, startErr)
+	return err
+}
+
+func (s *testServer) restart(ctx context.Context) error {
+	start, err := s.kill(ctx)
+	return errors.Join(err, start(ctx))
 }
 
 // soon is how long something that must happen may take.

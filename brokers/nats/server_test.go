@@ -15,6 +15,7 @@ import (
 	client "github.com/nats-io/nats.go"
 
 	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
 	"taskbench/brokers/servertest"
 )
 
@@ -105,15 +106,11 @@ func TestLeases(t *testing.T) {
 		t.Errorf("the ack of a message held for three leases: %v", err)
 	}
 
-	child, err := holder(t.Context(), s.url, Driver.Variants[0], "still")
-	if err != nil {
+	child := brokertest.Holding(brokertest.Subject{}, func(queue string) *exec.Cmd { return taker(s.url, Driver.Variants[0], queue) })
+	if err := child.Vanish(t.Context(), "still"); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = child.Wait() // says that it was killed
 	d := next(t, consume(t, b, 1, "still"))
 	if took := time.Since(began); took > 5*time.Second || !d.Redelivered() {
 		t.Errorf("what a killed process held came after %v, redelivered %v", took, d.Redelivered())

@@ -22,6 +22,7 @@ var Driver = brokers.Driver{
 			Doc:        "A message is a row that a consumer claims for as long as its lease runs; every commit is on the disk before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      lease,
 			Settings:   settings("on"),
 		},
 		{
@@ -29,6 +30,7 @@ var Driver = brokers.Driver{
 			Doc:        "The same without waiting for the disk: a SIGKILL of the server undoes the last commits, up to 0.6 s of them.",
 			Durability: brokers.Memory,
 			Promises:   promises,
+			Lease:      lease,
 			Settings:   settings("off"),
 		},
 		{

@@ -16,6 +16,7 @@ var Driver = brokers.Driver{
 			Doc:        "Every write goes to the append-only file before its reply, which reaches the disk within a second or two.",
 			Durability: brokers.PageCache,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      link.DefaultLease,
 			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "everysec", "save": ""},
 		},
 		{
@@ -23,6 +24,7 @@ var Driver = brokers.Driver{
 			Doc:        "Every write is on the disk, by fsync of the append-only file, before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      link.DefaultLease,
 			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
 		},
 		{
@@ -31,6 +33,7 @@ var Driver = brokers.Driver{
 				"on the disk, by fsync of the append-only file, before its reply.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      link.DefaultLease,
 			Settings:   map[string]string{"appendonly": "yes", "appendfsync": "always", "save": ""},
 		},
 		{
@@ -40,6 +43,7 @@ var Driver = brokers.Driver{
 				"may be lost where the sentinels elect the other replica.",
 			Durability: brokers.PageCache,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
+			Lease:      link.DefaultLease,
 			Settings: map[string]string{
 				"appendonly": "yes", "appendfsync": "everysec", "save": "",
 				"min-replicas-to-write": "1", "min-replicas-max-lag": strconv.Itoa(longestLag), "wait": "1",
@@ -54,6 +58,7 @@ var Driver = brokers.Driver{
 			Doc:        "Messages live in the server's memory and die with it.",
 			Durability: brokers.Memory,
 			Promises:   promises,
+			Lease:      link.DefaultLease,
 			Settings:   map[string]string{"appendonly": "no", "save": ""},
 		},
 	},

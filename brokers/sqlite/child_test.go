@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/brokers/brokertest"
 )
 
 // The test binary is its own child process when this names what it is to do.
@@ -30,28 +31,19 @@ func TestMain(m *testing.M) {
 // child holds a message and waits to be killed, or publishes n messages and tells of each.
 func child(role, url, queue, arg string) error {
 	ctx := context.Background()
+	if role == "hold" {
+		return brokertest.Hold(ctx, os.Stdout, Driver, Driver.Variants[0], url, queue)
+	}
+	n, err := strconv.Atoi(arg)
+	if err != nil {
+		return err
+	}
 	b, err := Driver.Open(ctx, url, Driver.Variants[0])
 	if err != nil {
 		return err
 	}
-	switch role {
-	case "hold":
-		c, err := b.Consume(ctx, []string{queue}, 1)
-		if err != nil {
-			return err
-		}
-		d := <-c.Deliveries()
-		fmt.Println(d.Message().CorrelationID)
-		_, err = io.Copy(io.Discard, os.Stdin)
+	if err := publishMany(ctx, b, queue, n, func(id string) { fmt.Println(id) }); err != nil {
 		return err
-	case "publish":
-		n, err := strconv.Atoi(arg)
-		if err != nil {
-			return err
-		}
-		if err := publishMany(ctx, b, queue, n, func(id string) { fmt.Println(id) }); err != nil {
-			return err
-		}
 	}
 	return b.Close()
 }
@@ -121,18 +113,10 @@ func (p *process) kill() error {
 	return nil
 }
 
-// vanish lets a child take one message and kills it.
-func vanish(ctx context.Context, url, queue string) error {
-	p, err := start(ctx, "hold", url, queue, "")
-	if err != nil {
-		return err
-	}
-	held := p.out.Scan()
-	if err := p.kill(); err != nil {
-		return err
-	}
-	if !held {
-		return fmt.Errorf("the child took no message: %w", p.out.Err())
-	}
-	return nil
+// holder is the command of a child that holds a message of the queue.
+func holder(url, queue string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], url, queue, "")
+	cmd.Env = append(os.Environ(), childRole+"=hold")
+	cmd.Stderr = os.Stderr
+	return cmd
 }

@@ -27,6 +27,7 @@ var variants = []brokers.Variant{
 		Doc:        "A message is a row whose commit the operating system has: it outlives processes, and not always a power cut.",
 		Durability: brokers.PageCache,
 		Promises:   promises,
+		Lease:      lease,
 		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "NORMAL", "wal_autocheckpoint": checkpoint},
 	},
 	{
@@ -34,6 +35,7 @@ var variants = []brokers.Variant{
 		Doc:        "A message is a row whose commit is on the disk before its publisher is told.",
 		Durability: brokers.Fsync,
 		Promises:   promises,
+		Lease:      lease,
 		Settings:   map[string]string{"journal_mode": "WAL", "synchronous": "FULL", "wal_autocheckpoint": checkpoint},
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"taskbench/brokers"
@@ -42,8 +43,8 @@ func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver
 
 	subject := brokertest.Subject{Driver: d, Variant: v, URL: info.URL}
 	if node.Can(lab.Kill) == "" && node.Can(lab.Start) == "" {
-		subject.Restart = func(ctx context.Context) error {
-			return errors.Join(node.Do(ctx, lab.Kill), node.Do(ctx, lab.Start))
+		subject.Kill = func(ctx context.Context) (func(context.Context) error, error) {
+			return func(ctx context.Context) error { return node.Do(ctx, lab.Start) }, node.Do(ctx, lab.Kill)
 		}
 	}
 	if !d.Server.Library {
@@ -54,8 +55,11 @@ func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver
 		defer func() { _ = relay.Close() }()
 		subject = through
 	}
-	subject.Vanish = func(ctx context.Context, queue string) error { return vanish(ctx, d, v, subject.URL, queue) }
-	return a.judgeClauses(ctx, subject)
+	self, err := os.Executable()
+	if err != nil {
+		return harness.EnvironmentError{Err: fmt.Errorf("find this program, to start it as a consumer: %w", err)}
+	}
+	return a.judgeClauses(ctx, brokertest.Holding(subject, func(queue string) *exec.Cmd { return holder(self, d, v, subject.URL, queue) }))
 }
 
 func (a *app) judgeClauses(ctx context.Context, s brokertest.Subject) error {

@@ -25,7 +25,7 @@ type Settings struct {
 }
 
 const (
-	defaultLease      = 5 * time.Second
+	DefaultLease      = 5 * time.Second // where neither the URL nor the variant says another
 	defaultVisibility = time.Hour
 )
 
@@ -64,7 +64,7 @@ func configure(rawURL string, v brokers.Variant) (target, Settings, error) {
 // configureOne reads one URL. Its parameters visibility_timeout and lease overrule the variant's settings of those
 // names; kombu's redis+socket:///path?virtual_host=1 and its list of sentinels are understood; all else is go-redis's.
 func configureOne(rawURL string, v brokers.Variant) (target, Settings, error) {
-	s := Settings{Lease: defaultLease, Visibility: defaultVisibility}
+	s := Settings{Lease: DefaultLease, Visibility: defaultVisibility}
 	single, watch, err := sentinels(rawURL)
 	if err != nil {
 		return target{}, s, err

@@ -24,11 +24,11 @@ func TestConfigure(t *testing.T) {
 		db   int
 		addr string
 	}{
-		{"redis://h:1/2", Settings{defaultLease, 20 * time.Minute, 0}, 2, "h:1"},
-		{"redis://h:1/2?visibility_timeout=30s", Settings{defaultLease, 30 * time.Second, 0}, 2, "h:1"},
+		{"redis://h:1/2", Settings{DefaultLease, 20 * time.Minute, 0}, 2, "h:1"},
+		{"redis://h:1/2?visibility_timeout=30s", Settings{DefaultLease, 30 * time.Second, 0}, 2, "h:1"},
 		{"redis://h:1/0?visibility_timeout=2s&lease=9s", Settings{2 * time.Second, 2 * time.Second, 0}, 0, "h:1"},
 		{"redis://h:1/0?lease=800ms", Settings{800 * time.Millisecond, 20 * time.Minute, 0}, 0, "h:1"},
-		{"redis+socket:///run/r.sock?virtual_host=3", Settings{defaultLease, 20 * time.Minute, 0}, 3, "/run/r.sock"},
+		{"redis+socket:///run/r.sock?virtual_host=3", Settings{DefaultLease, 20 * time.Minute, 0}, 3, "/run/r.sock"},
 	} {
 		o, got, err := configure(c.url, v)
 		if err != nil || got != c.want || o.DB != c.db || o.Addr != c.addr {

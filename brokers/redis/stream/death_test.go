@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/brokertest"
-	"taskbench/brokers/redis"
 	"taskbench/brokers/redis/stream"
 )
 
@@ -71,34 +69,6 @@ func (r *rig) child(ctx context.Context, queue string) (kill func() error, err e
 		return nil, errors.Join(errors.New("the child took no message"), kill())
 	}
 	return kill, nil
-}
-
-// The clause that needs a process to be killed is not applied by the labs.
-func TestVanishedConsumer(t *testing.T) {
-	r := launch(t)
-	v, err := redis.Driver.Variant("stream")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := brokertest.Subject{Driver: redis.Driver, Variant: v, URL: r.url, Vanish: func(ctx context.Context, queue string) error {
-		kill, err := r.child(ctx, queue)
-		if err != nil {
-			return err
-		}
-		return kill()
-	}}
-	applied := false
-	for _, c := range brokertest.Clauses() {
-		if c.Name == "unacked-returns-on-timeout" {
-			applied = true
-			if got := brokertest.Apply(t.Context(), s, c); got.Unfit != "" || got.Err != nil {
-				t.Errorf("%s: %s %v", c.Name, got.Unfit, got.Err)
-			}
-		}
-	}
-	if !applied {
-		t.Error("there is no such clause")
-	}
 }
 
 // What a worker holds is its own while it lives, however long that is; once it is killed, until its lease ends; and then
