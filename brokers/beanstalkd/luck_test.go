@@ -1,4 +1,4 @@
-package beanstalkd_test
+package beanstalkd
 
 import (
 	"context"
@@ -8,36 +8,40 @@ import (
 	"time"
 
 	"taskbench/brokers"
-	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/lucktest"
 	"taskbench/brokers/servertest"
 )
 
 func TestLuck(t *testing.T) {
 	lucktest.Run(t, lucktest.Subject{
-		Driver: beanstalkd.Driver, Variant: beanstalkd.Driver.Variants[0],
+		Driver: Driver, Variant: Driver.Variants[0],
 		URL:     func(addr string) string { return "beanstalk://" + addr },
 		Foreign: "is it beanstalkd",
 		Start: func(t *testing.T, s *lucktest.Subject) {
-			s.Server = servertest.Launch(t, beanstalkd.Driver).URL
+			s.Server = servertest.LaunchAs(t, Driver, s.Variant, func(*brokers.Command, string) {}).URL
 			s.Apart = func(ahead time.Duration) string {
-				return servertest.LaunchAs(t, beanstalkd.Driver, func(c *brokers.Command, _ string) {
+				return servertest.LaunchAs(t, Driver, s.Variant, func(c *brokers.Command, _ string) {
 					c.Env = append(c.Env, servertest.Apart(t, ahead)...)
 				}).URL
 			}
-			s.Refusals = map[string]lucktest.Refusal{"connections": {Advice: "does it take more connections", Meet: func(ctx context.Context) error { return crowd(ctx, t) }}}
+			s.Refusals = map[string]lucktest.Refusal{
+				"connections": {Advice: "does it take more connections", Meet: func(ctx context.Context) error { return crowd(ctx, t, s.Variant) }},
+				"disk": {Advice: "free space on its disk", Meet: func(ctx context.Context) error {
+					return newFake(t, toPut("OUT_OF_MEMORY")).open(t).Publish(ctx, brokers.Message{Queue: "q"})
+				}},
+			}
 		},
 		Elsewhere: map[string]string{
 			"certificates": "beanstalkd does not encrypt", "password": "beanstalkd knows no users", "rights": "beanstalkd knows no users",
-			"replica": "beanstalkd has no replicas", "disk": "TestOutcomesOfAPut", "shape": "TestJobsOfOthersArrive",
+			"replica": "beanstalkd has no replicas", "shape": "TestJobsOfOthersArrive: nothing is refused",
 		},
 	})
 }
 
 // crowd is what happens at a server that has no room for one connection more: it lets it wait.
-func crowd(ctx context.Context, t *testing.T) error {
+func crowd(ctx context.Context, t *testing.T, v brokers.Variant) error {
 	const files = 16
-	s := servertest.LaunchAs(t, beanstalkd.Driver, func(c *brokers.Command, _ string) {
+	s := servertest.LaunchAs(t, Driver, v, func(c *brokers.Command, _ string) {
 		c.Args = append([]string{"sh", "-c", `ulimit -n 16; exec "$@"`, "few"}, c.Args...)
 	})
 	for range files {
@@ -49,7 +53,7 @@ func crowd(ctx context.Context, t *testing.T) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
 	defer cancel()
-	b, err := beanstalkd.Driver.Open(ctx, s.URL, beanstalkd.Driver.Variants[0])
+	b, err := Driver.Open(ctx, s.URL, v)
 	if err == nil {
 		_ = b.Close()
 	}

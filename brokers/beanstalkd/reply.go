@@ -79,10 +79,10 @@ func readReply(r *bufio.Reader) (reply, error) {
 
 // refusals are the replies after which the server has done nothing.
 var refusals = map[string]string{
-	"DRAINING":      "the server takes no more messages, because somebody sent it SIGUSR1: start it again",
-	"JOB_TOO_BIG":   "the message is larger than the server takes: start it with a larger -z",
-	"OUT_OF_MEMORY": "the server has no memory for it, or no room on its disk",
-	"NOT_FOUND":     "the server does not have it",
+	"DRAINING":      "beanstalkd takes no more messages, because somebody sent it SIGUSR1: start it again",
+	"JOB_TOO_BIG":   "the message is larger than beanstalkd takes: start it with a larger -z",
+	"OUT_OF_MEMORY": "beanstalkd has no memory for it, or no room for one more file of its binlog: free space on its disk, or work off what waits there",
+	"NOT_FOUND":     "beanstalkd does not have it",
 }
 
 // demand is nil for a reply of the words that are wanted, and an error for others, which is Definite where the server

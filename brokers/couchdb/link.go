@@ -60,7 +60,8 @@ func dial(ctx context.Context, rawURL string) (*link, error) {
 	l := &link{wire: newWire(c), clock: c, strokes: newIDs(c), base: set.base, addr: set.addr, database: set.database}
 	err = l.do(ctx, func(ctx context.Context) error { return l.enter(ctx, set) })
 	if errors.Is(err, context.DeadlineExceeded) && l.product == (product{}) { // it may be waiting for the end of a line
-		err = fmt.Errorf("%w; it is silent, or %w", err, errForeign)
+		err = fmt.Errorf("%w; it is silent, as CouchDB is to more connections than it takes (raise max in server_options of [chttpd], which is 2048, "+
+			"or start fewer workers), or %w", err, errForeign)
 	}
 	if err != nil {
 		l.close()

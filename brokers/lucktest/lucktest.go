@@ -74,6 +74,7 @@ type Subject struct {
 type Refusal struct {
 	Advice string                          // what the error has to say to do
 	Meet   func(ctx context.Context) error // has the driver refused, and returns its error
+	Unsure bool                            // the server may have done it for all that: the error must not be Definite
 }
 
 // Clauses returns all of them, in the order in which Run applies them. The slice is the caller's.
@@ -193,7 +194,21 @@ var operations = []string{"open ", "connect to ", "publish ", "consume ", "ask "
 
 // judge says what is wrong with an error of a driver that was refused: it must be Definite, name the broker and what was
 // being done, say what to do, in one line, and keep the secret.
-func (s Subject) judge(err error, advice ...string) error {
+func (s Subject) judge(err error, advice ...string) error { return Judge(s.Driver, err, advice...) }
+
+// Judge is what the clauses judge errors by, for tests that have more ways to be refused than there are clauses.
+func Judge(d brokers.Driver, err error, advice ...string) error {
+	if err := worded(d, err, advice...); err != nil {
+		return err
+	}
+	if !brokers.Definite(err) {
+		return fmt.Errorf("%w, want a Definite error", err)
+	}
+	return nil
+}
+
+// worded says what is wrong with the words of an error.
+func worded(d brokers.Driver, err error, advice ...string) error {
 	if err == nil {
 		return errors.New("there is no error")
 	}
@@ -202,9 +217,7 @@ func (s Subject) judge(err error, advice ...string) error {
 		return fmt.Errorf("the password is shown: %s", strings.ReplaceAll(text, betrayed, "(the password)"))
 	}
 	switch {
-	case !brokers.Definite(err):
-		return fmt.Errorf("%w, want a Definite error", err)
-	case !strings.Contains(strings.ToLower(text), s.Driver.Name):
+	case !strings.Contains(strings.ToLower(text), d.Name):
 		return fmt.Errorf("%w, want the broker's name in it", err)
 	case !slices.ContainsFunc(operations, func(word string) bool { return strings.Contains(text, word) }):
 		return fmt.Errorf("%w, want what was being done in it", err)

@@ -7,7 +7,7 @@ import (
 )
 
 // what the toy keeps, and can be wrong about.
-var kept = []string{"nobody listens", "another server", "silent server", "certificates", "password", "large messages"}
+var kept = []string{"nobody listens", "another server", "silent server", "certificates", "password", "disk", "large messages"}
 
 func TestAToyThatIsRight(t *testing.T) {
 	for _, name := range kept {
@@ -49,6 +49,8 @@ func TestEachClauseCatchesItsBugs(t *testing.T) {
 		{"password", "shows the password", toy{chatty: true}},
 		{"password", "says it in two lines", toy{lines: true}},
 		{"password", "does not say what to do", toy{helpless: true}},
+		{"disk", "is sure of what it cannot know", toy{certain: true}},
+		{"disk", "does not say what to do", toy{helpless: true}},
 		{"large messages", "reads all that there is", toy{greedy: true}},
 	} {
 		t.Run(c.clause+"/"+c.bug, func(t *testing.T) {

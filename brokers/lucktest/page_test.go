@@ -25,9 +25,10 @@ const page = "../LUCK.md"
 const head = `# Bad input and bad luck
 
 What every broker here is held to when something is wrong with what it is given, or with its server. ` + "`TestLuck`" + ` of a broker's
-package applies the clauses of package lucktest; where it does not, another test is about it, or it cannot happen. An error names
-the broker, what was being done and what to do, is one line, shows no password, and is Definite where nothing was done. The
-table is made of the tests; ` + "`go test ./brokers/lucktest -update`" + ` writes it anew, and a test sees that every test in it exists.
+package applies the clauses of package lucktest, for redis:stream ` + "`TestLuckOfStreams`" + `; where it does not, another test is about
+it, or it cannot happen. An error names the broker, what was being done and what to do, is one line, shows no password, and is
+Definite where nothing was done: lucktest.Judge says so, in those other tests too, unless nothing is refused. The table is made of
+the tests; ` + "`go test ./brokers/lucktest -update`" + ` writes it anew, and a test sees that every test in it exists.
 Of large messages 48 wait in a usual run, of which a client may hold 24; ` + "`go test ./brokers/redis -run TestLuck/large -backlog 10000`" + `
 makes it as many, with the same bound, on a machine with 10 GiB to spare.
 
@@ -94,6 +95,31 @@ func TestPageIsAsTheTestsAre(t *testing.T) {
 	}
 	if want, err := os.ReadFile(page); err != nil || string(want) != got {
 		t.Errorf("brokers/LUCK.md is not what the tests say (%v): run go test ./brokers/lucktest -update. It should be\n%s", err, got)
+	}
+}
+
+// Tests that stand in for a clause about an error judge it as the clause does.
+func TestOtherTestsJudgeToo(t *testing.T) {
+	about := map[string]bool{}
+	for _, name := range []string{"nobody listens", "another server", "silent server", "password", "rights", "replica", "disk", "connections", "shape"} {
+		about[lucktest.Find(name).Name] = true
+	}
+	judged := 0
+	for broker, clauses := range elsewhere(t) {
+		for clause, why := range clauses {
+			test, _, _ := strings.Cut(why, "/")
+			test, _, _ = strings.Cut(test, ":")
+			if !about[clause] || !strings.HasPrefix(why, "Test") || strings.HasSuffix(why, ": nothing is refused") {
+				continue
+			}
+			judged++
+			if text := textOf("brokers/"+broker, test); !bytes.Contains(text, []byte("lucktest.Judge(")) {
+				t.Errorf("%s of brokers/%s stands in for clause %s, and does not judge as that does: have it call lucktest.Judge", test, broker, clause)
+			}
+		}
+	}
+	if judged < 10 {
+		t.Errorf("only %d tests were looked at", judged)
 	}
 }
 
@@ -178,13 +204,19 @@ func TestEveryTestOfThePageExists(t *testing.T) {
 
 // exists tells whether a package has a test, with a case of that name, which stands in the test's file or among the clauses.
 func exists(pkg, test, sub string) bool {
+	text := textOf(pkg, test)
+	clause := slices.ContainsFunc(lucktest.Clauses(), func(c lucktest.Clause) bool { return test == "TestLuck" && c.Name == sub })
+	return text != nil && (sub == "" || clause || bytes.Contains(text, []byte(`"`+sub+`"`)))
+}
+
+// textOf is the file that has a test of a package, nil where none has.
+func textOf(pkg, test string) []byte {
 	files, _ := filepath.Glob(filepath.Join("..", "..", pkg, "*_test.go"))
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err == nil && bytes.Contains(text, fmt.Appendf(nil, "\nfunc %s(t *testing.T)", test)) {
-			clause := slices.ContainsFunc(lucktest.Clauses(), func(c lucktest.Clause) bool { return test == "TestLuck" && c.Name == sub })
-			return sub == "" || clause || bytes.Contains(text, []byte(`"`+sub+`"`))
+			return text
 		}
 	}
-	return false
+	return nil
 }

@@ -3,6 +3,8 @@ package lucktest
 import (
 	"context"
 	"fmt"
+
+	"taskbench/brokers"
 )
 
 // refusals are about servers that are what they should be, and refuse.
@@ -29,7 +31,17 @@ func refusal(name, why string) Clause {
 			if r.Advice == "" {
 				return fmt.Errorf("the subject does not say what is to be done about it")
 			}
-			return s.judge(r.Meet(ctx), r.Advice)
+			err := r.Meet(ctx)
+			if !r.Unsure {
+				return s.judge(err, r.Advice)
+			}
+			if err := worded(s.Driver, err, r.Advice); err != nil {
+				return err
+			}
+			if brokers.Definite(err) {
+				return fmt.Errorf("%w is Definite, though the server may have done it", err)
+			}
+			return nil
 		},
 	}
 }

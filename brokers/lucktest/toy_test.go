@@ -18,6 +18,7 @@ import (
 // A toy is a driver of a server that greets with "TOY". Each field that is set makes it wrong in one way.
 type toy struct {
 	unsure     bool // its errors are not Definite
+	certain    bool // they all are
 	nameless   bool // they do not say whose they are
 	vague      bool // or what was being done
 	chatty     bool // they show the URL
@@ -49,9 +50,16 @@ func (y toy) subject() lucktest.Subject {
 	}
 	return lucktest.Subject{
 		Driver: y.driver(), URL: at("toy"), Foreign: "is it a toy", Server: "toy://works", Encryption: &lucktest.Encryption{URL: at("toys"), Advice: "trust it"},
-		Refusals: map[string]lucktest.Refusal{"password": {Advice: "check it", Meet: func(context.Context) error {
-			return y.say("toy://me:"+lucktest.Secret+"@h", "publish", errors.New("refused"), "check it")
-		}}},
+		Refusals: map[string]lucktest.Refusal{
+			"password": {Advice: "check it", Meet: func(context.Context) error {
+				return y.say("toy://me:"+lucktest.Secret+"@h", "publish", errors.New("refused"), "check it")
+			}},
+			"disk": {Advice: "make room", Unsure: true, Meet: func(context.Context) error {
+				doubt := y
+				doubt.unsure = !y.certain
+				return doubt.say("toy://me:"+lucktest.Secret+"@h", "publish", errors.New("some of it may be stored"), "make room")
+			}},
+		},
 	}
 }
 

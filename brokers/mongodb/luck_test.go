@@ -21,7 +21,6 @@ func subject() lucktest.Subject {
 		Foreign:    "is it MongoDB",
 		Encryption: &lucktest.Encryption{URL: lucktest.URL("mongodb", "/jobs", "tls=true"), Advice: "trust who signed"},
 		Elsewhere: map[string]string{
-			"connections":    "TestLuck/silent server: MongoDB hangs up on those that are too many",
 			"large messages": "TestOnServer/large messages", "clocks apart": "TestOnServer/clocks apart",
 		},
 	}
@@ -49,8 +48,34 @@ func TestLuck(t *testing.T) {
 		"replica":  {Advice: "name the whole replica set", Meet: refused("insert", 10107, "NotWritablePrimary")},
 		"disk":     {Advice: "free space", Meet: refused("insert", 14031, "OutOfDiskSpace")},
 		"shape":    {Advice: "name another database", Meet: refused("insert", 166, "CommandNotSupportedOnView")},
+		"connections": {Advice: "does it take more connections", Meet: func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			_, err := Driver.Open(ctx, s.URL(full(t)), s.Variant)
+			return err
+		}},
 	}
 	lucktest.Run(t, s)
+}
+
+// full is a server that hangs up on everybody, as MongoDB does on those that are too many, and returns its address.
+func full(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // refuser is a server that does all that it is asked but for one command, and returns its address.

@@ -26,9 +26,6 @@ func TestLuck(t *testing.T) {
 		Foreign:    "is it MySQL or MariaDB",
 		Encryption: &lucktest.Encryption{URL: lucktest.URL("mysql", "/jobs", "tls=true"), Advice: "check tls", Begin: begin},
 		Start:      start,
-		Elsewhere: map[string]string{
-			"password": "TestOpenRefuses", "rights": "TestOpenRefuses", "shape": "TestTablesOfAnotherShape",
-		},
 	})
 }
 
@@ -57,7 +54,7 @@ GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;
 `
 
 func start(t *testing.T, s *lucktest.Subject) {
-	server := servertest.LaunchAs(t, Driver, func(c *brokers.Command, dir string) {
+	server := servertest.LaunchAs(t, Driver, s.Variant, func(c *brokers.Command, dir string) {
 		file := filepath.Join(dir, "people.sql")
 		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, []byte(people), 0o644)); err != nil {
 			t.Fatal(err)
@@ -83,17 +80,44 @@ func start(t *testing.T, s *lucktest.Subject) {
 	}
 	s.Server = server.URL
 	s.Apart = func(ahead time.Duration) string {
-		return servertest.LaunchAs(t, Driver, func(c *brokers.Command, _ string) {
+		return servertest.LaunchAs(t, Driver, s.Variant, func(c *brokers.Command, _ string) {
 			c.Env = append(c.Env, servertest.Apart(t, ahead)...)
 		}).URL
 	}
 	user := func(ctx context.Context, name, with string) {
 		do(ctx, fmt.Sprintf("CREATE USER %s@'%%' IDENTIFIED BY '%s' %s", name, lucktest.Secret, with), "GRANT ALL ON taskbench.* TO "+name+"@'%'")
 	}
+	opening := func(ctx context.Context, at string) error {
+		b, err := Driver.Open(ctx, at, s.Variant)
+		if err == nil {
+			_ = b.Close()
+		}
+		return err
+	}
 	s.Refusals = map[string]lucktest.Refusal{
+		"password": {Advice: "correct user and password", Meet: func(ctx context.Context) error { return opening(ctx, as("nobody")) }},
+		"rights": {Advice: "GRANT the user", Meet: func(ctx context.Context) error {
+			do(ctx, "CREATE USER reader@'%' IDENTIFIED BY '"+lucktest.Secret+"'", "GRANT SELECT ON taskbench.* TO reader@'%'", "GRANT ALL ON taskbench.taskbench_consumer TO reader@'%'")
+			b, err := Driver.Open(ctx, as("reader"), s.Variant)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = b.Close() }()
+			return b.Publish(ctx, brokers.Message{Queue: "q"})
+		}},
+		"shape": {Advice: "another shape; move it away", Meet: func(ctx context.Context) error {
+			do(ctx, "CREATE DATABASE odd", "GRANT ALL ON odd.* TO taskbench@'%'", "CREATE TABLE odd.taskbench_message (id INT)")
+			defer do(ctx, "DROP DATABASE odd")
+			u, err := url.Parse(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Path = "/odd"
+			return opening(ctx, u.String())
+		}},
 		"replica": {Advice: "name the primary", Meet: func(ctx context.Context) error {
 			user(ctx, "plain", "")
-			b, err := Driver.Open(ctx, as("plain"), Driver.Variants[0])
+			b, err := Driver.Open(ctx, as("plain"), s.Variant)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,8 +138,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 			if err := one.PingContext(ctx); err != nil {
 				t.Fatal(err)
 			}
-			_, err = Driver.Open(ctx, as("few"), Driver.Variants[0])
-			return err
+			return opening(ctx, as("few"))
 		}},
 	}
 }

@@ -27,9 +27,9 @@ func TestLuck(t *testing.T) {
 			return err
 		}},
 		Start: func(t *testing.T, s *lucktest.Subject) {
-			s.Server, _ = launch(t)
+			s.Server = servertest.LaunchAs(t, Driver, s.Variant, func(*brokers.Command, string) {}).URL
 			s.Apart = func(ahead time.Duration) string {
-				return servertest.LaunchAs(t, Driver, func(c *brokers.Command, _ string) {
+				return servertest.LaunchAs(t, Driver, s.Variant, func(c *brokers.Command, _ string) {
 					c.Env = append(c.Env, servertest.Apart(t, ahead)...)
 				}).URL
 			}

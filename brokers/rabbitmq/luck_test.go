@@ -1,4 +1,4 @@
-package rabbitmq_test
+package rabbitmq
 
 import (
 	"context"
@@ -6,10 +6,10 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"taskbench/brokers"
 	"taskbench/brokers/lucktest"
-	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/servertest"
 )
 
@@ -30,21 +30,20 @@ const people = `{
 
 func TestLuck(t *testing.T) {
 	lucktest.Run(t, lucktest.Subject{
-		Driver: rabbitmq.Driver, Variant: rabbitmq.Driver.Variants[0],
+		Driver: Driver, Variant: Driver.Variants[0],
 		URL:        lucktest.URL("amqp", "/", ""),
 		Foreign:    "is it RabbitMQ",
 		Encryption: &lucktest.Encryption{URL: lucktest.URL("amqps", "/", ""), Advice: "trust who signed"},
 		Start:      start,
 		Elsewhere: map[string]string{
-			"replica": "AMQP knows no read-only replicas", "disk": "TestBlockedPublishersSendNothing",
-			"shape":        "TestOnServer/priorities that were declared otherwise",
+			"replica":      "AMQP knows no read-only replicas",
 			"clocks apart": "a message is held by a connection, and its delays are counted by the server from when it has it",
 		},
 	})
 }
 
 func start(t *testing.T, s *lucktest.Subject) {
-	server := servertest.LaunchAs(t, rabbitmq.Driver, func(c *brokers.Command, dir string) {
+	server := servertest.LaunchAs(t, Driver, s.Variant, func(c *brokers.Command, dir string) {
 		c.Files["people.json"] = people
 		c.Files["rabbitmq.conf"] += "load_definitions = " + path.Join(dir, "people.json") + "\n"
 	})
@@ -53,7 +52,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 		return strings.Replace(server.URL, "guest:guest", url.UserPassword(user, password).String(), 1)
 	}
 	opening := func(ctx context.Context, at string, use func(b brokers.Broker) error) error {
-		b, err := rabbitmq.Driver.Open(ctx, at, rabbitmq.Driver.Variants[0])
+		b, err := Driver.Open(ctx, at, s.Variant)
 		if err != nil {
 			return err
 		}
@@ -66,6 +65,19 @@ func start(t *testing.T, s *lucktest.Subject) {
 		}},
 		"rights": {Advice: "rabbitmqctl set_permissions", Meet: func(ctx context.Context) error {
 			return opening(ctx, as("none", lucktest.Secret), func(b brokers.Broker) error { return b.Publish(ctx, brokers.Message{Queue: "q"}) })
+		}},
+		"shape": {Advice: "it was declared otherwise: remove it, or", Meet: func(ctx context.Context) error {
+			put := func(b brokers.Broker) error { return b.Publish(ctx, brokers.Message{Queue: "odd"}) }
+			if err := opening(ctx, server.URL+"?max_priority=5", put); err != nil {
+				t.Fatal(err)
+			}
+			return opening(ctx, server.URL, put)
+		}},
+		"disk": {Advice: "free space on its disk", Meet: func(ctx context.Context) error {
+			_, b := blocked(t)
+			ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			return b.Publish(ctx, brokers.Message{Queue: "q"})
 		}},
 		"connections": {Advice: "raise the connection limit", Meet: func(ctx context.Context) error {
 			return opening(ctx, as("once", lucktest.Secret), func(b brokers.Broker) error {

@@ -116,7 +116,7 @@ func (p *publisher) launch(ctx context.Context, exchange, key string, mandatory 
 	case <-p.lost:
 		return nil, brokers.Refuse(amqp.ErrClosed)
 	case <-ctx.Done():
-		return nil, brokers.Refusef("the server has blocked publishers, being short of memory or disk: %w", ctx.Err())
+		return nil, brokers.Refusef("rabbitmq has blocked publishers, being short of memory or disk: %w; free space on its disk, or work off what waits there (rabbitmq-diagnostics alarms says which it is)", ctx.Err())
 	}
 	select {
 	case p.slots <- struct{}{}:

@@ -84,7 +84,9 @@ func TestSilenceEndsWithTheDeadline(t *testing.T) {
 	}
 }
 
-func TestBlockedPublishersSendNothing(t *testing.T) {
+// blocked is a server that has told a broker that it reads no more, as one does that is short of memory or disk.
+func blocked(t *testing.T) (*server, brokers.Broker) {
+	t.Helper()
 	s := newServer(t)
 	s.set(func(publishing) string { return "ack" })
 	b := s.open(t)
@@ -103,6 +105,11 @@ func TestBlockedPublishersSendNothing(t *testing.T) {
 			return true
 		}
 	})
+	return s, b
+}
+
+func TestBlockedPublishersSendNothing(t *testing.T) {
+	s, b := blocked(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := b.Publish(ctx, brokers.Message{Queue: "q"}); !brokers.Definite(err) || !errors.Is(err, context.DeadlineExceeded) {

@@ -17,18 +17,34 @@ import (
 )
 
 func TestLuck(t *testing.T) {
-	lucktest.Run(t, lucktest.Subject{
-		Driver: redis.Driver, Variant: redis.Driver.Variants[0],
+	lucktest.Run(t, subject(t, "aof-everysec"))
+}
+
+// The variant stream has keys, scripts and leases of its own.
+func TestLuckOfStreams(t *testing.T) {
+	lucktest.Run(t, subject(t, "stream"))
+}
+
+func subject(t *testing.T, variant string) lucktest.Subject {
+	t.Helper()
+	v, err := redis.Driver.Variant(variant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lucktest.Subject{
+		Driver: redis.Driver, Variant: v,
 		URL:        lucktest.URL("redis", "/0", ""),
 		Foreign:    "is it a Redis server",
 		Encryption: &lucktest.Encryption{URL: lucktest.URL("rediss", "/0", ""), Advice: "trust who signed"},
 		Start:      start,
-	})
+	}
 }
 
 // start starts one server for all, whose settings each refusal changes and restores.
 func start(t *testing.T, s *lucktest.Subject) {
-	server := servertest.Launch(t, redis.Driver, "--save", "3600 1", "--enable-protected-configs", "yes")
+	server := servertest.LaunchAs(t, redis.Driver, s.Variant, func(c *brokers.Command, _ string) {
+		c.Args = append(c.Args, "--save", "3600 1", "--enable-protected-configs", "yes")
+	})
 	o, err := goredis.ParseURL(server.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +58,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 		}
 	}
 	opening := func(ctx context.Context, url string) error {
-		b, err := redis.Driver.Open(ctx, url, redis.Driver.Variants[0])
+		b, err := redis.Driver.Open(ctx, url, s.Variant)
 		if err == nil {
 			_ = b.Close()
 		}
@@ -50,7 +66,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 	}
 	as := func(user string) string { return strings.Replace(server.URL, "redis://", "redis://"+user+"@", 1) }
 	publishing := func(ctx context.Context, url string) error {
-		b, err := redis.Driver.Open(ctx, url, redis.Driver.Variants[0])
+		b, err := redis.Driver.Open(ctx, url, s.Variant)
 		if err != nil {
 			return err
 		}
@@ -59,7 +75,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 	}
 	s.Server = server.URL
 	s.Apart = func(ahead time.Duration) string {
-		return servertest.LaunchAs(t, redis.Driver, func(c *brokers.Command, _ string) {
+		return servertest.LaunchAs(t, redis.Driver, s.Variant, func(c *brokers.Command, _ string) {
 			c.Env = append(c.Env, servertest.Apart(t, ahead)...)
 		}).URL
 	}
@@ -69,7 +85,7 @@ func start(t *testing.T, s *lucktest.Subject) {
 			return opening(ctx, as("me:s3cr%25t"))
 		}},
 		"rights": {Advice: "ACL SETUSER", Meet: func(ctx context.Context) error {
-			do(ctx, "acl", "setuser", "reader", "on", ">s3cr%t", "~*", "&*", "+@all", "-lpush")
+			do(ctx, "acl", "setuser", "reader", "on", ">s3cr%t", "~*", "&*", "+@all", "-lpush", "-xadd")
 			return publishing(ctx, as("reader:s3cr%25t"))
 		}},
 		"replica": {Advice: "connect to the master", Meet: func(ctx context.Context) error {
@@ -102,8 +118,11 @@ func start(t *testing.T, s *lucktest.Subject) {
 			return opening(ctx, server.URL)
 		}},
 		"shape": {Advice: "used for something else", Meet: func(ctx context.Context) error {
-			do(ctx, "hset", "q", "a", "hash")
-			defer do(ctx, "del", "q")
+			keys := []any{"q", "taskbench:stream:q:0"}
+			for _, key := range keys {
+				do(ctx, "hset", key, "a", "hash")
+			}
+			defer do(ctx, append([]any{"del"}, keys...)...)
 			return publishing(ctx, server.URL)
 		}},
 	}

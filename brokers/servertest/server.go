@@ -38,20 +38,24 @@ type Server struct {
 	log *os.File
 }
 
-// Launch starts a broker's server from the binary on PATH. Where there is none the test fails, but with BENCH_LAB
-// auto or unset, where it is skipped.
+// Launch starts a broker's server from the binary on PATH, as the last of its variants, which is the one that asks least of
+// the disk: it is for tests to which it does not matter what the server keeps. Where there is no binary the test fails, but
+// with BENCH_LAB auto or unset, where it is skipped.
 func Launch(t testing.TB, d brokers.Driver, settings ...string) *Server {
 	t.Helper()
-	return LaunchAs(t, d, func(c *brokers.Command, _ string) { c.Args = append(slices.Clip(c.Args), settings...) })
+	return LaunchAs(t, d, d.Variants[len(d.Variants)-1], func(c *brokers.Command, _ string) {
+		c.Args = append(slices.Clip(c.Args), settings...)
+	})
 }
 
-// LaunchAs is Launch with another command than the driver's: change is told that one, and the server's directory.
-func LaunchAs(t testing.TB, d brokers.Driver, change func(c *brokers.Command, dir string)) *Server {
+// LaunchAs is Launch as a variant, and with another command than the driver's: change is told that one, and the server's
+// directory.
+func LaunchAs(t testing.TB, d brokers.Driver, v brokers.Variant, change func(c *brokers.Command, dir string)) *Server {
 	t.Helper()
 	for _, names := range d.Server.Binaries {
 		Find(t, names)
 	}
-	l := brokers.Launch{Variant: d.Variants[len(d.Variants)-1], Dir: directory(t), Host: "127.0.0.1", Port: FreePort(t)}
+	l := brokers.Launch{Variant: v, Dir: directory(t), Host: "127.0.0.1", Port: FreePort(t)}
 	c := d.Server.Command(l)
 	change(&c, l.Dir)
 	for name, text := range c.Files {
