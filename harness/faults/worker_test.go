@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"taskbench/harness/systems"
@@ -51,6 +52,41 @@ func TestFailedInjectionLeavesTheWorkerUp(t *testing.T) {
 		if err == nil || !w.up {
 			t.Errorf("%s: error %v, worker up: %v", name, err, w.up)
 		}
+	}
+}
+
+// halfWorker says that it has left, and one process of it stays.
+type halfWorker struct {
+	slowWorker
+	half, killed bool
+}
+
+func (w *halfWorker) Stop(context.Context) error {
+	w.half = true
+	return nil
+}
+func (w *halfWorker) Kill(context.Context, ...int) error {
+	w.up, w.half, w.killed = false, false, true
+	return nil
+}
+
+// A worker that left by half is ended and started: what stays of it would be taken for a worker, and consume nothing.
+func TestAWorkerThatLeftByHalfIsWholeAgain(t *testing.T) {
+	w := &halfWorker{slowWorker: slowWorker{up: true}}
+	f, err := Find("stop", "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.Args(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
+	if err == nil || !strings.Contains(err.Error(), "processes [42] are still there") {
+		t.Errorf("error %v", err)
+	}
+	if !w.up || w.half || !w.killed {
+		t.Errorf("up %v, half of it %v, killed %v", w.up, w.half, w.killed)
 	}
 }
 

@@ -31,7 +31,7 @@ var _ = register(Fault{
 			return Effect{}, errors.Join(fmt.Errorf("stop %s: %w", w.Name(), err), revive(ctx, w))
 		}
 		if left := w.PIDs(); len(left) > 0 {
-			return Effect{}, fmt.Errorf("stop %s: processes %v are still there", w.Name(), left)
+			return Effect{}, errors.Join(fmt.Errorf("stop %s: processes %v are still there", w.Name(), left), again(ctx, w))
 		}
 		return Effect{
 			Node:  w.Name(),
@@ -40,6 +40,17 @@ var _ = register(Fault{
 		}, nil
 	},
 })
+
+// again ends what is left of a worker that did not leave whole, and starts it: half a worker does not consume.
+func again(ctx context.Context, w systems.Worker) error {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
+	err := w.Kill(ctx)
+	if err != nil {
+		err = fmt.Errorf("end what is left of %s: %w", w.Name(), err)
+	}
+	return errors.Join(err, revive(ctx, w))
+}
 
 // leave stops a worker in one of the ways.
 func leave(ctx context.Context, w systems.Worker, how systems.Shutdown) error {
