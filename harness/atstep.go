@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"taskbench/harness/faults"
+	"taskbench/harness/lab/proc"
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
@@ -43,7 +45,11 @@ func (s *stage) injectAtStep(ctx context.Context, f scenario.Fault, target fault
 	failed := func(err error) injection {
 		return injection{name: f.Fault, node: f.Node, err: fmt.Errorf("fault %s at %s %d was never injected: %w", f.Fault, f.On, f.Nth, err)}
 	}
-	trap, err := s.proxy.Arm(step.Step(f.On), f.Nth)
+	var sides []proxy.Side
+	if f.Node == "worker" { // a publisher's connection would lead to no worker
+		sides = []proxy.Side{proxy.Workers}
+	}
+	trap, err := s.proxy.Arm(step.Step(f.On), f.Nth, sides...)
 	if err != nil {
 		return failed(err)
 	}
@@ -52,6 +58,11 @@ func (s *stage) injectAtStep(ctx context.Context, f scenario.Fault, target fault
 	defer patience.Stop()
 	select {
 	case <-trap.Sprung():
+		if f.Node == "worker" {
+			if target.Caught, err = s.caught(trap.Hit()); err != nil {
+				return failed(err)
+			}
+		}
 		return s.inject(ctx, f, target, trap)
 	case <-ctx.Done():
 		return failed(context.Cause(ctx))
@@ -60,9 +71,27 @@ func (s *stage) injectAtStep(ctx context.Context, f scenario.Fault, target fault
 	}
 }
 
+// caught is the worker whose connection stands at the step.
+func (s *stage) caught(h proxy.Hit) (string, error) {
+	door, err := netip.ParseAddrPort(s.proxy.AddrOf(proxy.Workers))
+	if err != nil {
+		return "", err
+	}
+	for _, w := range s.workers {
+		pid, err := proc.Holder(w.PIDs(), int(h.Client.Port()), int(door.Port()))
+		if err != nil {
+			return "", err
+		}
+		if pid != 0 {
+			return w.Name(), nil
+		}
+	}
+	return "", fmt.Errorf("connection %d came to the step, and no worker has it any more", h.Link)
+}
+
 // missed says what was seen instead of a step.
 func missed(trap *proxy.Trap, p *proxy.Proxy) string {
-	text := "no connection came to it; since then the proxy has seen "
+	text := fmt.Sprintf("no connection%s came to it; since then the proxy has seen ", trap.Of())
 	steps := trap.Steps()
 	if len(steps) == 0 {
 		text += "no step at all"

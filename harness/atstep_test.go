@@ -1,6 +1,9 @@
 package harness
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/ledger"
 	"taskbench/harness/scenario"
+	"taskbench/harness/systems"
 )
 
 // newStepStage has a broker in this process behind a proxy, and a schedule of one fault at a step.
@@ -82,6 +86,76 @@ func TestFaultAtAStep(t *testing.T) {
 				t.Errorf("the publish that was hit: %v", err)
 			}
 		})
+	}
+}
+
+// An idle worker is one process, which may have connections; Kill notes that it was killed.
+type idleWorker struct {
+	name   string
+	pid    int
+	killed chan string
+}
+
+func (w idleWorker) Name() string { return w.name }
+func (w idleWorker) PIDs() []int  { return []int{w.pid} }
+func (w idleWorker) Kill(context.Context, ...int) error {
+	w.killed <- w.name
+	return nil
+}
+func (w idleWorker) Stop(context.Context) error  { return nil }
+func (w idleWorker) Start(context.Context) error { return nil }
+
+// A fault on a worker at a step hits the worker whose connection is at the step, and no other; publishers do not count.
+func TestWorkerFaultAtAStepHitsTheWorkerThatIsAtIt(t *testing.T) {
+	killed := make(chan string, 9)
+	for seed := range uint64(3) {
+		s, b := newStepStage(t, scenario.Fault{Fault: "kill", Node: "worker", On: "publish", Nth: 2, Number: 1})
+		s.plan.Seed = seed
+		s.workers = nil
+		for i, pid := range []int{os.Getppid(), os.Getppid(), os.Getpid(), os.Getppid()} { // a parent has no connection to the proxy
+			s.workers = append(s.workers, idleWorker{name: fmt.Sprintf("worker-%d", i+1), pid: pid, killed: killed})
+		}
+		publisher, err := s.cell.Driver.Open(t.Context(), s.cell.Driver.Server.URL(s.proxy.AddrOf(proxy.Publishers)), s.cell.Variant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan []injection, 1)
+		go func() { done <- s.breakAndHeal(t.Context(), time.Now()) }()
+		for len(done) == 0 {
+			for _, b := range []brokers.Broker{publisher, b} {
+				if err := b.Publish(t.Context(), brokers.Message{Queue: queue, Body: []byte("x")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		i := (<-done)[0]
+		if hit := <-killed; i.err != nil || i.node != "worker-3" || hit != "worker-3" {
+			t.Errorf("seed %d: killed %s, and %q says the result: %v", seed, hit, i.node, i.err)
+		}
+		if !strings.HasPrefix(i.proof, "publish 2 on connection 1 was seen and withheld from the server, and is worker-3's; SIGKILL") {
+			t.Errorf("proof %q", i.proof)
+		}
+		if err := publisher.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A connection that no worker has any more is no reason to hurt another one.
+func TestWorkerFaultAtAStepOfNobody(t *testing.T) {
+	f := scenario.Fault{Fault: "kill", Node: "worker", On: "publish", Nth: 1, Number: 1}
+	s, b := newStepStage(t, f)
+	killed := make(chan string, 1)
+	s.workers = []systems.Worker{idleWorker{name: "worker-1", pid: os.Getppid(), killed: killed}}
+	done := make(chan injection, 1)
+	go func() { done <- s.injectAtStep(t.Context(), f, s.target(), time.Now().Add(time.Minute)) }()
+	for len(done) == 0 {
+		if err := b.Publish(t.Context(), brokers.Message{Queue: queue, Body: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if i := <-done; i.err == nil || !strings.Contains(i.err.Error(), "no worker has it any more") || len(killed) > 0 {
+		t.Errorf("%v, killed %d", i.err, len(killed))
 	}
 }
 

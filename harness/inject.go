@@ -100,7 +100,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	}
 	i.inEffect, i.node, i.proof = s.now(), effect.Node, effect.Proof
 	if trap != nil && i.proof != "" {
-		i.proof = trap.Hit().String() + "; " + i.proof
+		i.proof = trap.Hit().String() + caughtIn(target) + "; " + i.proof
 	}
 	i.number, i.planned = f.Number, f
 	s.remember(i)
@@ -123,6 +123,14 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 	s.healedAt.Store(i.healed)
 	s.clock.note(fmt.Sprintf("healed fault %d, %s on %s: %s", f.Number, fault.Name, i.node, i.healProof))
 	return i
+}
+
+// caughtIn says whose connection stood at the step, where that was asked.
+func caughtIn(t faults.Target) string {
+	if t.Caught == "" {
+		return ""
+	}
+	return ", and is " + t.Caught + "'s"
 }
 
 // remember keeps a fault that took effect, for reports while the run goes on.

@@ -109,7 +109,8 @@ func listFaults() ([]item, error) {
 // timing is what can be said in a fault's line beside the fault.
 func timing() item {
 	i := item{Name: "on: STEP", Doc: "Any of them can wait for a step of the protocol between the broker and its clients, " +
-		"and hit the connection that is at it, as with {fault: disconnect, on: ack, nth: 100, for: 5s}"}
+		"and hit the connection that is at it, as with {fault: disconnect, on: ack, nth: 100, for: 5s}. A fault on a worker waits for " +
+		"the workers' connections alone, and hits the worker whose connection is at the step"}
 	for _, s := range step.All() {
 		i.Params = append(i.Params, param{Name: string(s.Step), Doc: s.Doc})
 	}

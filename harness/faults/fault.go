@@ -29,6 +29,8 @@ type Target struct {
 	Rand    *rand.Rand // the run's, for the choice of a victim
 	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.
 	Claim func(worker string) bool
+	// Caught is the worker whose connection stands at the step that the fault waited for: the victim. "" is none.
+	Caught string
 
 	Queue   string   // of the tasks
 	Members []Member // of a broker that is several servers; nil else

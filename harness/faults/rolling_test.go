@@ -161,3 +161,19 @@ func TestAWorkerHasOneFaultAtATime(t *testing.T) {
 		}
 	}
 }
+
+// At a step of the protocol the victim is who is at it, whatever the seed; and nobody else where another fault has that one.
+func TestTheWorkerAtTheStepIsHurt(t *testing.T) {
+	for seed := range uint64(4) {
+		target, workers := sleepers(t, "worker-1", "worker-2", "worker-3")
+		target.Rand, target.Caught = rand.New(rand.NewPCG(seed, 1)), "worker-2"
+		if e, err := injectWorker(t, target, "kill"); err != nil || e.Node != "worker-2" || workers[1].cmd != nil {
+			t.Fatalf("%s, %v", e.Node, err)
+		}
+		target.Caught = "worker-3"
+		target.Claim = func(name string) bool { return name != "worker-3" }
+		if e, err := injectWorker(t, target, "kill"); err == nil || !strings.Contains(err.Error(), "worker-3, whose connection is at the step, is being hurt already") {
+			t.Errorf("%s, %v", e.Node, err)
+		}
+	}
+}

@@ -36,13 +36,23 @@ var _ = register(Fault{
 	},
 })
 
-// victim chooses one of the workers that are up and that no other fault hurts.
+// victim chooses one of the workers that are up and that no other fault hurts. At a step of the protocol it is the worker
+// that is at it.
 func victim(t Target) (systems.Worker, error) {
 	var up []systems.Worker
 	for _, w := range t.Workers {
+		if t.Caught == w.Name() {
+			if !t.claim(w) {
+				return nil, fmt.Errorf("%s, whose connection is at the step, is being hurt already", w.Name())
+			}
+			return w, nil
+		}
 		if len(w.PIDs()) > 0 {
 			up = append(up, w)
 		}
+	}
+	if t.Caught != "" {
+		return nil, fmt.Errorf("no worker %s, whose connection is at the step", t.Caught)
 	}
 	if len(up) == 0 {
 		return nil, fmt.Errorf("no worker is up that could be hurt")

@@ -105,6 +105,48 @@ func TestCountsFilesAndConnections(t *testing.T) {
 	}
 }
 
+// Of several processes the one that has a connection open is found, by both of its ends.
+func TestHolderOfAConnection(t *testing.T) {
+	other := exec.Command("sleep", "300")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := c.LocalAddr().(*net.TCPAddr).Port, ln.Addr().(*net.TCPAddr).Port
+	for _, want := range []struct {
+		pids           []int
+		from, to, held int
+	}{
+		{[]int{other.Process.Pid, os.Getpid()}, from, to, os.Getpid()},
+		{[]int{1 << 30, os.Getpid()}, from, to, os.Getpid()}, // the first has gone
+		{[]int{other.Process.Pid}, from, to, 0},
+		{[]int{os.Getpid()}, from, to + 1, 0},
+		{nil, from, to, 0},
+	} {
+		if pid, err := Holder(want.pids, want.from, want.to); err != nil || pid != want.held {
+			t.Errorf("%+v: process %d, %v", want, pid, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := Holder([]int{os.Getpid()}, from, to); err != nil || pid != 0 {
+		t.Errorf("a connection that was closed is process %d's, %v", pid, err)
+	}
+}
+
 func await(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,35 +56,93 @@ func (c *ConnCounter) Count(pid, port int) int {
 
 // Conns counts the established TCP connections whose near end is the port, in the network of the process.
 func Conns(pid, port int) (int, error) {
-	count := 0
-	for _, table := range []string{"tcp", "tcp6"} {
-		n, err := conns(fmt.Sprintf("/proc/%d/net/%s", pid, table), port)
-		if err != nil && (table == "tcp" || !errors.Is(err, os.ErrNotExist)) {
-			return 0, fmt.Errorf("count connections to port %d: %w", port, err)
-		}
-		count += n
+	inodes, err := sockets(pid, func(near, _ string) bool { return portOf(near) == port })
+	if err != nil {
+		return 0, fmt.Errorf("count connections to port %d: %w", port, err)
 	}
-	return count, nil
+	return len(inodes), nil
 }
 
-// conns counts in one table: lines like "  0: 0100007F:1F90 0100007F:D2E4 01 ...", all numbers hexadecimal.
-func conns(path string, port int) (int, error) {
-	const established = "01"
+// Holder is which of the processes has an established TCP connection open from the one port to the other, in their network;
+// 0 is none of them.
+func Holder(pids []int, from, to int) (int, error) {
+	for _, pid := range pids {
+		inodes, err := sockets(pid, func(near, far string) bool { return portOf(near) == from && portOf(far) == to })
+		if err == nil {
+			var has bool
+			if has, err = open(pid, inodes); has {
+				return pid, nil
+			}
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !isESRCH(err) { // it may have gone
+			return 0, fmt.Errorf("find who is connected from port %d to port %d: %w", from, to, err)
+		}
+	}
+	return 0, nil
+}
+
+// open tells whether the process has one of the sockets open.
+func open(pid int, inodes []string) (bool, error) {
+	if len(inodes) == 0 {
+		return false, nil
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range files {
+		to, err := os.Readlink(filepath.Join(dir, f.Name()))
+		if err != nil {
+			continue // it was closed meanwhile
+		}
+		inode, is := strings.CutPrefix(to, "socket:[")
+		if is && slices.Contains(inodes, strings.TrimSuffix(inode, "]")) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// portOf is the port of an end in the tables below, -1 of what is none.
+func portOf(end string) int {
+	_, text, _ := strings.Cut(end, ":")
+	n, err := strconv.ParseInt(text, 16, 32)
+	if err != nil {
+		return -1
+	}
+	return int(n)
+}
+
+// sockets are the inodes of the established connections in the network of the process whose ends are those that are wanted.
+func sockets(pid int, want func(near, far string) bool) (inodes []string, err error) {
+	for _, table := range []string{"tcp", "tcp6"} {
+		found, err := established(fmt.Sprintf("/proc/%d/net/%s", pid, table), want)
+		if err != nil && (table == "tcp" || !errors.Is(err, os.ErrNotExist)) {
+			return nil, err
+		}
+		inodes = append(inodes, found...)
+	}
+	return inodes, nil
+}
+
+// established reads one table: lines like "  0: 0100007F:1F90 0100007F:D2E4 01 ...", numbers hexadecimal but the tenth, which
+// is the inode.
+func established(path string, want func(near, far string) bool) (inodes []string, err error) {
+	const state = "01"
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	want := fmt.Sprintf(":%04X", port)
-	count := 0
 	s := bufio.NewScanner(f)
 	for s.Scan() {
 		fields := strings.Fields(s.Text())
-		if len(fields) > 3 && fields[3] == established && strings.HasSuffix(fields[1], want) {
-			count++
+		if len(fields) > 9 && fields[3] == state && want(fields[1], fields[2]) {
+			inodes = append(inodes, fields[9])
 		}
 	}
-	return count, s.Err()
+	return inodes, s.Err()
 }
 
 // GroupPIDs lists the processes of the cgroup in the file cgroup.procs of the directory.

@@ -73,7 +73,7 @@ func (f *follower) read(w *way, data []byte, start func()) (rest []byte, err err
 			break
 		}
 		for _, e := range events {
-			t := w.link.proxy.watch.note(e)
+			t := w.link.proxy.watch.note(e, w.link.door.side)
 			if t == nil {
 				continue
 			}

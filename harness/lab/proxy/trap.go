@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,10 +32,11 @@ func (p *Proxy) Watch(parser func() step.Parser) { p.watch.parser.Store(&parser)
 
 // A Hit is a connection that has come to a step and stands still.
 type Hit struct {
-	Step  step.Step
-	Nth   int
-	Link  uint64              // the connection, as the proxy counts them
-	Steps map[step.Step]int64 // how many messages have come to each step since the trap was set, this one included
+	Step   step.Step
+	Nth    int
+	Link   uint64              // the connection, as the proxy counts them
+	Client netip.AddrPort      // the client's end of it
+	Steps  map[step.Step]int64 // how many messages have come to each step since the trap was set, this one included
 }
 
 // String says what was hit and what has become of it: "ack 100 on connection 3 was seen and withheld from the server".
@@ -47,8 +51,11 @@ type Trap struct {
 	proxy  *Proxy
 	step   step.Step
 	nth    int64
+	sides  []Side              // whose connections it waits for; none is both
+	come   int64               // how many messages of theirs have come to the step
 	before map[step.Step]int64 // what had been seen when it was set
 	link   uint64
+	client netip.AddrPort
 	steps  map[step.Step]int64
 	sprung chan struct{} // closed once the link stands still
 
@@ -60,8 +67,9 @@ type Trap struct {
 // ErrUnwatched is returned by Arm on a proxy that does not watch.
 var ErrUnwatched = errors.New("the fault proxy does not read along")
 
-// Arm sets a trap for the nth message that comes to the step from now on, on whatever connection. It must be released.
-func (p *Proxy) Arm(s step.Step, nth int) (*Trap, error) {
+// Arm sets a trap for the nth message that comes to the step from now on, on whatever connection of the sides (none given:
+// both). It must be released.
+func (p *Proxy) Arm(s step.Step, nth int, sides ...Side) (*Trap, error) {
 	if p.watch.parser.Load() == nil {
 		return nil, ErrUnwatched
 	}
@@ -72,7 +80,7 @@ func (p *Proxy) Arm(s step.Step, nth int) (*Trap, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &Trap{
-		proxy: p, step: s, nth: int64(nth), before: maps.Clone(w.seen),
+		proxy: p, step: s, nth: int64(nth), sides: sides, before: maps.Clone(w.seen),
 		sprung: make(chan struct{}), released: make(chan struct{}),
 	}
 	w.traps = append(w.traps, t)
@@ -83,7 +91,19 @@ func (p *Proxy) Arm(s step.Step, nth int) (*Trap, error) {
 func (t *Trap) Sprung() <-chan struct{} { return t.sprung }
 
 // Hit is what was hit; it is whole once Sprung is closed.
-func (t *Trap) Hit() Hit { return Hit{t.step, int(t.nth), t.link, t.steps} }
+func (t *Trap) Hit() Hit { return Hit{t.step, int(t.nth), t.link, t.client, t.steps} }
+
+// Of says whose connections it waits for, as in " of workers"; "" where it is everybody's.
+func (t *Trap) Of() string {
+	if len(t.sides) == 0 {
+		return ""
+	}
+	var names []string
+	for _, s := range t.sides {
+		names = append(names, string(s))
+	}
+	return " of " + strings.Join(names, " and ")
+}
 
 // Steps is how many messages have come to each step since the trap was set.
 func (t *Trap) Steps() map[step.Step]int64 {
@@ -124,8 +144,8 @@ func (w *watch) strange(why error) {
 	w.unclear++
 }
 
-// note counts, and returns the trap that it springs, if any.
-func (w *watch) note(e step.Event) *Trap {
+// note counts what came on a connection of a side, and returns the trap that it springs, if any.
+func (w *watch) note(e step.Event, from Side) (sprung *Trap) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.seen == nil {
@@ -133,13 +153,17 @@ func (w *watch) note(e step.Event) *Trap {
 	}
 	w.seen[e.Step] += int64(e.Count)
 	for _, t := range w.traps {
-		if t.step == e.Step && !t.full && w.seen[e.Step]-t.before[e.Step] >= t.nth {
+		if t.step != e.Step || len(t.sides) > 0 && !slices.Contains(t.sides, from) {
+			continue
+		}
+		t.come += int64(e.Count)
+		if sprung == nil && !t.full && t.come >= t.nth {
 			t.full = true
 			t.steps = w.since(t.before)
-			return t
+			sprung = t
 		}
 	}
-	return nil
+	return sprung
 }
 
 // spare sets a trap again that was not sprung after all.
@@ -174,7 +198,7 @@ func (l *link) stopAt(t *Trap, passed bool) {
 			break // and nothing more passes there
 		}
 	}
-	t.link = l.serial
+	t.link, t.client = l.serial, l.client.RemoteAddr().(*net.TCPAddr).AddrPort()
 	if passed { // a receiver that is reset before it has read loses what it was sent
 		grace := time.NewTimer(readGrace)
 		defer grace.Stop()

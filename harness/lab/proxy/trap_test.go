@@ -117,6 +117,34 @@ func TestTrapWithholdsTheStep(t *testing.T) {
 	comes(t, c, "world\nack\nafter\n")
 }
 
+// A trap for one side lets the other pass uncounted, and tells the client's end of the connection.
+func TestTrapOfASide(t *testing.T) {
+	p := newWatched(t)
+	trap, err := p.Arm(step.Ack, 2, Workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trap.Release()
+	if got := trap.Of(); got != " of workers" {
+		t.Errorf("it waits for connections%s", got)
+	}
+	publisher, err := net.Dial("tcp", p.AddrOf(Publishers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = publisher.Close() }()
+	send(t, publisher, "three acks\n")
+	comes(t, publisher, "three acks\n")
+	c := dial(t, p)
+	send(t, c, "ack\n")
+	comes(t, c, "ack\n")
+	send(t, c, "ack\n")
+	h := sprung(t, trap)
+	if h.Link != 2 || h.Client.String() != c.LocalAddr().String() || h.Steps[step.Ack] != 5 {
+		t.Errorf("hit %+v, of %s", h, c.LocalAddr())
+	}
+}
+
 func TestTrapAfterTheStep(t *testing.T) {
 	p := newWatched(t)
 	c := dial(t, p)
