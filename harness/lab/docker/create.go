@@ -47,6 +47,11 @@ func prepare(ctx context.Context, c *client.Client) {
 	})
 }
 
+// recorded is how the engine keeps what the container prints: in files that can be read, as the default of an engine may not
+// be, and no more than fits into two. A logFile has the whole: they are large, since who follows misses a file only when as
+// much as it holds waits unread.
+var recorded = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "64m", "max-file": "2"}}
+
 // unlimited is set once the engine has turned out not to be allowed to set a limit on open files.
 var unlimited atomic.Bool
 
@@ -98,7 +103,7 @@ func (l docker) create(ctx context.Context, n *node, i image) error {
 			h.PortBindings = network.PortMap{network.MustParsePort(port): {{
 				HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(n.port),
 			}}}
-			h.LogConfig = container.LogConfig{Type: "json-file"} // the engine's default may be one that cannot be read
+			h.LogConfig = recorded
 			// Some servers size their tables by the limit, which by default can be a thousand million.
 			if !unlimited.Load() {
 				h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 65536, Hard: 65536}}
