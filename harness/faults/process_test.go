@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,6 +94,23 @@ func TestBrokerFaultsOnAProcess(t *testing.T) {
 	pids[target.Broker.Info().PID] = true
 	if len(pids) != 2 || ask(t, target, "get") != "kept" {
 		t.Errorf("after the restart: processes %v, data %q", pids, ask(t, target, "get"))
+	}
+	for _, name := range []string{"stop", "kill"} {
+		last := target.Broker.Info().PID
+		e, proof := apply(t, target, name, nil, func() {
+			if err := syscall.Kill(last, 0); !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("%s: process %d is there: %v", name, last, err)
+			}
+			if _, err := labtest.Ask(t.Context(), labtest.Host(target.Broker.Info().URL), "version"); err == nil {
+				t.Errorf("%s: the server answers", name)
+			}
+		})
+		if !strings.HasPrefix(e.Proof, "process gone; a client of its own is refused") || !strings.Contains(proof, "answers its protocol again") {
+			t.Errorf("%s: %s; %s", name, e.Proof, proof)
+		}
+		if now := target.Broker.Info().PID; now == last || ask(t, target, "get") != "kept" {
+			t.Errorf("after the %s: process %d, data %q", name, now, ask(t, target, "get"))
+		}
 	}
 	_, proof := apply(t, target, "crash-loop", map[string]string{"times": "3", "every": "10ms"}, nil)
 	if !strings.HasPrefix(proof, "died 3 times") || ask(t, target, "get") != "kept" {
