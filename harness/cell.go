@@ -18,6 +18,7 @@ import (
 	"taskbench/harness/ledger"
 	"taskbench/harness/metrics"
 	"taskbench/harness/systems"
+	"taskbench/harness/tasks"
 )
 
 // A job is one cell to be run, and what the cells share.
@@ -60,7 +61,9 @@ type stage struct {
 	past      map[int]injection // faults of the schedule that took effect, by number
 	deaths    deaths
 	terms     []ledger.Terms
-	soak      *soak // nil for a history in one piece
+	chords    tasks.Chords
+	counter   systems.Counter // of the chords' tasks; nil where there are none
+	soak      *soak           // nil for a history in one piece
 }
 
 // runCell provisions, drives, breaks, heals, drains and judges one cell, and removes whatever it started.
@@ -186,6 +189,9 @@ func (s *stage) close() error {
 	errs := []error{errors.Join(stopped...)}
 	for _, m := range s.samplers {
 		m.Stop()
+	}
+	if s.counter != nil {
+		errs = append(errs, s.counter.Close())
 	}
 	for _, p := range s.proxies() {
 		errs = append(errs, p.Close())

@@ -38,6 +38,9 @@ func (s *stage) drive(ctx context.Context) course {
 	}
 	c.terms = mix.Terms()
 	s.terms = c.terms
+	if err := s.formChords(ctx, mix); err != nil {
+		return course{aborted: err.Error()}
+	}
 	pace, err := s.pace()
 	if err != nil {
 		return course{aborted: fmt.Sprintf("pace the load: %v", err)}
@@ -46,6 +49,7 @@ func (s *stage) drive(ctx context.Context) course {
 	begin := time.Now().Add(100 * time.Millisecond)
 	s.start = ledger.Now() + int64(time.Until(begin))
 	s.recorder = ledger.NewRecorder(s.run, s.start)
+	s.recorder.Bodies(s.chords.IsBody)
 	s.collector = ledger.NewCollector(s.evidence, s.recorder)
 	s.startSoak()
 
@@ -77,8 +81,12 @@ func (s *stage) drive(ctx context.Context) course {
 			s.recorder.Terms(seq, mix.TermsOf(seq))
 			m := mix.Message(seq, s.run.ID(seq), queue)
 			mix.Ask(&m, seq, begin.Add(time.Duration(s.recorder.DueAt(seq))))
+			if s.chords.Size() > 0 {
+				s.chords.Enlist(&m, seq, s.run.ID(s.chords.BodyOf(seq)))
+			}
 			return m
 		},
+		Others:     s.chords.IsBody,
 		Record:     s.recorder,
 		Publishers: s.cell.Scenario.Load.Publishers,
 	})
@@ -122,7 +130,11 @@ func (s *stage) flush() (err error) {
 }
 
 func (s *stage) open(ctx context.Context) (brokers.Broker, error) {
-	return s.cell.Driver.Open(ctx, s.sendURL, s.cell.Variant)
+	b, err := s.cell.Driver.Open(ctx, s.sendURL, s.cell.Variant)
+	if err == nil && s.counter != nil {
+		b = announcer{b, s}
+	}
+	return b, err
 }
 
 // now is the time since the load began.

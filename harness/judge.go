@@ -105,6 +105,9 @@ func (s *stage) meta(c course) ledger.Meta {
 		Terms: c.terms, Ordered: inOrder(s.cell), Series: s.series(),
 	}
 	m.Nodes = append(m.Nodes, s.names()...)
+	if s.chords.Size() > 0 {
+		m.Chords = s.chords.Whole(uint64(s.recorder.Live().Due))
+	}
 	if c.drain.ready >= 0 {
 		// What a worker has in hand may yet be done. The broker need not know of it: it was acknowledged early,
 		// or the broker does not count.

@@ -159,6 +159,7 @@ func (c *Cutter) take(to uint64, meta Meta) (Piece, *Frozen) {
 	n := len(c.pieces) + 1
 	p := Piece{File: fmt.Sprintf("%s.%04d.tbz", strings.TrimSuffix(filepath.Base(c.path), ".tbz"), n), First: first, Tasks: to - first}
 	meta.Run, meta.Piece, meta.First, meta.Tally = r.run.Tag(), n, first, nil
+	meta.Chords = touching(meta.Chords, first, to)
 	meta.Schema = meta.version()
 	f := &Frozen{meta: meta, first: first, origin: first / chunkTasks * chunkTasks, n: int(to - first), more: map[uint64][]attempt{}}
 	for i := first / chunkTasks; i*chunkTasks < to; i++ {
@@ -194,6 +195,18 @@ func (c *Cutter) take(to uint64, meta Meta) (Piece, *Frozen) {
 	}
 	c.sealed, c.fresh = to, f
 	return p, f
+}
+
+// touching are the chords of which some task is among those from first on, below a number: a piece has no use for others.
+func touching(chords []Chord, first, to uint64) []Chord {
+	in := func(seq uint64) bool { return seq >= first && seq < to }
+	var list []Chord
+	for _, c := range chords {
+		if in(c.Body) || slices.ContainsFunc(c.Header, in) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // giveBack undoes take, with what has been heard since.

@@ -79,6 +79,35 @@ func TestMemoryDoesNotGrowWithThePieces(t *testing.T) {
 	}
 }
 
+// Nothing is told of the publishing of a body: its piece does not wait for that, and goes without the chords of others.
+func TestBodiesAreNoPublishes(t *testing.T) {
+	r, c, path := cutStory(t)
+	r.Bodies(func(seq uint64) bool { return seq%5 == 4 })
+	chords := []Chord{{Header: []uint64{0, 1, 2, 3}, Body: 4}, {Header: []uint64{5, 6, 7, 8}, Body: 9}}
+	offer(r, 0, 4)
+	r.Due(4, at(4))
+	if published, settled := c.Ready(5); !published || settled {
+		t.Errorf("published %v, settled %v: want a body that is still to run", published, settled)
+	}
+	if missing, _ := r.Missing(); missing != 1 {
+		t.Errorf("%d tasks are missing, want the body", missing)
+	}
+	r.Apply(again(4, 99, at(4)+500)...)
+	if missing, _ := r.Missing(); missing != 0 {
+		t.Errorf("%d tasks are missing, and the body has run", missing)
+	}
+	if err := c.Seal(5, Meta{Chords: chords}, nil); err != nil {
+		t.Fatal(err)
+	}
+	piece, err := ReadFile(filepath.Join(filepath.Dir(path), c.Pieces()[0].File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := piece.Meta().Chords; len(got) != 1 || got[0].Body != 4 {
+		t.Errorf("the first piece has the chords %v, want its own", got)
+	}
+}
+
 // What is heard of a task after its piece was stored counts as if it had been heard before: a second run of one that was
 // done, the end of one that was under way, and the same event once more.
 func TestWhatComesLateCounts(t *testing.T) {

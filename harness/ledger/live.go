@@ -59,15 +59,16 @@ func (r *Recorder) Open(alive func(pid uint32) bool) int {
 	return n
 }
 
-// Missing is the number of tasks whose publish was acknowledged and that no attempt has run to its end, and how many of
-// these have asked to be run again: whoever ran such a one may not have been able to send it yet, and have nothing in
-// hand. Unlike the difference of two counters it is not made good by tasks that were executed without an
-// acknowledgement. It looks at every task that a Cutter has not given away, and must not be called while tasks are being published.
+// Missing is the number of tasks whose publish was acknowledged, or that are bodies of chords, and that no attempt has run
+// to its end, and how many of these have asked to be run again: whoever ran such a one may not have been able to send it
+// yet, and have nothing in hand. Unlike the difference of two counters it is not made good by tasks that were executed
+// without an acknowledgement. It looks at every task that a Cutter has not given away, and must not be called while tasks
+// are being published.
 func (r *Recorder) Missing() (missing, retrying int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	see := func(seq uint64, rec *record) {
-		if rec.published() != PublishOK || r.completed(seq, rec) > 0 {
+		if rec.published() != PublishOK && !r.isBody(seq) || r.completed(seq, rec) > 0 {
 			return
 		}
 		missing++

@@ -21,8 +21,9 @@ const (
 type Recorder struct {
 	run    Run
 	start  int64
-	cut    *Cutter       // nil for a history that stays in memory to its end
-	length atomic.Uint64 // one more than the highest sequence number that was due
+	cut    *Cutter               // nil for a history that stays in memory to its end
+	bodies func(seq uint64) bool // nil for none
+	length atomic.Uint64         // one more than the highest sequence number that was due
 	live   live
 	chunks [maxTasks / chunkTasks]atomic.Pointer[records]
 
@@ -48,10 +49,42 @@ func (r *Recorder) Due(seq uint64, at int64) {
 		panic(fmt.Sprintf("ledger: sequence number %d: a run has at most %d tasks", seq, uint64(maxTasks)))
 	}
 	r.record(seq).due.set(at - r.start)
+	if r.isBody(seq) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.admit(seq)
+	}
 	for n := r.length.Load(); n <= seq && !r.length.CompareAndSwap(n, seq+1); n = r.length.Load() {
 	}
 	r.live.due.Add(1)
 }
+
+// Bodies says which tasks are bodies of chords: they fall due like others, workers publish them, and nothing is told of
+// that, which may be before they are due. It must be called before the first Due.
+func (r *Recorder) Bodies(of func(seq uint64) bool) { r.bodies = of }
+
+// admit takes what was heard of a body before it was due, which is no fault of whoever ran it, into its record. The lock
+// is held until the body is due, so that nothing is heard of it between.
+func (r *Recorder) admit(seq uint64) {
+	if r.cut != nil {
+		r.cut.published(seq) // nothing will be told of that
+	}
+	early := r.strays[seq]
+	delete(r.strays, seq)
+	rec := r.record(seq)
+	for i := range early {
+		a := &early[i]
+		if i == 0 {
+			rec.setAttempt(a)
+		} else {
+			r.more[seq] = append(r.more[seq], *a)
+			rec.flags |= hasMore
+		}
+		r.count(&Event{Task: seq, At: a.Finished}, &attempt{}, a, rec)
+	}
+}
+
+func (r *Recorder) isBody(seq uint64) bool { return r.bodies != nil && r.bodies(seq) }
 
 // PublishStart says that the publisher is about to hand the task to the broker.
 func (r *Recorder) PublishStart(seq uint64, at int64) {

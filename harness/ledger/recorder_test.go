@@ -295,6 +295,35 @@ func TestOpenAttemptsAreThoseInHand(t *testing.T) {
 	}
 }
 
+// A body may run before it is due, when its header was quick, and is counted like any other.
+func TestBodyThatRunsBeforeItIsDue(t *testing.T) {
+	r := NewRecorder(NewRun(rand.NewPCG(1, 1)), at(0))
+	r.Bodies(func(seq uint64) bool { return seq == 1 })
+	offer(r, 0, 1)
+	early := again(1, 50, at(1))
+	r.Apply(append(early, again(1, 51, at(2))...)...)
+	r.Apply(Event{Task: 1, Attempt: 52, PID: 9, At: at(3), Kind: Started})
+	if n := r.Open(func(uint32) bool { return true }); n != 0 {
+		t.Errorf("%d attempts are open of tasks that were due", n)
+	}
+	r.Due(1, at(4))
+	if l := r.Live(); l.Due != 2 || l.Executed != 2 || l.Duplicates != 1 || l.Started != 4 {
+		t.Errorf("%+v", l)
+	}
+	if n := r.Open(func(uint32) bool { return true }); n != 1 {
+		t.Errorf("%d attempts are open, want that which runs", n)
+	}
+	h := r.Freeze(Meta{})
+	if body := h.Task(1); len(body.Attempts) != 3 || body.Executed() != 2 {
+		t.Errorf("%+v", body)
+	}
+	for task := range h.All() {
+		if task.Seq > 1 {
+			t.Errorf("task %d was never due", task.Seq)
+		}
+	}
+}
+
 // A task that was executed without an acknowledgement does not make good one that was acknowledged and is missing.
 func TestMissingIsCountedByTask(t *testing.T) {
 	r := NewRecorder(NewRun(rand.NewPCG(1, 1)), at(0))

@@ -39,7 +39,10 @@ type Plan struct {
 	Open func(ctx context.Context) (brokers.Broker, error)
 	// Message is what is published for a task. It is called from many goroutines at once.
 	Message func(seq uint64) brokers.Message
-	Record  Recorder // nil: nobody keeps count
+	// Others tells whether a task is for others to publish: it falls due in its turn, and the load does not send it.
+	// nil: there is none such.
+	Others func(seq uint64) bool
+	Record Recorder // nil: nobody keeps count
 	// Publishers is how many publishes may be under way at once, over all connections; 0 is 64.
 	Publishers int
 	// Connections is how many the publishers share; 0 is 2.

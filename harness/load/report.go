@@ -10,7 +10,7 @@ import (
 
 // A Report says what the generator did, so that a run whose load was not what was asked can be declared void.
 type Report struct {
-	Asked   int // tasks that fell due
+	Asked   int // tasks that fell due, those that others publish not counted
 	Offered int // of them, those whose publishing was attempted
 	OK      int
 	Failed  int // provably not stored

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,9 @@ func (g *generator) pace(ctx context.Context, wake *alarm) {
 		}
 		for _, j := range batch {
 			g.Record.Due(j.seq, g.Origin+int64(j.due))
+		}
+		if g.Others != nil {
+			batch = slices.DeleteFunc(batch, func(j job) bool { return g.Others(j.seq) })
 		}
 		at := time.Since(g.Start)
 		for _, j := range batch {

@@ -114,6 +114,28 @@ func TestEveryDueTaskIsPublishedOnce(t *testing.T) {
 	}
 }
 
+// What others publish falls due in its place, and is neither sent nor counted against the load.
+func TestTasksOfOthersAreDueAndNotSent(t *testing.T) {
+	const tasks = 300
+	var published sync.Map
+	b := &book{}
+	others := func(seq uint64) bool { return seq%3 == 2 }
+	r, err := Run(t.Context(), Plan{
+		Due: Burst(tasks/3, time.Millisecond, 3*time.Millisecond), Message: numbered, Record: b, Others: others,
+		Open: opens(func(_ context.Context, m brokers.Message) error { published.Store(m.CorrelationID, true); return nil }),
+	})
+	if err != nil || r.Asked != tasks*2/3 || r.Offered != r.Asked || r.OK != r.Asked || r.Unsent != 0 || int(r.Schedule.Count) != r.Asked {
+		t.Errorf("report %+v, %v: want %d asked for and sent", r, err, tasks*2/3)
+	}
+	for seq := range uint64(tasks) {
+		task := b.tasks[seq]
+		_, sent := published.Load(fmt.Sprint(seq))
+		if task == nil || task.Due < 0 || sent == others(seq) || (task.PublishStart == -1) != others(seq) {
+			t.Fatalf("task %d, of others: %v, sent: %v, recorded as %+v", seq, others(seq), sent, task)
+		}
+	}
+}
+
 func TestSlowBrokerMakesTasksLateAndNeverFewer(t *testing.T) {
 	const tasks, publishers = 200, 3
 	gate := make(chan struct{})

@@ -60,6 +60,9 @@ func (j judge) workload() {
 	if n := j.s.Workload.Name; n != "" && !nameForm.MatchString(n) && j.lines["workload.name"] != 0 {
 		j.wrong("workload.name", fmt.Sprintf("%q: want lower-case words joined by hyphens", n))
 	}
+	if j.s.Workload.Chord > 0 && j.s.System.Results == "" {
+		j.wrong("workload.chord", "the body of a chord waits for the results of its header, and none are kept: say results: broker in system")
+	}
 	for i := range j.s.Workload.Tasks {
 		j.mix(join("workload.tasks", strconv.Itoa(i)), &j.s.Workload.Tasks[i])
 	}

@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 	}
 	want := Scenario{
 		Name: "whole", Asks: "What does every key mean?", File: "whole.yaml", Drain: 90 * time.Second,
-		Workload: Workload{Name: "mixed", Tasks: []TaskMix{
+		Workload: Workload{Name: "mixed", Chord: 4, Tasks: []TaskMix{
 			{Task: "io", Weight: 3, Via: "http", Duration: Dist{Kind: "lognormal", P50: 20 * time.Millisecond, P99: 200 * time.Millisecond}},
 			{Task: "cpu", Weight: 1, Duration: Dist{Kind: "constant", P50: 10 * time.Millisecond}, Payload: 64 << 10},
 			{Task: "cpu", Weight: 1, Work: 5000},
@@ -83,13 +83,13 @@ func TestParse(t *testing.T) {
 		Load:   Load{Shape: "ramp", From: 10, Rate: 50_000, For: 30 * time.Second, Warmup: 5 * time.Second, Publishers: 32},
 		System: System{Name: "native", Pool: "prefork", Workers: 2, Concurrency: 8, Acks: "late", Prefetch: 4, MaxTasks: 100, MaxMemory: 64 << 20, Grace: 10 * time.Second, Results: "broker"},
 		Faults: []Fault{
-			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]string{"delay": "50ms", "side": "workers", "share": "12.5%", "rate": "64KiB", "times": "2"}, Line: 21},
-			{At: 20 * time.Second, Fault: "kill", Node: "worker", For: 2 * time.Second, Line: 22},
+			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]string{"delay": "50ms", "side": "workers", "share": "12.5%", "rate": "64KiB", "times": "2"}, Line: 22},
+			{At: 20 * time.Second, Fault: "kill", Node: "worker", For: 2 * time.Second, Line: 23},
 		},
 		Expect: []Expect{
-			{Expr: "lost == 0", Line: 24},
-			{When: `variant.durability == "memory"`, Expr: "lost > 0", Line: 26},
-			{When: `variant.durability == "memory"`, Expr: "duplicated == 0", Line: 26},
+			{Expr: "lost == 0", Line: 25},
+			{When: `variant.durability == "memory"`, Expr: "lost > 0", Line: 27},
+			{When: `variant.durability == "memory"`, Expr: "duplicated == 0", Line: 27},
 		},
 		Run: Run{Seed: 7, Brokers: []string{"redis:aof-always"}, Pools: []string{"prefork"}, Lab: "docker", Repeat: 3, Faults: []Injection{
 			{Cell: "redis.aof-always.prefork.mixed.1", Fault: "kill", Node: "worker-2", At: 20*time.Second + 1234567, Healed: 22 * time.Second},
@@ -167,6 +167,24 @@ f:4: workload.tasks.0.limit: must not be negative`
 		if _, err := Parse("f", []byte(text), known, Full); err == nil || err.Error() != want {
 			t.Fatalf("got:\n%v\nwant:\n%s", err, want)
 		}
+	}
+}
+
+// A chord without results would never end.
+func TestChordsNeedResults(t *testing.T) {
+	const text = `
+name: bodyless
+asks: What waits for results that nobody keeps?
+workload: {chord: 3, tasks: [{task: noop}]}
+load: {rate: 10/s, for: 1s}
+`
+	const want = "f:4: workload.chord: the body of a chord waits for the results of its header, and none are kept: say results: broker in system"
+	if _, err := Parse("f", []byte(text), known, Full); err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+	s, err := Parse("f", []byte(text+"system: {results: broker}\n"), known, Full)
+	if err != nil || s.Workload.Chord != 3 {
+		t.Errorf("chord %d, %v", s.Workload.Chord, err)
 	}
 }
 

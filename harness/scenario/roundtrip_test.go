@@ -88,6 +88,9 @@ func anything(r *rand.Rand) Scenario {
 		},
 		Run: Run{Seed: r.Uint64(), Pools: []string{"prefork"}, Repeat: 1 + r.IntN(9), Faults: []Injection{{Cell: odd(), At: span(), Healed: span()}}},
 	}
+	if s.System.Results != "" {
+		s.Workload.Chord = r.IntN(9)
+	}
 	s.Load.For, s.Load.Warmup, s.Load.Publishers = 10*time.Hour, span(), 1+r.IntN(99)
 	s.Faults = []Fault{
 		{At: span(), Fault: "kill", Node: "worker", For: span()},

@@ -26,6 +26,7 @@ type Scenario struct {
 type Workload struct {
 	Name  string
 	Tasks []TaskMix
+	Chord int // of every Chord+1 tasks the first are the header of a chord, and the last is its body; 0: there are none
 }
 
 // A TaskMix is one kind of task in a mix.

@@ -32,6 +32,7 @@ func (w *Workload) table() block {
 	return block{fields: []field{
 		{"name", text(&w.Name)},
 		{"tasks", list[TaskMix]{to: &w.Tasks, item: (*TaskMix).table}},
+		{"chord", count(&w.Chord)},
 	}}
 }
 

@@ -33,6 +33,15 @@ type System struct {
 	Name, Doc string
 	Pools     []string // the concurrency models it offers, the default first
 	Start     func(ctx context.Context, s Spec) (Worker, error)
+	// Count opens the place where a cell's results are kept, at the broker's URL, for who sends chords.
+	Count func(ctx context.Context, url string) (Counter, error)
+}
+
+// A Counter is where the tasks of chords are counted as they end.
+type Counter interface {
+	// Expect says how many tasks the header of a chord has.
+	Expect(ctx context.Context, chord string, tasks int) error
+	Close() error
 }
 
 // A Worker is one running worker: a parent process and, with some pools, its children.

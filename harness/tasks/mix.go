@@ -27,6 +27,8 @@ type Mix struct {
 	ends  []uint64 // the running sum of weights
 	terms []ledger.Terms
 	of    []uint8 // by kind, one more than an index into terms
+
+	chords Chords
 }
 
 // A kind is one line of the workload.
@@ -42,6 +44,10 @@ func NewMix(w scenario.Workload, seed uint64, env Env) (*Mix, error) {
 	m := &Mix{seed: seed}
 	var sum uint64
 	var errs []error
+	var err error
+	if m.chords, err = newChords(w.Chord); err != nil {
+		errs = append(errs, err)
+	}
 	for _, t := range w.Tasks {
 		made, err := templates(t, env)
 		if err != nil {
@@ -89,6 +95,9 @@ func (m *Mix) line(seq uint64) int {
 	}
 	return i
 }
+
+// Chords are those that the tasks are in. Message has no word for a body: nobody sends one.
+func (m *Mix) Chords() Chords { return m.chords }
 
 // Task is the short name of the task that the message asks for.
 func (m *Mix) Task(seq uint64) string { return m.kind(seq).mix.Task }

@@ -8,6 +8,8 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/harness/scenario"
+	"taskbench/worker/canvas"
+	"taskbench/worker/result"
 )
 
 // A Mutant is the memory broker with one kind of bug, and a workload in which it shows. The bug strikes one task in
@@ -22,6 +24,7 @@ type Mutant struct {
 	Tasks    []scenario.TaskMix // none is one that does nothing for a millisecond
 	Rate     float64            // 0 is 150 a second
 	For      time.Duration      // 0 is a second and a half
+	Chord    int                // tasks in the header of a chord; 0 is no chords
 	OneByOne bool               // one publisher, and one worker with one message at a time
 	Faults   []scenario.Fault   // which bring the bug out
 	Settings map[string]string
@@ -33,6 +36,7 @@ type Mutant struct {
 	publish func(context.Context, *plant, brokers.Message, func(context.Context, brokers.Message) error) error
 	deliver func(context.Context, *plant, *delivery)
 	settled func(context.Context, *plant, *delivery)
+	counted func(*plant, result.Part) bool // whether the part of a chord is counted
 }
 
 // Healthy is no mutant: a workload of everything that tasks may be asked for.
@@ -189,6 +193,30 @@ var Mutants = []Mutant{
 	{
 		Name: "retry-too-seldom", Doc: "says that a task was retried that was not", Check: "retry-count", OneIn: 10, Tasks: []scenario.TaskMix{{Task: "fail", Fails: 1}},
 		deliver: retries(0, 1),
+	},
+	{
+		Name: "chord-forget", Doc: "forgets that a task of a chord has ended", Check: "chord-missing", OneIn: 20, Chord: 4,
+		counted: func(p *plant, part result.Part) bool { return !p.strikes(part.Group) },
+	},
+	{
+		Name: "chord-twice", Doc: "stores the bodies of chords twice, without the mark by which workers know them again", Check: "chord-body", Also: append(twins, "overwritten"), OneIn: 4, Chord: 4,
+		publish: func(ctx context.Context, p *plant, m brokers.Message, next func(context.Context, brokers.Message) error) error {
+			if m.Headers[canvas.HeaderOnce] != true || !p.strikes(m.CorrelationID) {
+				return next(ctx, m)
+			}
+			unmarked := &delivery{message: m}
+			unmarked.rewrite(func(h map[string]any) { delete(h, canvas.HeaderOnce) })
+			return errors.Join(next(ctx, unmarked.message), next(ctx, unmarked.message))
+		},
+	},
+	{
+		Name: "chord-drop", Doc: "confirms the bodies of chords and forgets them", Check: "chord-missing", OneIn: 4, Chord: 4,
+		publish: func(ctx context.Context, p *plant, m brokers.Message, next func(context.Context, brokers.Message) error) error {
+			if m.Headers[canvas.HeaderOnce] == true && p.strikes(m.CorrelationID) {
+				return nil
+			}
+			return next(ctx, m)
+		},
 	},
 }
 

@@ -25,6 +25,7 @@ import (
 	"taskbench/harness/systems/native"
 	"taskbench/harness/tasks"
 	"taskbench/worker"
+	"taskbench/worker/result"
 )
 
 // Run drives the mutant once and judges it. The result goes to dir. The error is the run's, and no verdict.
@@ -43,7 +44,7 @@ func (m Mutant) Run(ctx context.Context, dir string, seed uint64) (harness.Cell,
 func (p *plant) plan(engine *memory.Engine, dir string, seed uint64) harness.Plan {
 	s := p.mutant.scenario()
 	cell := harness.CellPlan{
-		Scenario: s, Driver: p.driver(engine), System: inside, Repeat: 1, Lab: embedded.New(embedded.Options{}),
+		Scenario: s, Driver: p.driver(engine), System: p.inside(), Repeat: 1, Lab: embedded.New(embedded.Options{}),
 	}
 	cell.Variant = cell.Driver.Variants[0]
 	return harness.Plan{
@@ -89,21 +90,29 @@ func (p *plant) driver(engine *memory.Engine) brokers.Driver {
 }
 
 // inside is the native worker in this process: what hands messages to it is not in another one's reach.
-var inside = systems.System{
-	Name: "native", Doc: "taskbench's own worker, inside this process", Pools: []string{"goroutine"},
-	Start: func(ctx context.Context, s systems.Spec) (systems.Worker, error) {
-		w := &resident{spec: s}
-		if err := w.Start(ctx); err != nil {
-			return nil, err
-		}
-		return w, nil
-	},
+func (p *plant) inside() systems.System {
+	results := newResults(p)
+	return systems.System{
+		Name: "native", Doc: "taskbench's own worker, inside this process", Pools: []string{"goroutine"},
+		Start: func(ctx context.Context, s systems.Spec) (systems.Worker, error) {
+			w := &resident{spec: s}
+			if s.System.Results != "" {
+				w.results = results
+			}
+			if err := w.Start(ctx); err != nil {
+				return nil, err
+			}
+			return w, nil
+		},
+		Count: func(context.Context, string) (systems.Counter, error) { return results.connect(), nil },
+	}
 }
 
 // A resident is a worker that runs in this process.
 type resident struct {
-	spec  systems.Spec
-	ahead atomic.Int64 // nanoseconds: of its clock
+	spec    systems.Spec
+	results result.Backend // nil: none are kept
+	ahead   atomic.Int64   // nanoseconds: of its clock
 
 	mu   sync.Mutex
 	stop context.CancelFunc
@@ -126,7 +135,7 @@ func (w *resident) Start(ctx context.Context) error {
 		Acks: worker.AckPolicy(y.Acks), Grace: y.Grace, URL: w.spec.URL, Variant: w.spec.Variant.Name, Silent: true,
 	}, worker.Options{
 		Registry: tasks.Registry(), Driver: w.driver(), Clock: w.now, Observer: native.Witness{Run: w.spec.Run, Evidence: evidence},
-		Log: slog.New(slog.DiscardHandler), Ready: func() { close(ready) },
+		Results: w.results, Log: slog.New(slog.DiscardHandler), Ready: func() { close(ready) },
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", w.spec.Name, err), evidence.Close())
@@ -208,7 +217,7 @@ func (w *resident) Stop(ctx context.Context) error {
 func (m Mutant) scenario() scenario.Scenario {
 	s := scenario.Scenario{
 		Name: m.Name, Asks: "Is it noticed that the broker " + m.Doc + "?",
-		Workload: scenario.Workload{Name: m.Name, Tasks: m.Tasks},
+		Workload: scenario.Workload{Name: m.Name, Tasks: m.Tasks, Chord: m.Chord},
 		Load:     scenario.Load{Shape: "constant", Rate: m.Rate, For: m.For, Publishers: 8},
 		System:   scenario.System{Name: "native", Pool: "goroutine", Workers: 2, Concurrency: 16, Acks: "late", Prefetch: 32, Grace: 5 * time.Second},
 		Drain:    30 * time.Second,
@@ -223,6 +232,9 @@ func (m Mutant) scenario() scenario.Scenario {
 	}
 	if len(m.Tasks) == 0 {
 		s.Workload.Tasks = []scenario.TaskMix{brief}
+	}
+	if m.Chord > 0 {
+		s.System.Results = "broker"
 	}
 	if m.OneByOne {
 		s.Load.Publishers, s.System.Workers, s.System.Concurrency, s.System.Prefetch = 1, 1, 1, 1

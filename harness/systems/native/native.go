@@ -28,6 +28,7 @@ var System = systems.System{
 	Doc:   "taskbench's own Celery-compatible worker",
 	Pools: []string{"prefork", "goroutine", "threads", "green", "solo"},
 	Start: start,
+	Count: count,
 }
 
 // orders is what a worker process is told by its environment; its pool children inherit it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"taskbench/brokers"
+	"taskbench/harness/systems"
 	"taskbench/worker/result"
 	"taskbench/worker/result/redis"
 )
@@ -19,6 +20,15 @@ func Keeps(d brokers.Driver) string {
 
 // Acts is what the worker's connections to its broker say besides, when the results are there.
 func Acts() map[string]brokers.Act { return redis.Acts() }
+
+// count is the workers' own place for results.
+func count(ctx context.Context, url string) (systems.Counter, error) {
+	b, err := redis.Open(ctx, url, result.Options{})
+	if err != nil { // no counter, and not one that is nil
+		return nil, err
+	}
+	return b, nil
+}
 
 // openResults opens the backend that the orders name; nil is none.
 func openResults(ctx context.Context, o orders) (result.Backend, error) {
