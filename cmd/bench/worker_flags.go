@@ -56,6 +56,7 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &cfg.RateLimit, "rate-limit", "RATE", "none", "starts of each task, such as 10/m", parseRate)
 	valueFlag(a, c, &cfg.MaxTasks, "max-tasks-per-child", "N", "", "prefork, green: replace a child after so many tasks", atLeast(1))
 	valueFlag(a, c, &cfg.MaxMemory, "max-memory-per-child", "KIB|SIZE", "", "prefork, green: replace a child that has grown to this size: 262144 or 256MiB", parseKiB)
+	c.Flags().BoolVar(&cfg.PoolRestarts, "pool-restarts", false, "let remote control replace the pool's children, by pool_restart")
 	valueFlag(a, c, &cfg.MaxAttempts, "max-attempts", "N", "5", "deaths and timeouts of a task, acknowledged late, after which its message is kept aside", atLeast(1))
 	valueFlag(a, c, &s.results, "results", "URL", "none", "where results are kept", anyText)
 	valueFlag(a, c, &s.resultExpires, "result-expires", "TIME", scenario.FormatDuration(s.resultExpires), "for how long; 0 is for ever", notNegative(scenario.ParseDuration))

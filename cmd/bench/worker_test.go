@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,6 +68,37 @@ func TestWorkerFlagsOfCelery(t *testing.T) {
 	}
 	if code := p.code(t, patience); code != exitOK {
 		t.Errorf("after a remote shutdown it left with %d: %s", code, p.talk())
+	}
+}
+
+// bench control pool_restart replaces every child of a worker that lets it, and of no other.
+func TestWorkerWithPoolRestarts(t *testing.T) {
+	url, x := exchange(t)
+	s := newSite(t)
+	s.start(t, "worker", "--broker", url, "-n", "open@h", "-P", "prefork", "-c", "2", "--pool-restarts")
+	s.start(t, "worker", "--broker", url, "-n", "shut@h", "-P", "prefork", "-c", "2")
+	children := func(node string) []int {
+		var stats control.Stats
+		if err := json.Unmarshal([]byte(asks(t, x, "stats", 2)[node]), &stats); err != nil {
+			t.Fatal(err)
+		}
+		return stats.Pool.Processes
+	}
+	before := map[string][]int{}
+	for _, node := range []string{"open@h", "shut@h"} {
+		until(t, node+" has its children", patience, func() bool { before[node] = children(node); return len(before[node]) == 2 })
+	}
+	code, stdout, stderr := command(t, nil, "control", "pool_restart", "--broker", url, "-d", "open@h,shut@h", "-t", "20s")
+	wants(t, stdout, "open@h: reload started", "shut@h: refused: ValueError('Pool restarts not enabled')")
+	if code != exitFailed {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	until(t, "other children", patience, func() bool {
+		now := children("open@h")
+		return len(now) == 2 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before["open@h"], pid) })
+	})
+	if now := children("shut@h"); !slices.Equal(slices.Sorted(slices.Values(now)), slices.Sorted(slices.Values(before["shut@h"]))) {
+		t.Errorf("the children of the worker that refused were %v and are %v", before["shut@h"], now)
 	}
 }
 

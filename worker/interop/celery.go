@@ -107,13 +107,23 @@ func (p *Process) Ready(ctx context.Context) error { return p.Printed(ctx, " rea
 // Command runs Celery's command line to its end and returns what it printed to standard output. It ends with the
 // context, and after a minute in any case.
 func (c Celery) Command(ctx context.Context, a App, args ...string) (string, error) {
+	return c.command(ctx, a, append([]string{"-A", "lab"}, args...))
+}
+
+// CommandAt runs it with the broker's URL alone, as an operator does who has no application: nothing of app/lab.py is
+// known to it.
+func (c Celery) CommandAt(ctx context.Context, a App, args ...string) (string, error) {
+	return c.command(ctx, a, append([]string{"-b", a.Broker}, args...))
+}
+
+func (c Celery) command(ctx context.Context, a App, args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	env, err := a.environ()
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, c.Python, append([]string{"-m", "celery", "-A", "lab"}, args...)...)
+	cmd := exec.CommandContext(ctx, c.Python, append([]string{"-m", "celery"}, args...)...)
 	var out, talk bytes.Buffer
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, a.Dir, &out, &talk
 	if err := cmd.Run(); err != nil {
