@@ -45,7 +45,8 @@ type stage struct {
 	recorder  *ledger.Recorder
 	collector *ledger.Collector
 	samplers  []*metrics.Sampler
-	start     int64 // host monotonic nanoseconds: when the load began
+	depths    *depths // nil until the load begins
+	start     int64   // host monotonic nanoseconds: when the load began
 	evidence  string
 	forget    func() error // the claim on the evidence directory
 	collected ledger.Collected
@@ -192,6 +193,9 @@ func (s *stage) close() error {
 	}
 	if s.counter != nil {
 		errs = append(errs, s.counter.Close())
+	}
+	if s.depths != nil {
+		s.depths.end()
 	}
 	for _, p := range s.proxies() {
 		errs = append(errs, p.Close())

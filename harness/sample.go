@@ -10,7 +10,7 @@ import (
 	"taskbench/harness/systems"
 )
 
-// sample starts reading what every node uses.
+// sample starts reading what every node uses, and how many messages are handed out.
 func (s *stage) sample(ctx context.Context) {
 	begin := time.Now().Add(-time.Duration(s.now()))
 	if !s.cell.Driver.Server.Library {
@@ -25,6 +25,8 @@ func (s *stage) sample(ctx context.Context) {
 	for _, w := range s.workers {
 		s.samplers = append(s.samplers, metrics.Watch(ctx, w.Name(), begin, usageOf(w)))
 	}
+	c := s.newCounter()
+	s.depths = watchDepths(ctx, s.now, c.depth, c.close)
 }
 
 // usageOf sums a worker's parent and children.

@@ -18,7 +18,7 @@ func inOrder(c CellPlan) bool {
 // mostSamples is how many samples of a quantity a history keeps: the others are left out, evenly.
 const mostSamples = 600
 
-// series is what every node used, for the history.
+// series is what every node used and the broker had handed out, for the history.
 func (s *stage) series() []ledger.Series {
 	var all []ledger.Series
 	for _, sampler := range s.samplers {
@@ -34,6 +34,11 @@ func (s *stage) series() []ledger.Series {
 			if len(line.At) > 0 {
 				all = append(all, line)
 			}
+		}
+	}
+	if s.depths != nil { // the load has begun
+		if line := s.depths.series(); len(line.At) > 0 {
+			all = append(all, line)
 		}
 	}
 	slices.SortFunc(all, func(a, b ledger.Series) int {

@@ -11,7 +11,7 @@ import (
 func init() {
 	register(Check{
 		Name: "growth",
-		Doc: "Quantities of a node (memory, file descriptors, connections, unacknowledged messages) that rose all through the longest " +
+		Doc: "Quantities of a node (memory, file descriptors, connections; of a broker that counts them, unacknowledged messages) that rose all through the longest " +
 			"stretch of the load without a fault: the 99.9 % interval of a straight line's slope is above zero in both halves, each half has " +
 			"a quarter of the rise, and the rise is no trifle. Stretches of less than 20 s say nothing.",
 		begin: growth,
