@@ -1,11 +1,29 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"taskbench/harness/checks/oracle"
+	"taskbench/harness/checks/planted"
 )
+
+// What the README says of the bugs is what there is.
+func TestTheReadmeCountsTheBugs(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := len(oracle.Mutants), len(planted.Mutants)
+	want := fmt.Sprintf("plants %d bugs, %d kinds in a simulated system and %d under the real worker", a+b, a, b)
+	if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+		t.Errorf("the README does not say that `make judge` %s", want)
+	}
+}
 
 // The short form: one bug in both kinds of systems, and a healthy run of each.
 func TestJudgement(t *testing.T) {

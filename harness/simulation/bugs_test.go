@@ -2,7 +2,9 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -161,7 +163,10 @@ var bugs = []bug{
 
 // TestPlantedBugsAreFound plants each, and runs schedules until one finds it.
 func TestPlantedBugsAreFound(t *testing.T) {
-	t.Logf("%d planted bugs", len(bugs)) // the README tells how many
+	readme, err := os.ReadFile("../../README.md")
+	if want := fmt.Sprintf("each of %d planted bugs is found", len(bugs)); err != nil || !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), want) {
+		t.Errorf("the README does not say that %s (%v)", want, err)
+	}
 	for _, b := range bugs {
 		t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
