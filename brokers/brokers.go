@@ -50,6 +50,14 @@ type Delivery interface {
 	Nack(ctx context.Context, requeue bool) error
 }
 
+// A Counted delivery knows how often its message was handed out, by the broker's own count, which outlives the workers that
+// a message kills.
+type Counted interface {
+	// Deliveries is the number of times, this one included, or 0 where the broker does not say. A message that came back is
+	// at its second one at least; handings-over to consumers that went away before anybody saw the message may count, too.
+	Deliveries() int
+}
+
 // An Inspector can count. Both counts are the server's own and take in what other clients do.
 type Inspector interface {
 	// Depth is the number of messages ready in the queue, and of those handed out and not yet settled.

@@ -183,6 +183,7 @@ type passed struct {
 	bug     bug
 	message *brokers.Message
 	flag    *bool
+	times   *int
 }
 
 func (p *passed) Message() brokers.Message {
@@ -197,6 +198,17 @@ func (p *passed) Redelivered() bool {
 		return *p.flag
 	}
 	return p.Delivery.Redelivered()
+}
+
+func (p *passed) Deliveries() int {
+	if p.times != nil {
+		return *p.times
+	}
+	c, counts := p.Delivery.(brokers.Counted)
+	if !counts {
+		return 0
+	}
+	return c.Deliveries()
 }
 
 func (p *passed) Ack(ctx context.Context) error { return p.settle(ctx, ack) }
@@ -221,6 +233,12 @@ func mangled(d brokers.Delivery, change func(m *brokers.Message)) brokers.Delive
 	m := p.Message()
 	change(&m)
 	p.message = &m
+	return p
+}
+
+func times(d brokers.Delivery, n int) brokers.Delivery {
+	p := d.(*passed)
+	p.times = &n
 	return p
 }
 

@@ -119,6 +119,14 @@ func settlementBugs() []bug {
 			clause: "redelivered-flag", name: "always flags",
 			see: func(d brokers.Delivery) brokers.Delivery { return flagged(d, true) },
 		},
+		{
+			clause: "redelivered-flag", name: "counts deliveries from 2",
+			see: func(d brokers.Delivery) brokers.Delivery { return times(d, 2) },
+		},
+		{
+			clause: "redelivered-flag", name: "counts each delivery as the first",
+			see: func(d brokers.Delivery) brokers.Delivery { return times(d, 1) },
+		},
 		{clause: "ack-is-final", name: "forgets acks", settle: settleNothing},
 		{clause: "nack-requeues", name: "drops what is given back", settle: instead(giveBack, ack)},
 		{clause: "nack-requeues", name: "sets aside what is given back", settle: instead(giveBack, reject)},

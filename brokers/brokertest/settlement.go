@@ -29,14 +29,23 @@ var settlement = []Clause{
 			if err != nil {
 				return err
 			}
+			told := false // a quorum queue tells from the second time on
 			for _, d := range first {
 				if d.Redelivered() {
 					return fmt.Errorf("message %s is flagged as redelivered the first time", d.Message().CorrelationID)
+				}
+				if n := handings(d); n > 1 {
+					return fmt.Errorf("message %s is said to be handed out %d times, the first time", d.Message().CorrelationID, n)
+				} else if n == 1 {
+					told = true
 				}
 			}
 			for _, d := range again {
 				if !d.Redelivered() {
 					return fmt.Errorf("message %s is not flagged as redelivered the second time", d.Message().CorrelationID)
+				}
+				if n := handings(d); n != 2 && (n != 0 || told) {
+					return fmt.Errorf("message %s is said to be handed out %d times, the second time", d.Message().CorrelationID, n)
 				}
 			}
 			return nil
@@ -209,6 +218,14 @@ func abandon(ctx context.Context, e *Env, n int) (first, again []brokers.Deliver
 		return nil, nil, fmt.Errorf("after its holder's close: %w", err)
 	}
 	return first, again, each(again, q, n)
+}
+
+// handings is what a delivery says of how often its message was handed out, or 0.
+func handings(d brokers.Delivery) int {
+	if c, counts := d.(brokers.Counted); counts {
+		return c.Deliveries()
+	}
+	return 0
 }
 
 // stayGone closes the broker that settled all of a queue, and makes sure that nothing comes back.

@@ -45,7 +45,7 @@ func unpack(d document, queue string) feed.Item {
 		m = brokers.Message{Body: d.Envelope}
 	}
 	m.Queue = queue
-	return feed.Item{Message: m, Redelivered: d.Handed > 0}
+	return feed.Item{Message: m, Redelivered: d.Handed > 0, Deliveries: d.Handed + 1}
 }
 
 // read reads a document. One that somebody else has put in a queue becomes a message whose body it is.

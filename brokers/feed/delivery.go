@@ -16,6 +16,9 @@ type delivery struct {
 func (d *delivery) Message() brokers.Message { return d.item.Message }
 func (d *delivery) Redelivered() bool        { return d.item.Redelivered }
 
+// Deliveries implements brokers.Counted.
+func (d *delivery) Deliveries() int { return d.item.Deliveries }
+
 func (d *delivery) Ack(ctx context.Context) error { return d.settle(ctx, Ack) }
 
 func (d *delivery) Nack(ctx context.Context, requeue bool) error {

@@ -41,6 +41,7 @@ type Item struct {
 	Tag         uint64
 	Message     brokers.Message
 	Redelivered bool
+	Deliveries  int // how often it was handed out, this time included, by the server's count; 0: it does not say
 }
 
 // Signals are how a source speaks to its consumer.

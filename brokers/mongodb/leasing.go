@@ -100,7 +100,7 @@ func (k *keeper) unpack(d document) feed.Item {
 		m = brokers.Message{Body: d.Envelope}
 	}
 	m.Queue = d.Queue
-	return feed.Item{Message: m, Redelivered: d.Handed > 0}
+	return feed.Item{Message: m, Redelivered: d.Handed > 0, Deliveries: int(d.Handed) + 1}
 }
 
 // provisionKeeps is how long a consumer takes from what it has found. With servers that look at all that waits for each

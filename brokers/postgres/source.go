@@ -163,7 +163,7 @@ func (s *source) Take(buf []feed.Item) []feed.Item {
 	s.mu.Unlock()
 	for _, r := range inbox {
 		m, again := s.consumer.broker.layout.decode(r.queue, r.payload)
-		buf = append(buf, feed.Item{Tag: uint64(r.id), Message: m, Redelivered: again || r.handed > 1})
+		buf = append(buf, feed.Item{Tag: uint64(r.id), Message: m, Redelivered: again || r.handed > 1, Deliveries: r.handed})
 	}
 	return buf
 }

@@ -106,6 +106,18 @@ func rare(v reflect.Value) (safe any, size int, err error) {
 	return nil, 0, fmt.Errorf("a %s is not a kind of value that messages carry", v.Type())
 }
 
+// deliveryCount is the header in which a quorum queue says how often a message was handed out before; it is not there the
+// first time, and in classic queues it never is.
+const deliveryCount = "x-delivery-count"
+
+func deliveries(t amqp.Table) int {
+	before, said := plain(t[deliveryCount]).(int64)
+	if !said {
+		return 0
+	}
+	return int(min(max(before, 0), math.MaxInt32)) + 1
+}
+
 // headers turns a received table into plain kinds, without the server's own counts of deliveries.
 func headers(t amqp.Table) map[string]any {
 	if t == nil {
@@ -113,7 +125,7 @@ func headers(t amqp.Table) map[string]any {
 	}
 	m := make(map[string]any, len(t))
 	for name, v := range t {
-		if name != "x-delivery-count" && name != "x-acquired-count" {
+		if name != deliveryCount && name != "x-acquired-count" {
 			m[name] = plain(v)
 		}
 	}

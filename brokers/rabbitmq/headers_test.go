@@ -51,6 +51,26 @@ func TestHeadersComeBackPlain(t *testing.T) {
 	}
 }
 
+// A count is believed as far as it is one.
+func TestDeliveriesAreTheServersCount(t *testing.T) {
+	for _, c := range []struct {
+		table amqp.Table
+		want  int
+	}{
+		{nil, 0},
+		{amqp.Table{"x-acquired-count": int64(7)}, 0},
+		{amqp.Table{"x-delivery-count": int64(1)}, 2},
+		{amqp.Table{"x-delivery-count": int32(41)}, 42},
+		{amqp.Table{"x-delivery-count": int64(-1)}, 1},
+		{amqp.Table{"x-delivery-count": int64(math.MaxInt64)}, math.MaxInt32 + 1},
+		{amqp.Table{"x-delivery-count": "many"}, 0},
+	} {
+		if got := deliveries(c.table); got != c.want {
+			t.Errorf("%v: %d deliveries, want %d", c.table, got, c.want)
+		}
+	}
+}
+
 // What would make the server end the connection, with everybody else's publishes on it, is refused before.
 func TestWhatNoFrameHoldsIsRefused(t *testing.T) {
 	long := strings.Repeat("x", 256)

@@ -46,6 +46,42 @@ func openURL(t *testing.T, url string) brokers.Broker {
 	return b
 }
 
+// What a connection held that ended counts as handed out once more, and the first time is not told.
+func quorumCounts(t *testing.T, at string) {
+	quorum, err := rabbitmq.Driver.Variant("quorum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, 2, 3, 4} {
+		b, err := rabbitmq.Driver.Open(t.Context(), at, quorum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = b.Close() }() // it mostly is already
+		if i == 0 {
+			if err := b.Publish(t.Context(), brokers.Message{Queue: "counted", Body: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := b.Consume(t.Context(), []string{"counted"}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := servertest.Next(t, c, patience)
+		if got := d.(brokers.Counted).Deliveries(); got != want {
+			t.Errorf("the message was handed out %d times, want %d", got, want)
+		}
+		if i == 3 {
+			if err := d.Ack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 const patience = 30 * time.Second
 
 // One server does for all: it takes longer to start than they take.
@@ -56,6 +92,7 @@ func TestOnServer(t *testing.T) {
 	t.Run("delay binds anew after deletion", func(t *testing.T) { deletion(t, b, behind) })
 	t.Run("urgent messages overtake", func(t *testing.T) { urgency(t, at) })
 	t.Run("priorities that were declared otherwise", func(t *testing.T) { discord(t, at, b) })
+	t.Run("quorum queues count deliveries", func(t *testing.T) { quorumCounts(t, at) })
 	t.Run("idle costs little", func(t *testing.T) { idleCostsLittle(t, at) })
 }
 

@@ -20,7 +20,7 @@ func (s *subscription) Take(buf []feed.Item) []feed.Item {
 		d := s.backlog[i]
 		q := s.queueOf(&d)
 		s.holds[d.DeliveryTag] = delivered{queue: q, d: d}
-		buf = append(buf, feed.Item{Tag: d.DeliveryTag, Message: incoming(q, &d), Redelivered: d.Redelivered})
+		buf = append(buf, feed.Item{Tag: d.DeliveryTag, Message: incoming(q, &d), Redelivered: d.Redelivered, Deliveries: deliveries(d.Headers)})
 	}
 	s.taken += n
 	rest := copy(s.backlog, s.backlog[n:])

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"taskbench/brokers"
 	"taskbench/brokers/feed"
 	"taskbench/brokers/kombu"
 	"taskbench/brokers/redis/keys"
@@ -75,7 +74,10 @@ func (s *subscription) Claim(want int, first uint64, queues []string) lease.Clai
 			number, _ := answer[i].(int64)
 			raw, _ := answer[i+1].(string)
 			queue := queues[number-1]
-			unpack := func() (brokers.Message, bool) { return kombu.Decode(queue, raw) }
+			unpack := func() feed.Item {
+				m, again := kombu.Decode(queue, raw)
+				return feed.Item{Message: m, Redelivered: again}
+			}
 			got = append(got, lease.Message[string]{Queue: queue, Hold: raw, Unpack: unpack})
 		}
 		return got, len(got) == want, nil

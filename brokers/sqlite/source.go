@@ -84,7 +84,7 @@ func (s *source) Take(buf []feed.Item) []feed.Item {
 			m = brokers.Message{Body: r.Envelope} // a foreign row: the receiver shall see it and reject it
 		}
 		m.Queue = r.Queue
-		buf = append(buf, feed.Item{Tag: uint64(r.ID), Message: m, Redelivered: r.Handed > 0})
+		buf = append(buf, feed.Item{Tag: uint64(r.ID), Message: m, Redelivered: r.Handed > 0, Deliveries: r.Handed + 1})
 	}
 	return buf
 }

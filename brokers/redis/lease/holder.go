@@ -50,7 +50,7 @@ type Holder[H any] struct {
 // fresh is what nobody has taken yet.
 type fresh struct {
 	tag    uint64
-	unpack func() (brokers.Message, bool)
+	unpack func() feed.Item
 }
 
 func bound(prefetch int) int {
@@ -77,8 +77,8 @@ func (h *Holder[H]) Take(buf []feed.Item) []feed.Item {
 	h.buffer = nil
 	h.mu.Unlock()
 	for _, f := range taken {
-		item := feed.Item{Tag: f.tag}
-		item.Message, item.Redelivered = f.unpack()
+		item := f.unpack()
+		item.Tag = f.tag
 		buf = append(buf, item)
 	}
 	return buf

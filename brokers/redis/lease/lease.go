@@ -7,7 +7,6 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"taskbench/brokers"
 	"taskbench/brokers/feed"
 )
 
@@ -43,7 +42,7 @@ type Claim[H any] struct {
 type Message[H any] struct {
 	Queue  string
 	Hold   H
-	Unpack func() (m brokers.Message, redelivered bool) // called once, while more is claimed
+	Unpack func() feed.Item // without its tag; called once, while more is claimed
 }
 
 // Held is a message that is not settled.

@@ -5,6 +5,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/envelope"
+	"taskbench/brokers/feed"
 )
 
 // An entry is a message as it came.
@@ -14,7 +15,9 @@ type entry struct {
 	deliveries int64
 }
 
-func (e entry) unpack() (m brokers.Message, redelivered bool) { return e.message(), e.deliveries > 1 }
+func (e entry) unpack() feed.Item {
+	return feed.Item{Message: e.message(), Redelivered: e.deliveries > 1, Deliveries: int(e.deliveries)}
+}
 
 // message reads an entry. One that is none of ours is a message without headers, whose body is the entry's fields as
 // JSON, for the worker to reject: then it goes to the dead letters as it is.

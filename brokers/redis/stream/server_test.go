@@ -198,6 +198,13 @@ func TestDeliveriesAreCounted(t *testing.T) {
 		if d.Message().CorrelationID != strconv.Itoa(i) || d.Redelivered() != (i == 0) {
 			t.Errorf("message %d is %s, redelivered: %v", i, d.Message().CorrelationID, d.Redelivered())
 		}
+		want := 1
+		if i == 0 {
+			want = 2
+		}
+		if n := d.(brokers.Counted).Deliveries(); n != want {
+			t.Errorf("message %d was handed out %d times, want %d", i, n, want)
+		}
 	}
 	pending, err := r.rdb.XPendingExt(t.Context(), &goredis.XPendingExtArgs{Stream: "taskbench:stream:q:0", Group: "taskbench", Start: "-", End: "+", Count: 9}).Result()
 	if err != nil || len(pending) != 5 || pending[0].RetryCount != 2 || pending[4].RetryCount != 1 {
