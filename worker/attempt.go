@@ -147,6 +147,14 @@ func named(m brokers.Message, err error) message.Task {
 	return t
 }
 
+// deliveries is how often the broker says that it has handed the message out, or 0.
+func (a *attempt) deliveries() int {
+	if c, counts := a.delivery.(brokers.Counted); counts {
+		return c.Deliveries()
+	}
+	return 0
+}
+
 // start runs an admitted attempt, at once or when it is due. False says that it was put on the schedule.
 func (s *session) start(ctx, settle context.Context, a *attempt) bool {
 	w := s.worker
@@ -157,6 +165,10 @@ func (s *session) start(ctx, settle context.Context, a *attempt) bool {
 	}
 	if w.events.Enabled() {
 		w.events.Received(w.told(a))
+	}
+	if n := a.deliveries(); w.config.MaxDeliveries > 0 && n > w.config.MaxDeliveries {
+		s.worn(settle, a, n)
+		return true
 	}
 	if eta := a.job.Task.ETA; !eta.IsZero() && eta.After(s.worker.now()) {
 		if s.park(settle, a) {

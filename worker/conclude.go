@@ -308,6 +308,20 @@ func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
 	}
 }
 
+// worn keeps a message aside that was handed out too often: as a rule because its task ends the worker that runs it, so that
+// nobody is left to count deaths but the broker.
+func (s *session) worn(settle context.Context, a *attempt, n int) {
+	w := s.worker
+	why := fmt.Sprintf("it was handed out %d times and never settled", n)
+	x := pool.WorkerLost(why)
+	if !s.bury(settle, a, x) {
+		return
+	}
+	w.failedEvent(a, x)
+	w.rejectedEvent(a, false)
+	s.end(a, s.malformed(settle, a, errors.New(why)), true)
+}
+
 // lost says that a task is gone with its child: it was acknowledged early.
 func (s *session) lost(settle context.Context, a *attempt, r pool.Result) {
 	w := s.worker

@@ -39,18 +39,19 @@ type Config struct {
 	Values   map[string]string `json:"values,omitempty"`         // for names in double braces in Queues, "appserver_{{id}}"
 	Routes   []route.Rule      `json:"task_routes,omitempty"`    // where tasks go that tasks send
 
-	Pool        string        `json:"pool"`                       // solo, goroutine, threads, green, prefork; "" is goroutine
-	Concurrency int           `json:"concurrency"`                // tasks at a time; 0 is one for each processor
-	Autoscale   Autoscale     `json:"worker_autoscale,omitzero"`  // bounds between which the concurrency follows the work
-	Prefetch    int           `json:"prefetch"`                   // unsettled messages held; 0 is Multiplier times the concurrency
-	Multiplier  int           `json:"worker_prefetch_multiplier"` // 0 is 4
-	ETALimit    int           `json:"worker_eta_task_limit"`      // waiting tasks held beside the prefetch; 0 is 20,000
-	MaxTasks    int           `json:"max_tasks_per_child"`        // prefork, green: a child is replaced after so many tasks; 0 never
-	MaxMemory   int64         `json:"max_memory_per_child"`       // prefork, green: bytes of RSS after a task; 0 never
-	MaxAttempts int           `json:"max_attempts"`               // deaths and timeouts of one message before it is dead-lettered; 0 is 5
-	Capture     bool          `json:"worker_redirect_stdouts"`    // what pool children print is logged
-	Grace       time.Duration `json:"grace"`                      // how long a warm stop waits for running tasks; 0 waits for ever
-	SoftStop    time.Duration `json:"worker_soft_shutdown_timeout"`
+	Pool          string        `json:"pool"`                       // solo, goroutine, threads, green, prefork; "" is goroutine
+	Concurrency   int           `json:"concurrency"`                // tasks at a time; 0 is one for each processor
+	Autoscale     Autoscale     `json:"worker_autoscale,omitzero"`  // bounds between which the concurrency follows the work
+	Prefetch      int           `json:"prefetch"`                   // unsettled messages held; 0 is Multiplier times the concurrency
+	Multiplier    int           `json:"worker_prefetch_multiplier"` // 0 is 4
+	ETALimit      int           `json:"worker_eta_task_limit"`      // waiting tasks held beside the prefetch; 0 is 20,000
+	MaxTasks      int           `json:"max_tasks_per_child"`        // prefork, green: a child is replaced after so many tasks; 0 never
+	MaxMemory     int64         `json:"max_memory_per_child"`       // prefork, green: bytes of RSS after a task; 0 never
+	MaxAttempts   int           `json:"max_attempts"`               // deaths and timeouts of one message before it is dead-lettered; 0 is 5
+	MaxDeliveries int           `json:"max_deliveries"`             // of one message, where the broker counts them, before it is dead-lettered; 0 is 1000, below 0 no bound
+	Capture       bool          `json:"worker_redirect_stdouts"`    // what pool children print is logged
+	Grace         time.Duration `json:"grace"`                      // how long a warm stop waits for running tasks; 0 waits for ever
+	SoftStop      time.Duration `json:"worker_soft_shutdown_timeout"`
 
 	Acks                   AckPolicy     `json:"acks"` // "" is late
 	SoftLimit              time.Duration `json:"task_soft_time_limit"`
@@ -94,6 +95,12 @@ type Options struct {
 	Clock Clock // nil: the host's
 }
 
+// mostDeliveries is so many that only a message comes to it that ends one worker after the other. The broker counts as well
+// what a worker merely had in hand when it died, lost its connection or stopped, and what it gave back because a retry
+// could not be sent: once a second at most, so for a quarter of an hour at least, and each time for the ten seconds of a
+// timeout as a rule.
+const mostDeliveries = 1000
+
 // Pools are the concurrency models by name.
 func Pools() []string { return []string{"goroutine", "green", "prefork", "solo", "threads"} }
 
@@ -130,6 +137,9 @@ func (c Config) Complete() Config {
 	}
 	if c.MaxAttempts == 0 {
 		c.MaxAttempts = 5
+	}
+	if c.MaxDeliveries == 0 {
+		c.MaxDeliveries = mostDeliveries
 	}
 	return c
 }

@@ -5,6 +5,15 @@ import (
 	"testing"
 )
 
+// A worker bounds how often a message is handed out, unless it is told not to.
+func TestDeliveriesThatNobodySaid(t *testing.T) {
+	for said, want := range map[int]int{0: 1000, 20: 20, -1: -1} {
+		if got := (Config{MaxDeliveries: said}).Complete().MaxDeliveries; got != want {
+			t.Errorf("%d stands for %d, want %d", said, got, want)
+		}
+	}
+}
+
 // A worker that is not told how many tasks to run at a time uses the machine, as Celery's does.
 func TestConcurrencyThatNobodySaid(t *testing.T) {
 	for name, c := range map[string]struct {

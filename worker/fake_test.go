@@ -25,6 +25,9 @@ type fakeServer struct {
 	// linger is how long a consumer whose context has ended goes on to deliver, as long as somebody takes it.
 	linger time.Duration
 
+	// counts makes deliveries say how often their message was handed out.
+	counts bool
+
 	mu        sync.Mutex
 	ready     []fakeItem
 	dead      []brokers.Message
@@ -37,6 +40,7 @@ type fakeServer struct {
 type fakeItem struct {
 	m           brokers.Message
 	redelivered bool
+	handed      int // how often it was handed out
 }
 
 func newFake() *fakeServer {
@@ -149,7 +153,7 @@ func (c *fakeConn) drop() {
 		defer s.mu.Unlock()
 		delete(s.conns, c)
 		for d := range c.unacked {
-			s.ready = append(s.ready, fakeItem{m: d.m, redelivered: true})
+			s.ready = append(s.ready, fakeItem{d.m, true, d.handed})
 		}
 		c.unacked = nil
 		close(c.gone)
@@ -230,7 +234,7 @@ func (c *fakeConn) deliver(ctx context.Context) {
 		select {
 		case c.out <- d:
 		case <-ctx.Done():
-			_ = d.settle("nack", func() { c.server.ready = append(c.server.ready, fakeItem{m: d.m}) })
+			_ = d.settle("nack", func() { c.server.ready = append(c.server.ready, fakeItem{m: d.m, handed: d.handed - 1}) })
 			return
 		case <-c.gone:
 			return
@@ -247,7 +251,7 @@ func (c *fakeConn) next() *fakeDelivery {
 	}
 	item := s.ready[0]
 	s.ready = s.ready[1:]
-	d := &fakeDelivery{conn: c, m: item.m, redelivered: item.redelivered}
+	d := &fakeDelivery{conn: c, m: item.m, redelivered: item.redelivered, handed: item.handed + 1}
 	c.unacked[d] = true
 	return d
 }
@@ -278,11 +282,20 @@ type fakeDelivery struct {
 	conn        *fakeConn
 	m           brokers.Message
 	redelivered bool
+	handed      int
 	settled     bool
 }
 
 func (d *fakeDelivery) Message() brokers.Message { return d.m }
 func (d *fakeDelivery) Redelivered() bool        { return d.redelivered }
+
+// Deliveries implements brokers.Counted.
+func (d *fakeDelivery) Deliveries() int {
+	if !d.conn.server.counts {
+		return 0
+	}
+	return d.handed
+}
 
 func (d *fakeDelivery) settle(step string, effect func()) error {
 	c := d.conn
@@ -322,7 +335,7 @@ func (d *fakeDelivery) Ack(ctx context.Context) error {
 func (d *fakeDelivery) Nack(ctx context.Context, requeue bool) error {
 	return d.settle("nack", func() {
 		if requeue {
-			d.conn.server.ready = append(d.conn.server.ready, fakeItem{m: d.m, redelivered: true})
+			d.conn.server.ready = append(d.conn.server.ready, fakeItem{d.m, true, d.handed})
 		} else {
 			d.conn.server.dead = append(d.conn.server.dead, d.m)
 		}

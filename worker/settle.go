@@ -188,8 +188,8 @@ func (w *Worker) retried(settle context.Context, a *attempt, r pool.Result) {
 	w.events.Retried(a.key.id, repr.Exception(x.Type, x.Args...), x.Traceback)
 }
 
-// sendBack returns a message with one more death on its count: as a copy, which is stored before the original is
-// acknowledged, since a message cannot be changed on its way back.
+// sendBack returns a message with a count of deaths: as a copy, which is stored before the original is acknowledged, since a
+// message cannot be changed on its way back.
 func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
 	w := s.worker
 	m := a.job.Task.Message
@@ -199,7 +199,7 @@ func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
 	}
 	m.Headers[deathsHeader] = deaths
 	if err := w.publish(context.WithoutCancel(settle), m); err != nil {
-		w.log.Error("count of deaths could not be stored: the message goes back without", "worker", w.config.Name, "id", a.key.id, "err", err)
+		w.log.Error("message could not be sent back with its count of deaths: it goes back without", "worker", w.config.Name, "id", a.key.id, "err", err)
 		s.giveBack(settle, a)
 		return
 	}

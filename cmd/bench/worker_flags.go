@@ -58,6 +58,7 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	valueFlag(a, c, &cfg.MaxMemory, "max-memory-per-child", "KIB|SIZE", "", "prefork, green: replace a child that has grown to this size: 262144 or 256MiB", parseKiB)
 	c.Flags().BoolVar(&cfg.PoolRestarts, "pool-restarts", false, "let remote control replace the pool's children, by pool_restart")
 	valueFlag(a, c, &cfg.MaxAttempts, "max-attempts", "N", "5", "deaths and timeouts of a task, acknowledged late, after which its message is kept aside", atLeast(1))
+	valueFlag(a, c, &cfg.MaxDeliveries, "max-deliveries", "N", "1000", "handings-over of a message, where the broker counts them, after which it is kept aside; 0 is no bound", parseDeliveries)
 	valueFlag(a, c, &s.results, "results", "URL", "none", "where results are kept", anyText)
 	valueFlag(a, c, &s.resultExpires, "result-expires", "TIME", scenario.FormatDuration(s.resultExpires), "for how long; 0 is for ever", notNegative(scenario.ParseDuration))
 	c.Flags().BoolVar(&cfg.TrackStarted, "track-started", false, "store a state when a task starts, too")
@@ -77,6 +78,15 @@ func (s *workerSetup) flags(a *app, c *cobra.Command) {
 	a.complete(c, "log-format", logging.Formats)
 	a.complete(c, "pool", func() []string { return pools })
 	a.complete(c, "acks", func() []string { return []string{"early", "late"} })
+}
+
+// parseDeliveries takes 0 for no bound, for which the configuration has a negative number.
+func parseDeliveries(s string) (int, error) {
+	n, err := atLeast(0)(s)
+	if n == 0 {
+		n = -1
+	}
+	return n, err
 }
 
 // beatFlags are those of the embedded beat that cannot be done without.

@@ -55,11 +55,11 @@ func TestWorkerFlagsOfCelery(t *testing.T) {
 	s := newSite(t)
 	state := filepath.Join(t.TempDir(), "state")
 	p := s.start(t, "worker", "--broker", url, "-n", "w1@h", "-Q", "a,b,app_{{id}}", "-X", "b", "--value", "id=7", "-c", "3", "-P", "goroutine", "-E", "-O", "fair",
-		"--prefetch-multiplier", "2", "--time-limit", "90", "--soft-time-limit", "1m", "--statedb", state, "--without-gossip", "--without-mingle", "-l", "warn",
+		"--prefetch-multiplier", "2", "--time-limit", "90", "--soft-time-limit", "1m", "--statedb", state, "--without-gossip", "--without-mingle", "-l", "warn", "--max-deliveries", "0",
 		"--results", "db+sqlite:///"+filepath.Join(t.TempDir(), "results"))
 	conf := asks(t, x, "conf", 1)["w1@h"]
 	wants(t, conf, `"queues":["a","app_7"]`, `"concurrency":3`, `"pool":"goroutine"`, `"worker_send_task_events":true`, `"prefetch":6`,
-		`"task_time_limit":90000000000`, `"task_soft_time_limit":60000000000`, `"without_mingle":true`)
+		`"task_time_limit":90000000000`, `"task_soft_time_limit":60000000000`, `"without_mingle":true`, `"max_deliveries":-1`)
 	if strings.Contains(conf, url) {
 		t.Errorf("conf tells the broker's url, which may hold a password: %s", conf)
 	}
@@ -117,6 +117,14 @@ func TestSizesAndTimesAsCeleryWritesThem(t *testing.T) {
 		if got, err := parseAutoscale(text); err != nil || got != want {
 			t.Errorf("parseAutoscale(%q) = %v, %v", text, got, err)
 		}
+	}
+	for text, want := range map[string]int{"0": -1, "20": 20} {
+		if got, err := parseDeliveries(text); err != nil || got != want {
+			t.Errorf("parseDeliveries(%q) = %v, %v", text, got, err)
+		}
+	}
+	if _, err := parseDeliveries("-1"); err == nil {
+		t.Error("parseDeliveries takes -1")
 	}
 	for _, text := range []string{"", "-1", "0", "x", "NaN"} {
 		if _, err := parseKiB(text); err == nil {

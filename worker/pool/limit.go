@@ -45,8 +45,8 @@ func terminated(pid int) Result {
 	}
 }
 
-// workerLost is the exception of an attempt whose process ended before it could say how that went.
-func workerLost(text string) *result.Exception {
+// WorkerLost is the exception of an attempt whose process ended before it could say how that went.
+func WorkerLost(text string) *result.Exception {
 	quoted, _ := json.Marshal(text) // a string can be encoded
 	return &result.Exception{Type: "WorkerLostError", Module: "billiard.exceptions", Args: []json.RawMessage{quoted}}
 }

@@ -90,10 +90,10 @@ func (p *process) lost(n *note, number uint64) Result {
 			PID:    p.pid(),
 		}
 		if r.Status != OK || ended&withValue != 0 {
-			r.Exception = workerLost("the task ended, but what it ended with was lost with its worker process")
+			r.Exception = WorkerLost("the task ended, but what it ended with was lost with its worker process")
 		}
 		return r
 	}
 	text := "Worker exited prematurely: " + p.cmd.ProcessState.String()
-	return Result{Status: Killed, PID: p.pid(), Err: errors.New(text), Exception: workerLost(text)}
+	return Result{Status: Killed, PID: p.pid(), Err: errors.New(text), Exception: WorkerLost(text)}
 }

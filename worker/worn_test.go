@@ -1,0 +1,113 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"taskbench/worker/health"
+	"taskbench/worker/result"
+)
+
+// A task that ends its worker leaves nobody to count that. Once the broker has counted too many deliveries, its message is
+// kept aside, unrun, and everybody who looks is told.
+func TestMessagesThatWereHandedOutTooOften(t *testing.T) {
+	handed := map[string]int{"first": 0, "last": 2, "poison": 3, "ancient": 5000}
+	for name, c := range map[string]struct {
+		most   int
+		counts bool
+		aside  []string
+	}{
+		"three":                     {3, true, []string{"ancient", "poison"}},
+		"as many as nobody said":    {0, true, []string{"ancient"}},
+		"no bound":                  {-1, true, nil},
+		"a broker that counts none": {3, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, results, o := newFake(), newMoody(), &witness{}
+			s.counts = c.counts
+			for id, n := range handed {
+				m := task("noop", id)
+				m.Queue = "q"
+				s.ready = append(s.ready, fakeItem{m, n > 0, n})
+			}
+			book, log := newLogbook(t)
+			metrics := health.NewMetrics("w1@lab")
+			w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 2, MaxDeliveries: c.most, Name: "w1@lab"}, Options{
+				Observer: o, Results: results, Metrics: metrics, Log: log,
+			})
+			eventually(t, "all are settled", func() bool {
+				st := w.Stats()
+				return int(st.Succeeded) == len(handed)-len(c.aside) && int(st.Malformed) == len(c.aside) && st.InHand == 0
+			})
+			dead := s.deadIDs()
+			if slices.Sort(dead); !slices.Equal(dead, c.aside) {
+				t.Errorf("kept aside: %q, want %q", dead, c.aside)
+			}
+			var logged []string
+			for _, r := range book.of("message kept aside") {
+				logged = append(logged, r["id"].(string))
+				if why, _ := r["err"].(string); !strings.Contains(why, fmt.Sprintf("handed out %d times", handed[r["id"].(string)]+1)) {
+					t.Errorf("the log says %v", r)
+				}
+			}
+			if slices.Sort(logged); !slices.Equal(logged, c.aside) {
+				t.Errorf("the log names %q, want %q", logged, c.aside)
+			}
+			_, text := ask(t, health.Handler(w.Health(), metrics), "/metrics")
+			for id := range handed {
+				kinds, state := "received started finished stored acked", result.Success
+				if slices.Contains(c.aside, id) {
+					kinds, state = "received stored malformed", result.Failure
+				}
+				if got := kindNames(o.of(id)); got != kinds {
+					t.Errorf("task %s went %q, want %q", id, got, kinds)
+				}
+				if r := results.record(t, id); r.State != state || state == result.Failure && r.Exception.Type != "WorkerLostError" {
+					t.Errorf("the result of %s is %s %v, want %s", id, r.State, r.Exception, state)
+				}
+			}
+			for _, want := range []string{
+				fmt.Sprintf(`celery_task_rejected_total{hostname="w1@lab",name="noop",queue_name="q"} %d`, len(c.aside)),
+				fmt.Sprintf(`taskbench_messages_aside_total{hostname="w1@lab"} %d`, len(c.aside)),
+			} {
+				if !strings.Contains(text, want+"\n") {
+					t.Errorf("missing: %s", want)
+				}
+			}
+			w.stop()
+		})
+	}
+}
+
+// A task may ask to be queued again as often as it likes: that is no death of a worker.
+func TestATaskThatAsksToBeQueuedAgainIsNotHandedOutTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const often = 50
+		s := newFake()
+		s.counts = true
+		s.put(task("patient", "x"))
+		var runs atomic.Int64
+		r := testRegistry()
+		r.Add("patient", func(context.Context, *Request) (any, error) {
+			if runs.Add(1) < often {
+				return nil, ErrReject{Requeue: true}
+			}
+			return nil, nil
+		})
+		w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 1, MaxDeliveries: 6}, Options{Registry: r})
+		pass(2 * often * time.Second)
+		if st := w.Stats(); runs.Load() != often || st.Succeeded != 1 || st.Malformed != 0 || s.left() != 0 {
+			t.Errorf("it ran %d times: %+v", runs.Load(), st)
+		}
+		if n := len(s.published); n == 0 || n > often/3 {
+			t.Errorf("it went back as a copy %d times, want every third time or less", n)
+		}
+		w.stop()
+	})
+}
