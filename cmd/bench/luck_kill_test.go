@@ -90,8 +90,7 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 }
 
-// sweep starts the next command. This one ends as soon as it has cleared away: it is no `bench down`, which would
-// take away what the user of this machine keeps up.
+// sweep starts the next command. This one ends as soon as it has cleared away.
 func (s *site) sweep(t *testing.T) {
 	t.Helper()
 	p := s.start(t, "up", "memory", "--lab", "embedded")

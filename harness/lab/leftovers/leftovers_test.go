@@ -202,3 +202,32 @@ func TestSweepIsQuick(t *testing.T) {
 	}
 	t.Logf("an empty sweep takes %v", time.Since(began))
 }
+
+// What is kept is taken down with the state directory that it was started with alone, also where it is found by its mark.
+func TestKeptWithAnotherStateStays(t *testing.T) {
+	r, err := Open(t.TempDir(), "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for state, want := range map[string]bool{r.owner.State: true, "": false, filepath.Join(r.dir, "other"): false} {
+		owner := gone(t)
+		owner.State, owner.Run = state, filepath.Base(t.TempDir()) // a name of its own
+		kept := exec.Command("sleep", "300")
+		kept.Env = append(os.Environ(), owner.Env(true)...)
+		if err := kept.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = kept.Process.Kill(); _ = kept.Wait() }()
+		if swept, err := r.Sweep(t.Context()); err != nil || len(of(owner.Run, swept.Removed)) > 0 {
+			t.Errorf("state directory %q: a sweep removed what is kept: %v, %v", state, swept.Removed, err)
+		}
+		// The process comes from this one, and is spared in the end: the report tells what would be.
+		report, err := r.Down(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if removed := len(of(owner.Run, report.Removed)) > 0; removed != want {
+			t.Errorf("state directory %q: removed %t, want %t", state, removed, want)
+		}
+	}
+}

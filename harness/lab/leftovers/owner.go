@@ -24,6 +24,7 @@ type Owner struct {
 	Host  string `json:"host"`  // the machine and the pid namespace that PID belongs to
 	UID   int    `json:"uid"`
 	Run   string `json:"run"`
+	State string `json:"state,omitempty"` // the state directory that it writes in
 }
 
 // Self is the identity of this process.
@@ -67,10 +68,12 @@ const (
 	labelHost  = "taskbench.owner.host"
 	labelUID   = "taskbench.owner.uid"
 	labelRun   = "taskbench.run"
+	labelState = "taskbench.owner.state"
 	labelKeep  = "taskbench.keep"
 
-	envOwner = "TASKBENCH_OWNER"
-	envKeep  = "TASKBENCH_KEEP"
+	envOwner      = "TASKBENCH_OWNER"
+	envOwnerState = "TASKBENCH_OWNER_STATE"
+	envKeep       = "TASKBENCH_KEEP"
 )
 
 // Labels are those of a container or a network that the owner starts. One to keep is swept by Down alone.
@@ -82,12 +85,13 @@ func (o Owner) Labels(keep bool) map[string]string {
 		labelHost:  o.Host,
 		labelUID:   strconv.Itoa(o.UID),
 		labelRun:   o.Run,
+		labelState: o.State,
 		labelKeep:  strconv.FormatBool(keep),
 	}
 }
 
 func fromLabels(l map[string]string) (o Owner, keep bool) {
-	o = Owner{Boot: l[labelBoot], Host: l[labelHost], Run: l[labelRun]}
+	o = Owner{Boot: l[labelBoot], Host: l[labelHost], Run: l[labelRun], State: l[labelState]}
 	o.PID, _ = strconv.Atoi(l[labelPID])
 	o.Start, _ = strconv.ParseUint(l[labelStart], 10, 64)
 	o.UID, _ = strconv.Atoi(l[labelUID])
@@ -96,7 +100,7 @@ func fromLabels(l map[string]string) (o Owner, keep bool) {
 
 // Env is what a process that the owner starts has in its environment, and so has all that comes from it.
 func (o Owner) Env(keep bool) []string {
-	return []string{envOwner + "=" + o.mark(), envKeep + "=" + strconv.FormatBool(keep)}
+	return []string{envOwner + "=" + o.mark(), envOwnerState + "=" + o.State, envKeep + "=" + strconv.FormatBool(keep)}
 }
 
 func (o Owner) mark() string {

@@ -45,6 +45,9 @@ func Open(dir, run string) (*Register, error) {
 	if err != nil {
 		return nil, err
 	}
+	if owner.State, err = filepath.Abs(dir); err != nil {
+		return nil, fmt.Errorf("find the state directory: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
@@ -140,6 +143,7 @@ func (r *Register) records() ([]record, error) {
 		}
 		rec := record{path: path}
 		if json.Unmarshal(b, &rec) == nil {
+			rec.Owner.State = r.owner.State // by whatever name it knew the directory
 			all = append(all, rec)
 		}
 	}

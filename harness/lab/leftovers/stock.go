@@ -31,9 +31,11 @@ func owned() client.Filters { return client.Filters{}.Add("label", labelPID) }
 // recorded that only an engine can remove.
 func (s *sweep) engine(ctx context.Context, k stock, records []record) {
 	var claimed []record
+	recorded := make(map[string]bool) // in this state directory, whatever their labels say
 	for _, rec := range records {
 		if rec.Thing.Kind == k.kind && rec.Owner.gone(s.owner) {
 			claimed = append(claimed, rec)
+			recorded[rec.Thing.Name] = true
 		}
 	}
 	var listed []kept
@@ -58,6 +60,9 @@ func (s *sweep) engine(ctx context.Context, k stock, records []record) {
 	left := make(map[string]bool) // names of those that stay
 	for _, found := range listed {
 		owner, keep := fromLabels(found.labels)
+		if recorded[found.name] {
+			owner.State = s.owner.State
+		}
 		i := Item{Kind: k.kind, Name: found.name, Owner: owner}
 		if !s.due(i, keep) {
 			left[i.Name] = true

@@ -39,7 +39,8 @@ func (i Item) String() string {
 // the report; the sweep goes on past each. Two sweeps at the same time do no harm.
 func (r *Register) Sweep(ctx context.Context) (Report, error) { return r.sweep(ctx, false) }
 
-// Down removes what Sweep does and what is kept, if its owner is gone: what a living run uses stays.
+// Down removes what Sweep does, and what is kept by owners with this state directory, if its owner is gone: what a living run
+// uses stays, and so does what is kept with another state directory.
 func (r *Register) Down(ctx context.Context) (Report, error) { return r.sweep(ctx, true) }
 
 // A sweep in progress.
@@ -76,7 +77,7 @@ func (s *sweep) due(i Item, keep bool) bool {
 	if !i.Owner.gone(s.owner) {
 		return false
 	}
-	if keep && !s.kept {
+	if keep && (!s.kept || i.Owner.State != s.owner.State) {
 		s.report.Kept = append(s.report.Kept, i)
 		return false
 	}
@@ -133,6 +134,7 @@ func (s *sweep) processes(ctx context.Context, records []record) {
 		}
 		keep, _ := proc.Environ(p.PID, envKeep)
 		i := Item{Kind: Process, Name: fmt.Sprintf("%d", p.PID), Owner: fromMark(mark)}
+		i.Owner.State, _ = proc.Environ(p.PID, envOwnerState)
 		if s.due(i, keep == "true") {
 			s.done(i, end(ctx, []proc.Process{p}, mine))
 		}
