@@ -21,34 +21,35 @@ func (a *app) doctorCommand() *cobra.Command {
 	var s server
 	var at string
 	c := &cobra.Command{
-		Use:   "doctor [BROKER[:VARIANT]]",
+		Use:   "doctor [BROKER[:VARIANT|:all]]",
 		Short: "Say what this machine offers; with a broker, hold it to its contract",
 		Long: `doctor without an argument says what this machine has, and in which lab each broker would run and why.
 
 With a broker it starts one, or takes the server at --url, applies every clause of the broker contract that the
-variant's promises call for, and prints how each went. Its queues are the doctor's own; a server at --url is not
-restarted.
+variant's promises call for, and prints how each went. With BROKER:all it does so for each variant, one after another, and
+with all:all for each of every broker. Its queues are the doctor's own; a server at --url is not restarted.
 
 Exit codes:
   0  every clause that applies holds
   1  one does not
   2  bad usage or input
   4  the broker could not be started or reached`,
-		Example:           "  bench doctor\n  bench doctor redis:aof-always\n  bench doctor rabbitmq --url amqp://127.0.0.1:5672/",
+		Example:           "  bench doctor\n  bench doctor redis:aof-always\n  bench doctor redis:all\n  bench doctor rabbitmq --url amqp://127.0.0.1:5672/",
 		ValidArgsFunction: a.completeBroker,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.want(c, args, 0, 1)
-			var d brokers.Driver
-			var v brokers.Variant
+			var patients []patient
 			if len(args) == 1 {
-				var err error
-				d, v, err = all.Find(args[0])
-				if err == nil && at != "" {
-					if wrong := fits(d, at); wrong != nil {
-						err = fmt.Errorf("--url: %w", wrong)
+				for _, name := range (where{brokers: args}).named() {
+					d, v, err := all.Find(name)
+					if err == nil && at != "" {
+						if wrong := fits(d, at); wrong != nil {
+							err = fmt.Errorf("--url: %w", wrong)
+						}
 					}
+					a.mistake(err)
+					patients = append(patients, patient{d, v})
 				}
-				a.mistake(err)
 			} else if at != "" {
 				a.mistake(fmt.Errorf("--url needs a broker: bench doctor BROKER --url %s", at))
 			}
@@ -58,7 +59,7 @@ Exit codes:
 			if len(args) == 0 {
 				return a.machine(c.Context(), s.lab)
 			}
-			return a.examine(c.Context(), s, at, d, v)
+			return a.examineAll(c.Context(), s, at, patients)
 		},
 	}
 	s.flags(a, c)

@@ -16,6 +16,37 @@ import (
 	"taskbench/reports/units"
 )
 
+// A patient is a broker that the doctor examines.
+type patient struct {
+	driver  brokers.Driver
+	variant brokers.Variant
+}
+
+// examineAll holds each of them to its contract, whatever is found of the others. What could not be examined comes before
+// what was found, and a clause that does not hold before one that is undecided.
+func (a *app) examineAll(ctx context.Context, s server, at string, all []patient) error {
+	var lacking []error
+	var worst error
+	for _, p := range all {
+		err := a.examine(ctx, s, at, p.driver, p.variant)
+		var found verdict
+		switch {
+		case ctx.Err() != nil || len(all) == 1:
+			return err
+		case errors.As(err, &found):
+			if worst == nil || found.code == exitFailed {
+				worst = found
+			}
+		case err != nil:
+			lacking = append(lacking, fmt.Errorf("%s:%s: %w", p.driver.Name, p.variant.Name, err))
+		}
+	}
+	if len(lacking) > 0 {
+		return errors.Join(lacking...)
+	}
+	return worst
+}
+
 // examine holds one broker to its contract and prints how each clause went.
 func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver, v brokers.Variant) (err error) {
 	o := s.options(d)
