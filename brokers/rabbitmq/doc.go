@@ -58,8 +58,21 @@
 // survives-kill; what a power cut leaves is not tested, for either kind of queue.
 //
 // A quorum queue confirms when the Raft log is on the disk. Its name is written a moment after it was made, which is
-// why the first publish to a new one waits a second. From 4.0 on it drops, or dead-letters where a policy says so, what
-// was given back twenty times.
+// why the first publish to a new one waits a second.
+//
+// What a quorum queue was given back more than twenty times, by whoever rejected it or by links that ended, goes to its dead
+// letter queue, also where Celery consumes: so says a policy with a delivery-limit and a dead-letter-exchange of the servers that a
+// lab starts. On a server of your own, set one like it (rabbitmqctl set_policy taskbench '^(?!taskbench_delayed_)(?!.*\.dead$)'
+// '{"delivery-limit": 20, "dead-letter-exchange": "taskbench_spent"}' --apply-to queues): without it, servers before 4.0 hand
+// it out for ever, and later ones drop it. The exchange and its bindings, for which it takes 3.10, are made with each queue. The
+// server moves such a message without waiting for a confirm: one that is killed at that moment may lose it. What
+// expires is still dropped. Classic queues have no such limit.
+//
+// Streams, the server's third kind of queue, are no variant: a stream is a log, which is read and not emptied. Each reader keeps
+// an offset of its own, and its acknowledgements only ask for more; all readers get all messages, so that workers cannot share the
+// work of one; no message goes back, comes again because its worker died, or is put aside as a dead letter; and the length of
+// the log says nothing of what is still to do. None of what a task queue promises here could be kept without a second
+// system that does it.
 //
 // The variant transient sets delivery mode 1 on a durable queue, and not a queue that is itself transient: Celery
 // declares durable ones, under the same name, and newer servers give up transient queues. Its messages are all

@@ -24,7 +24,7 @@ var Driver = brokers.Driver{
 			Doc:        "A Raft log on one node, confirmed once the log is on the disk by fsync.",
 			Durability: brokers.Fsync,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
-			Settings:   map[string]string{"x-queue-type": "quorum", deadLetterTimeout: deadLetterPatience},
+			Settings:   map[string]string{"x-queue-type": "quorum", deliveryLimit: limitOfFour, deadLetterTimeout: deadLetterPatience},
 		},
 		{
 			Name: "cluster",
@@ -35,7 +35,7 @@ var Driver = brokers.Driver{
 			// for it, which adds up to seconds.
 			Promises: without(append([]brokers.Promise{brokers.SurvivesKill}, promises...), brokers.Delays),
 			Settings: map[string]string{
-				"x-queue-type": "quorum", deadLetterTimeout: deadLetterPatience,
+				"x-queue-type": "quorum", deliveryLimit: limitOfFour, deadLetterTimeout: deadLetterPatience,
 				"cluster_partition_handling": "pause_minority", "net_ticktime": tickTime,
 			},
 			Members: 3,

@@ -55,6 +55,11 @@ func command(l brokers.Launch) brokers.Command {
 			"rabbitmq-env.conf": "",
 		},
 	}
+	if limit, set := l.Variant.Settings[deliveryLimit]; set {
+		conf, definitions := limited(limit, in("definitions.json"))
+		c.Files["rabbitmq.conf"] += conf
+		c.Files["definitions.json"] = definitions
+	}
 	for name, value := range env {
 		c.Env = append(c.Env, name+"="+value)
 	}

@@ -61,6 +61,11 @@ func (t *topology) declare(queue string) error {
 	if missing {
 		t.births.note(queue)
 	}
+	if t.layout.kind == "quorum" && !brokers.IsDeadLetterQueue(queue) {
+		if err := t.keepSpent(queue, missing); err != nil {
+			return brokers.Refusef("declare in rabbitmq what becomes of messages of %s that come back too often: %w", queue, otherwise(denied(err)))
+		}
+	}
 	t.known.Store(queue, true)
 	return nil
 }
