@@ -1,7 +1,9 @@
 package servertest
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -23,4 +25,28 @@ func Disk(t testing.TB, at, size string) {
 			t.Errorf("unmount the small file system: %v", err)
 		}
 	})
+}
+
+// Fill takes all the room that a file system has, until empty is called.
+func Fill(t testing.TB, at string) (empty func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(at, "ballast"))
+	if err != nil {
+		t.Error(err)
+		return func() {}
+	}
+	defer func() { _ = f.Close() }() // it was written, as far as that was possible
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, unix.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	return func() {
+		if err := os.Remove(f.Name()); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -33,9 +33,10 @@ type Server struct {
 	command func() *exec.Cmd
 	ready   func(ctx context.Context) error
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	log *os.File
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	gone chan struct{} // closed once it has ended
+	log  *os.File
 }
 
 // Launch starts a broker's server from the binary on PATH, as the last of its variants, which is the one that asks least of
@@ -140,21 +141,42 @@ func Start(t testing.TB, url string, command func() *exec.Cmd, ready func(ctx co
 // birth bounds the start of a server: Erlang alone takes half a minute on two cores that others keep busy.
 const birth = 2 * time.Minute
 
-// Up starts the server, where it was before.
+// Up starts the server, where it was before. One that ends before it is ready is started again: PostgreSQL refuses to start
+// while processes are left of the one that was killed.
 func (s *Server) Up(ctx context.Context) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	return Until(ctx, birth, func() error {
+		s.mu.Lock()
+		gone := s.gone
+		s.mu.Unlock()
+		select {
+		case <-gone:
+			if err := s.start(); err != nil {
+				return err
+			}
+		default:
+		}
+		return s.ready(ctx)
+	})
+}
+
+func (s *Server) start() error {
 	s.mu.Lock()
-	cmd := s.command()
+	defer s.mu.Unlock()
+	cmd, gone := s.command(), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	dieWithParent(cmd)
-	err := cmd.Start()
-	if err == nil {
-		s.cmd = cmd
-	}
-	s.mu.Unlock()
-	if err != nil {
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
-	return Until(ctx, birth, func() error { return s.ready(ctx) })
+	s.cmd, s.gone = cmd, gone
+	go func() {
+		_ = cmd.Wait() // it was killed, or has said why in its log
+		close(gone)
+	}()
+	return nil
 }
 
 // Kill ends the server with SIGKILL, and returns when it is gone.
@@ -163,7 +185,7 @@ func (s *Server) Kill() {
 	defer s.mu.Unlock()
 	if s.cmd != nil {
 		killAll(s.cmd)
-		_ = s.cmd.Wait() // it was killed
+		<-s.gone
 		s.cmd = nil
 	}
 }

@@ -278,13 +278,11 @@ func TestBeatOnAFullDisk(t *testing.T) {
 	p := start(t, t.TempDir(), "beat", "--broker", url, "--schedule", writeSchedule(t, t.TempDir()), "--state", filepath.Join(disk, "state"))
 	got := ticksAt(t, url)
 	got.after(t, "before", 300*time.Millisecond)
-	s.fill(t)
+	empty := s.fill(t)
 	p.says(t, "going on in memory", patience)
 	got.after(t, "on a full disk", time.Second)
 	wants(t, p.talk(), "no space left on device", filepath.Join(disk, "state"))
-	if err := os.Remove(filepath.Join(disk, "fill")); err != nil {
-		t.Fatal(err)
-	}
+	empty()
 	p.says(t, "is written down again", patience)
 	signalTo(t, p, os.Interrupt)
 	if code := p.code(t, patience); code != exitOK {

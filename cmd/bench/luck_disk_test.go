@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"taskbench/brokers/servertest"
 	"taskbench/harness"
@@ -26,23 +23,8 @@ func (s *site) disk(t *testing.T, size string) {
 	s.out = filepath.Join(at, "result")
 }
 
-// fill writes until nothing more fits beside the result.
-func (s *site) fill(t *testing.T) {
-	f, err := os.Create(filepath.Join(filepath.Dir(s.out), "fill"))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer func() { _ = f.Close() }()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); errors.Is(err, unix.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			t.Error(err)
-			return
-		}
-	}
-}
+// fill takes all the room that there is beside the result.
+func (s *site) fill(t *testing.T) (empty func()) { return servertest.Fill(t, filepath.Dir(s.out)) }
 
 // A disk that is too small is told before anything is made.
 func TestDiskTooSmall(t *testing.T) {
