@@ -3,6 +3,7 @@ package all
 import (
 	"context"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -148,6 +149,38 @@ func TestBadURLsAreNotShown(t *testing.T) {
 					t.Errorf("%s: %v, want ErrURL", d.Name, err)
 				}
 			}
+		}
+	}
+}
+
+// Neither a host that nobody knows nor one where nobody listens has a driver tell the password of its URL, however its error
+// is printed.
+func TestWrongHostsShowNoPassword(t *testing.T) {
+	const secret, encoded = "s3cr%t", "s3cr%25t"
+	for _, d := range Drivers() {
+		if d.Server.Library {
+			continue
+		}
+		for _, host := range []string{"nobody.invalid:1", "127.0.0.1:1", "[::1]:1"} {
+			t.Run(d.Name+" at "+host, func(t *testing.T) {
+				t.Parallel()
+				url := strings.Replace(d.Server.URL(host), "://", "://user:"+encoded+"@", 1)
+				if before, after, has := strings.Cut(d.Server.URL(host), "@"); has { // a user of the driver's own
+					scheme, _, _ := strings.Cut(before, "://")
+					url = scheme + "://user:" + encoded + "@" + after
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				for _, v := range d.Variants {
+					_, openErr := d.Open(ctx, url, v)
+					_, readyErr := d.Server.Ready(ctx, url)
+					for what, err := range map[string]error{"Open " + v.Name: openErr, "Ready": readyErr} {
+						if text := fmt.Sprintf("%v %+v %#v %q", err, err, err, err); !brokers.Definite(err) || strings.Contains(text, secret[:4]) {
+							t.Errorf("%s: %v, want a Definite error without the password", what, err)
+						}
+					}
+				}
+			})
 		}
 	}
 }

@@ -50,8 +50,21 @@ var rows = []row{
 		"sqlite (a library dies with its process: `brokers/sqlite TestProcessesShareAQueue`)",
 	},
 	{
+		"message that kills its worker", "handed out for ever it stops everything behind it, and a server that drops it loses a task",
+		"`brokers/rabbitmq TestWhatComesBackTooOftenIsKept` (quorum queues: after 20 times it goes to the dead letter queue)", "",
+	},
+	{
+		"disk that is full indeed", "what a server was made to say is one thing, and what it does without room another; what it confirmed must be there once there is room",
+		"`brokers/beanstalkd TestFullDisk` (refuses what does not fit into the rest of its binlog's file, since it takes room for a whole one of 10 MiB beforehand; goes on with room), " +
+			"`brokers/postgres TestFullDisk` (refuses what its tables would have to grow for; goes on with room), " +
+			"`brokers/redis TestFullDisk` (aof-everysec confirms one message more, which is in memory alone until there is room, and then refuses; goes on with room. " +
+			"aof-always and stream end themselves, so that nobody knows of the messages under way, and start again with room)",
+		"rabbitmq (stops its publishers while 50 MB are free)",
+	},
+	{
 		"passwords in URLs", "logs and results are shown to others",
-		"`cmd/bench TestRedact`, `cmd/bench TestSecretsAreInNoResult`, `harness/lab TestRedact`, and every test above", "",
+		"`brokers/all TestWrongHostsShowNoPassword` and `cmd/bench TestSecretsOfServersThatAreNotThere` for every broker, `cmd/bench TestSecretsAreInNoResult` " +
+			"for what runs on mysql, postgres, rabbitmq and redis leave, `cmd/bench TestRedact`, `harness/lab TestRedact`, and every test above", "",
 	},
 	{
 		"idle workers", "a fleet of them is what a server bears most of the time: fewer than ten operations a second each",
