@@ -173,7 +173,7 @@ func outcomesHold(ctx context.Context, e *Env) error {
 	if err != nil {
 		return fmt.Errorf("publish after the break, %d times: %w", len(again), err)
 	}
-	outcomes = append(outcomes, again...)
+	outcomes = slices.Concat(outcomes, again)
 	c, err := e.Broker.Consume(ctx, []string{q}, 100)
 	if err != nil {
 		return fmt.Errorf("consume after the break: %w", err)
