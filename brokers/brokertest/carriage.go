@@ -112,8 +112,9 @@ var carriage = []Clause{
 		},
 	},
 	{
-		Name: "many-queues",
-		Why:  "a worker may listen to dozens of queues, and routes by the one that a message came from",
+		Name:  "many-queues",
+		Why:   "a worker may listen to dozens of queues, and routes by the one that a message came from",
+		Limit: 2 * time.Minute, // a quorum queue takes its time to be made
 		Check: func(ctx context.Context, e *Env) error {
 			const n = 100
 			var queues []string

@@ -233,7 +233,7 @@ func TestDoctor(t *testing.T) {
 	if code := p.code(t, 3*time.Minute); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, p.stdout.String(), p.talk())
 	}
-	for _, say := range []string{"  ok    delivers-once", "  ok    unacked-returns-on-timeout", "do not apply"} {
+	for _, say := range []string{"  ok    delivers-once", "  ok    unacked-returns-on-death", "  ok    lease-ends-not-early", "do not apply"} {
 		if !strings.Contains(p.stdout.String(), say) {
 			t.Errorf("does not say %q:\n%s", say, p.stdout.String())
 		}
