@@ -14,7 +14,7 @@ const mostCrowd = 2000
 // place that is left, until the server refuses one, and giving the limit back is their leaving. Dial connects to the URL
 // with nothing that would connect again, and full tells whether its error is the server's word that it has no place left.
 func Crowd(dial func(ctx context.Context, url string) (io.Closer, error), full func(error) bool) Limit {
-	return Limit{Name: LimitConnections, Reach: func(ctx context.Context, c Console) (string, func(context.Context) error, error) {
+	return Limit{Name: LimitConnections, Reach: func(ctx context.Context, c Console, _ string) (string, func(context.Context) error, error) {
 		var crowd []io.Closer
 		leave := func(context.Context) error {
 			for _, client := range crowd {

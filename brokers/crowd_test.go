@@ -41,7 +41,7 @@ func TestCrowd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := &house{places: c.places, inside: 1}
 			l := Crowd(h.dial, func(err error) bool { return errors.Is(err, errFull) })
-			said, restore, err := l.Reach(t.Context(), Console{})
+			said, restore, err := l.Reach(t.Context(), Console{}, "")
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) || h.inside != 1 {
 					t.Errorf("error %v, and %d are inside", err, h.inside)

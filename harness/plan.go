@@ -232,7 +232,7 @@ func unfit(c CellPlan) string {
 			why = append(why, err.Error())
 			continue
 		}
-		setting.Node = f.Node
+		setting.Node, setting.Params = f.Node, f.Params
 		if no := fault.UnfitIn(setting); no != "" {
 			why = append(why, fmt.Sprintf("%s on %s: %s", f.Fault, fault.Node, no))
 		} else if f.On != "" {

@@ -56,3 +56,21 @@ func TestVariants(t *testing.T) {
 		}
 	}
 }
+
+// A classic queue that is bounded before it knows that it is to refuse drops what it has beyond the bound.
+func TestQueuesLearnToRefuseBeforeTheyAreBounded(t *testing.T) {
+	commands, err := bounded(t.Context(), brokers.Console{}, "7")
+	if err != nil || len(commands) != 2 {
+		t.Fatalf("%q, %v", commands, err)
+	}
+	first, last := strings.Join(commands[0], " "), strings.Join(commands[1], " ")
+	if strings.Contains(first, "max-length") || !strings.Contains(first, "reject-publish") {
+		t.Errorf("first %s", first)
+	}
+	if !strings.Contains(last, `"max-length": 7`) || !strings.Contains(last, "reject-publish") {
+		t.Errorf("then %s", last)
+	}
+	if _, err := bounded(t.Context(), brokers.Console{}, "many"); err == nil {
+		t.Error("a length that is no number was taken")
+	}
+}

@@ -11,11 +11,11 @@ import (
 var _ = register(Fault{
 	Name: "connection-limit",
 	Node: "broker",
-	Doc: "The broker's server has as many clients as it allows (Redis's maxclients, the max_connections of PostgreSQL and MySQL), so that who " +
-		"is connected stays and nobody else gets in, until `for` has passed.",
+	Doc: "The broker's server has as many clients as it allows (Redis's maxclients, the max_connections of PostgreSQL and MySQL, those of " +
+		"RabbitMQ's virtual host), so that who is connected stays and nobody else gets in, until `for` has passed.",
 	Unfit: func(s Setting) string { return s.limit(brokers.LimitConnections) },
 	Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
-		said, restore, err := reach(ctx, t, brokers.LimitConnections)
+		said, restore, err := reach(ctx, t, brokers.LimitConnections, "")
 		if err != nil {
 			return Effect{}, err
 		}

@@ -10,8 +10,12 @@ import (
 	"taskbench/harness/lab"
 )
 
+// policyParam is the name of the parameter that says what the server is to do beyond a limit.
+const policyParam = "policy"
+
 // limit says why a limit of the server's own cannot be reached in the setting, or "".
 func (s Setting) limit(name string) string {
+	policy := s.Params[policyParam]
 	switch l, ok := s.Server.Limit(name); {
 	case s.Library:
 		return "the broker is a library inside each process: there is no server that has limits"
@@ -25,12 +29,14 @@ func (s Setting) limit(name string) string {
 		return "an embedded server has no limits of its own: use lab docker or process"
 	case l.Inside && s.Lab != "docker":
 		return "the server is told its limit by a command inside its container: use lab docker"
+	case policy != "" && len(l.Policies) == 0:
+		return fmt.Sprintf("%s does beyond its limit of %s what it does, and knows no policy: leave policy out", s.Server.Product, name)
 	}
 	return ""
 }
 
 // reach has the server reach one of its limits.
-func reach(ctx context.Context, t Target, name string) (said string, restore func(context.Context) error, err error) {
+func reach(ctx context.Context, t Target, name, to string) (said string, restore func(context.Context) error, err error) {
 	l, ok := t.Driver.Server.Limit(name)
 	if !ok {
 		return "", nil, fmt.Errorf("%s has no limit of %s that it could be told while it runs", t.Driver.Name, name)
@@ -41,23 +47,24 @@ func reach(ctx context.Context, t Target, name string) (said string, restore fun
 	} else if l.Inside {
 		return "", nil, errors.New("no command can be run beside the server")
 	}
-	return l.Reach(ctx, c)
+	return l.Reach(ctx, c, to)
 }
 
 // limitQueue is where publishes go that try whether the server takes any.
 const limitQueue = "taskbench.limit"
 
 // refusing is a fault that has the server reach a limit beyond which it takes no messages. It is proved by a publisher of
-// the fault's own, which is heard before, is not while the limit is reached, and is again after the healing.
-func refusing(name, doc, limit string) Fault {
+// the fault's own, which is heard before, is not while the limit is reached, and is again after the healing. What is asked of
+// the limit is the fault's only parameter, if it has one.
+func refusing(name, doc, limit string, params map[string]Param) Fault {
 	return Fault{
-		Name: name, Node: "broker", Doc: doc,
+		Name: name, Node: "broker", Doc: doc, Params: params,
 		Unfit: func(s Setting) string { return s.limit(limit) },
-		Inject: func(ctx context.Context, t Target, _ Args) (Effect, error) {
+		Inject: func(ctx context.Context, t Target, a Args) (Effect, error) {
 			if err := publish(ctx, t, 10*time.Second); err != nil {
 				return Effect{}, fmt.Errorf("publish before the limit of %s is lowered: %w", limit, err)
 			}
-			said, restore, err := reach(ctx, t, limit)
+			said, restore, err := reach(ctx, t, limit, a.only())
 			if err != nil {
 				return Effect{}, err
 			}
@@ -71,7 +78,7 @@ func refusing(name, doc, limit string) Fault {
 				}
 				return fmt.Sprintf("a publish is taken again after %.3f s", time.Since(began).Seconds()), purge(ctx, t)
 			}
-			refusal, err := awaitRefusal(ctx, t)
+			refusal, err := awaitRefusal(ctx, t, limit == brokers.LimitLength)
 			if err != nil {
 				return Effect{}, withdraw(ctx, heal, fmt.Errorf("reach the limit of %s (%s): %w", limit, said, err))
 			}
@@ -93,12 +100,20 @@ func publish(ctx context.Context, t Target, patience time.Duration) error {
 	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte("{}"), ContentType: "application/json", ContentEncoding: "utf-8"})
 }
 
-// awaitRefusal publishes until that fails, for a server may take its time to see that it has reached a limit.
-func awaitRefusal(ctx context.Context, t Target) (refusal error, err error) {
-	const patience = 5 * time.Second
+// awaitRefusal publishes until that fails, for a server may take its time to see that it has reached a limit. Where it is to
+// say so, its silence is no refusal.
+func awaitRefusal(ctx context.Context, t Target, told bool) (refusal error, err error) {
+	patience, each := 5*time.Second, time.Second
+	if told {
+		patience, each = 20*time.Second, 10*time.Second
+	}
 	for end := time.Now().Add(patience); time.Now().Before(end); waitFor(ctx, 20*time.Millisecond) {
-		if refusal = publish(ctx, t, time.Second); refusal != nil {
-			return refusal, ctx.Err()
+		refusal = publish(ctx, t, each)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if refusal != nil && !(told && errors.Is(refusal, context.DeadlineExceeded)) {
+			return refusal, nil
 		}
 	}
 	return nil, fmt.Errorf("publishes were taken for %v all the same", patience)

@@ -53,5 +53,13 @@ func (f Fault) Args(lasts time.Duration, written map[string]string) (Args, error
 	return a, errors.Join(wrong...)
 }
 
+// only is the value of the only parameter, as it is written; "" where there is none.
+func (a Args) only() string {
+	for _, v := range a.params {
+		return scenario.FormatValue(v)
+	}
+	return ""
+}
+
 // param is the value of a parameter. The fault asks for its own by name and type: another one is a mistake in its code.
 func param[T any](a Args, name string) T { return a.params[name].(T) }

@@ -2,7 +2,10 @@ package faults
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/beanstalkd"
 	"taskbench/brokers/mysql"
 	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
@@ -62,7 +66,11 @@ func TestLimitsOfRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, target, "wipe", nil, nil)
-	if _, err := f.Inject(t.Context(), target, Args{}); err == nil || !strings.Contains(err.Error(), "nothing to evict") {
+	a, err := f.Args(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Inject(t.Context(), target, a); err == nil || !strings.Contains(err.Error(), "nothing to evict") {
 		t.Errorf("an eviction of nothing: %v", err)
 	}
 	if err := publish(t.Context(), target, 10*time.Second); err != nil {
@@ -101,7 +109,7 @@ func TestLimitWithoutAnEffectIsTakenBack(t *testing.T) {
 	target := serverOf(t, redis.Driver, "process")
 	restored := false
 	target.Driver.Server.Limits = []brokers.Limit{{Name: brokers.LimitMemory,
-		Reach: func(context.Context, brokers.Console) (string, func(context.Context) error, error) {
+		Reach: func(context.Context, brokers.Console, string) (string, func(context.Context) error, error) {
 			return "nothing at all", func(context.Context) error { restored = true; return nil }, nil
 		}}}
 	f, err := Find("memory-limit", "broker")
@@ -127,15 +135,72 @@ func TestResourcesOfAContainer(t *testing.T) {
 	apply(t, target, "wipe", nil, nil)
 }
 
-// RabbitMQ's alarms block publishers and are cleared.
-func TestAlarmsOfRabbitMQ(t *testing.T) {
+// RabbitMQ's alarms block publishers and are cleared; so are its other limits reached and given back.
+func TestLimitsOfRabbitMQ(t *testing.T) {
 	t.Parallel() // it mostly waits
 	target := serverOf(t, rabbitmq.Driver, "docker")
-	for _, name := range []string{"memory-limit", "disk-limit"} {
-		if e, proof := apply(t, target, name, nil, nil); !strings.Contains(e.Proof, "rabbitmqctl") || !strings.Contains(proof, "taken again") {
-			t.Errorf("%s: %s; %s", name, e.Proof, proof)
+	for _, c := range []struct {
+		fault            string
+		written          map[string]string
+		proof, healProof string
+	}{
+		{"memory-limit", nil, "memory", "taken again"},
+		{"disk-limit", nil, "disk", "taken again"},
+		{"queue-limit", map[string]string{"length": "3"}, "could not take responsibility", "taken again"},
+		{"connection-limit", nil, "access to vhost '/' refused", "answers"},
+		{"consumer-timeout", map[string]string{"timeout": "300ms"}, "timed out", "everybody connects again"},
+	} {
+		if e, proof := apply(t, target, c.fault, c.written, nil); !strings.Contains(e.Proof, "rabbitmqctl") ||
+			!strings.Contains(e.Proof, c.proof) || !strings.Contains(proof, c.healProof) {
+			t.Errorf("%s: %s; %s", c.fault, e.Proof, proof)
 		}
 	}
+	if held, err := heldBriefly(t.Context(), target, 300*time.Millisecond); err == nil {
+		t.Errorf("the consumers' timeout stayed: %s", held)
+	}
+}
+
+// Of Redis's policies each refuses, or forgets queues, or keeps them and forgets what has an expiry.
+func TestPoliciesOfRedis(t *testing.T) {
+	target := serverOf(t, redis.Driver, "process")
+	for _, policy := range []string{"noeviction", "volatile-random", "volatile-lru", "volatile-lfu", "volatile-ttl"} {
+		e, _ := apply(t, target, "memory-limit", map[string]string{"policy": policy}, nil)
+		if !strings.Contains(e.Proof, policy) || !strings.Contains(e.Proof, "OOM") {
+			t.Errorf("memory-limit by %s: %s", policy, e.Proof)
+		}
+	}
+	for _, policy := range []string{"allkeys-random", "allkeys-lru", "allkeys-lfu", "volatile-random", "volatile-lru", "volatile-lfu", "volatile-ttl"} {
+		say(t, target, "SET kept x")
+		for i := range 20 {
+			say(t, target, fmt.Sprintf("SET passing-%d %s EX 3600", i, strings.Repeat("x", 1000)))
+		}
+		e, _ := apply(t, target, "evict", map[string]string{"policy": policy}, nil)
+		if !strings.Contains(e.Proof, policy) || !strings.Contains(e.Proof, "keys evicted") {
+			t.Errorf("evict by %s: %s", policy, e.Proof)
+		}
+		if strings.HasPrefix(policy, "volatile") && say(t, target, "GET kept") != "x" {
+			t.Errorf("evict by %s: a key without an expiry is gone", policy)
+		}
+	}
+}
+
+// say says one line to a Redis server, and returns the last line of its answer.
+func say(t *testing.T, target Target, line string) string {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", target.Broker.Info().Addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := fmt.Fprintf(c, "%s\r\nQUIT\r\n", line); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(answer), "\r\n+OK\r\n"), "\r\n")
+	return lines[len(lines)-1]
 }
 
 // Which limits a server has is its driver's to say, and where they can be reached its lab's.
@@ -155,7 +220,15 @@ func TestLimitsAreUnfitWithAReason(t *testing.T) {
 		{"connection-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, ""},
 		{"connection-limit", Setting{Lab: "process", Server: postgres.Driver.Server}, ""},
 		{"connection-limit", Setting{Lab: "process", Server: mysql.Driver.Server}, ""},
-		{"connection-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, "no limit of connections"},
+		{"connection-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, ""},
+		{"connection-limit", Setting{Lab: "process", Server: rabbitmq.Driver.Server}, "inside its container"},
+		{"connection-limit", Setting{Lab: "docker", Server: beanstalkd.Driver.Server}, "no limit of connections"},
+		{"queue-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, ""},
+		{"queue-limit", Setting{Lab: "docker", Server: redis.Driver.Server}, "no limit of queue length"},
+		{"consumer-timeout", Setting{Lab: "docker", Server: rabbitmq.Driver.Server}, ""},
+		{"consumer-timeout", Setting{Lab: "docker", Server: beanstalkd.Driver.Server}, "no limit of holding time"},
+		{"memory-limit", Setting{Lab: "docker", Server: redis.Driver.Server, Params: map[string]string{"policy": "volatile-ttl"}}, ""},
+		{"memory-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server, Params: map[string]string{"policy": "volatile-ttl"}}, "knows no policy"},
 	} {
 		f, err := Find(c.fault, "broker")
 		if err != nil {

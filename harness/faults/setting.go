@@ -18,6 +18,7 @@ type Setting struct {
 	Server  brokers.ServerSpec // of the broker
 	Members int                // how many servers it is; 0 and 1 are one
 	Node    string             // whom the fault is aimed at: worker, broker, or one server of it
+	Params  map[string]string  // of the fault, as they are written; nil when there are none
 }
 
 // aimed tells whether the fault is aimed at one server of several.

@@ -15,14 +15,18 @@ import (
 
 // Limits are those that Redis can be told while it runs.
 var Limits = []brokers.Limit{
-	{Name: brokers.LimitMemory, Reach: reach(fullMemory)},
-	{Name: brokers.LimitEviction, Reach: reach(evicting)},
+	{Name: brokers.LimitMemory, Reach: reach(fullMemory), Policies: append([]string{"noeviction"}, volatile...)},
+	{Name: brokers.LimitEviction, Reach: reach(evicting), Policies: append([]string{"allkeys-random", "allkeys-lru", "allkeys-lfu"}, volatile...)},
 	{Name: brokers.LimitConnections, Reach: reach(fullHouse)},
 }
 
+// volatile are the policies that make room by forgetting keys that have an expiry, which those of queues have not, and that
+// refuse what needs memory when there is none.
+var volatile = []string{"volatile-random", "volatile-lru", "volatile-lfu", "volatile-ttl"}
+
 // reach changes settings by a client of its own, which stays, since nobody else may get in to change them back.
-func reach(lower func(ctx context.Context, rdb *goredis.Client) (string, error)) func(context.Context, brokers.Console) (string, func(context.Context) error, error) {
-	return func(ctx context.Context, c brokers.Console) (string, func(context.Context) error, error) {
+func reach(lower func(ctx context.Context, rdb *goredis.Client, policy string) (string, error)) func(context.Context, brokers.Console, string) (string, func(context.Context) error, error) {
+	return func(ctx context.Context, c brokers.Console, policy string) (string, func(context.Context) error, error) {
 		t, _, err := configure(c.URL, brokers.Variant{})
 		if err != nil {
 			return "", nil, err
@@ -46,7 +50,7 @@ func reach(lower func(ctx context.Context, rdb *goredis.Client) (string, error))
 			}
 			return nil
 		}
-		said, err := lower(ctx, rdb)
+		said, err := lower(ctx, rdb, policy)
 		if err != nil {
 			return "", nil, errors.Join(fmt.Errorf("lower a limit of redis at %s: %w", t, err), restore(context.WithoutCancel(ctx)))
 		}
@@ -55,25 +59,25 @@ func reach(lower func(ctx context.Context, rdb *goredis.Client) (string, error))
 }
 
 // fullMemory sets the limit to less than is in use; what needs memory is refused then.
-func fullMemory(ctx context.Context, rdb *goredis.Client) (string, error) {
+func fullMemory(ctx context.Context, rdb *goredis.Client, policy string) (string, error) {
 	used, err := number(ctx, rdb, "memory", "used_memory")
 	if err != nil {
 		return "", err
 	}
-	if err := rdb.ConfigSet(ctx, "maxmemory-policy", "noeviction").Err(); err != nil {
+	if err := rdb.ConfigSet(ctx, "maxmemory-policy", policy).Err(); err != nil {
 		return "", err
 	}
 	limit := used / 2
-	return fmt.Sprintf("maxmemory %d with %d bytes in use, noeviction", limit, used), rdb.ConfigSet(ctx, "maxmemory", strconv.FormatInt(limit, 10)).Err()
+	return fmt.Sprintf("maxmemory %d with %d bytes in use, %s", limit, used, policy), rdb.ConfigSet(ctx, "maxmemory", strconv.FormatInt(limit, 10)).Err()
 }
 
 // evicting sets the limit a little below what is in use, again and again while nothing had to go.
-func evicting(ctx context.Context, rdb *goredis.Client) (string, error) {
+func evicting(ctx context.Context, rdb *goredis.Client, policy string) (string, error) {
 	before, err := number(ctx, rdb, "stats", "evicted_keys")
 	if err != nil {
 		return "", err
 	}
-	if err := rdb.ConfigSet(ctx, "maxmemory-policy", "allkeys-random").Err(); err != nil {
+	if err := rdb.ConfigSet(ctx, "maxmemory-policy", policy).Err(); err != nil {
 		return "", err
 	}
 	const less, patience = 4 << 10, 2 * time.Second
@@ -92,7 +96,7 @@ func evicting(ctx context.Context, rdb *goredis.Client) (string, error) {
 		case err != nil:
 			return "", err
 		case now > before:
-			return fmt.Sprintf("maxmemory %d, allkeys-random: %d keys evicted so far", used-less, now-before), nil
+			return fmt.Sprintf("maxmemory %d, %s: %d keys evicted so far", used-less, policy, now-before), nil
 		case time.Now().After(end):
 			return "", fmt.Errorf("it evicted nothing in %v: there was nothing to evict", patience)
 		}
@@ -105,7 +109,7 @@ func evicting(ctx context.Context, rdb *goredis.Client) (string, error) {
 }
 
 // fullHouse sets the limit of clients to those that are connected.
-func fullHouse(ctx context.Context, rdb *goredis.Client) (string, error) {
+func fullHouse(ctx context.Context, rdb *goredis.Client, _ string) (string, error) {
 	n, err := number(ctx, rdb, "clients", "connected_clients")
 	if err != nil {
 		return "", err
