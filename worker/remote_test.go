@@ -150,6 +150,7 @@ func TestRemoteControl(t *testing.T) {
 		if got := string(b.record(d.t, "elsewhere").Value); got != "2" {
 			d.t.Errorf("the task on the queue that was added: %q", got)
 		}
+		d.says("add_consumer", map[string]any{"queue": "third", "exchange": "ex", "exchange_type": "round"}, `\{"error":"ValueError\('the kind .*round.* of an exchange is none of direct, topic and fanout'\)"\}`)
 		d.says("cancel_consumer", map[string]any{"queue": "celery"}, `\{"ok":"no longer consuming from celery"\}`)
 		d.put(task("add", "stays", 1))
 		m.Headers["id"] = "flows"

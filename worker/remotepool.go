@@ -79,6 +79,9 @@ func (w *Worker) remoteAddConsumer(ctx context.Context, a args) (any, error) {
 		if key == "" {
 			key = queue
 		}
+		if err := validKind(brokers.ExchangeKind(kind)); err != nil {
+			return nil, control.Raise("ValueError", "%v", err)
+		}
 		b := brokers.Binding{Exchange: brokers.Exchange{Name: exchange, Kind: brokers.ExchangeKind(kind), Durable: true}, Key: key, Queue: queue}
 		if err := x.Bind(ctx, b); err != nil {
 			return nil, control.Raise("ValueError", "%v", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"taskbench/brokers"
 	"taskbench/worker/pool"
 	"taskbench/worker/rate"
 	"taskbench/worker/route"
@@ -70,6 +71,9 @@ func (c Config) Validate() error {
 		if b.Queue == "" || b.Exchange.Name == "" {
 			wrong("bindings", "queue %q of exchange %q: want a name for each", b.Queue, b.Exchange.Name)
 		}
+		if err := validKind(b.Exchange.Kind); err != nil {
+			wrong("bindings", "queue %q of exchange %q: %v", b.Queue, b.Exchange.Name, err)
+		}
 	}
 	if len(c.Queues) == 0 {
 		wrong("queues", "all of them are excluded")
@@ -83,6 +87,14 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// validKind refuses a kind that no exchange has.
+func validKind(k brokers.ExchangeKind) error {
+	if k != brokers.Direct && k != brokers.Topic && k != brokers.Fanout {
+		return fmt.Errorf("the kind %q of an exchange is none of %s, %s and %s", k, brokers.Direct, brokers.Topic, brokers.Fanout)
+	}
+	return nil
 }
 
 // validate adds what the options have to do with it.

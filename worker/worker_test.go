@@ -124,7 +124,7 @@ func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 		Pool: "gevent", Acks: "sometimes", Concurrency: -1, Prefetch: 100_000, MaxTasks: -1, MaxMemory: -1,
 		MaxAttempts: -1, Grace: -1, Queues: []string{"a", "a", "q_{{nothing}}"}, Broker: "other", Variant: "x",
 		Multiplier: -1, ETALimit: -1, SoftStop: -1, SoftLimit: -1, HardLimit: -1, RateLimit: "many",
-		Autoscale: Autoscale{Max: 1, Min: 2}, Routes: []route.Rule{{Task: "x"}}, Bindings: []brokers.Binding{{Queue: "b"}},
+		Autoscale: Autoscale{Max: 1, Min: 2}, Routes: []route.Rule{{Task: "x"}}, Bindings: []brokers.Binding{{Queue: "b", Exchange: brokers.Exchange{Kind: "round"}}},
 	}, Options{Driver: newFake().driver()})
 	if err == nil {
 		t.Fatal("no error")
@@ -133,7 +133,7 @@ func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 		`pool: "gevent" is not one of goroutine, green, prefork, solo, threads`, `acks: "sometimes" is not one of early, late`,
 		"concurrency: -1", "prefetch: 100000", "max_tasks_per_child", "max_memory_per_child", "max_attempts", "grace",
 		"queues", `broker: "other"`, "registry", "worker_prefetch_multiplier", "worker_eta_task_limit", "worker_soft_shutdown_timeout",
-		"task_soft_time_limit", "task_time_limit", "task_default_rate_limit", "worker_autoscale", "task_routes", "bindings", "{{nothing}}",
+		"task_soft_time_limit", "task_time_limit", "task_default_rate_limit", "worker_autoscale", "task_routes", "bindings", `the kind "round" of an exchange is none of direct, topic and fanout`, "{{nothing}}",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not say %q:\n%v", part, err)

@@ -20,6 +20,7 @@ import (
 	"taskbench/brokers/memory"
 	"taskbench/worker"
 	"taskbench/worker/control"
+	"taskbench/worker/message"
 )
 
 // exchange starts a memory broker that processes can reach, and connects to it.
@@ -68,6 +69,54 @@ func TestWorkerFlagsOfCelery(t *testing.T) {
 	}
 	if code := p.code(t, patience); code != exitOK {
 		t.Errorf("after a remote shutdown it left with %d: %s", code, p.talk())
+	}
+}
+
+// --bind gives a queue a binding: what is published to the exchanges, under keys that fit, is done.
+func TestWorkerBindings(t *testing.T) {
+	url, x := exchange(t)
+	s := newSite(t)
+	s.start(t, "worker", "--broker", url, "-n", "w@h", "-P", "goroutine",
+		"--bind", "orders=shop:direct:paid", "--bind", "news=press:topic:sport.#", "--bind", "all=radio:fanout:")
+	asks(t, x, "ping", 1)
+	want := 0
+	for _, p := range []struct {
+		exchange brokers.Exchange
+		key      string
+		reaches  bool
+	}{
+		{brokers.Exchange{Name: "shop", Kind: brokers.Direct, Durable: true}, "owed", false},
+		{brokers.Exchange{Name: "shop", Kind: brokers.Direct, Durable: true}, "paid", true},
+		{brokers.Exchange{Name: "press", Kind: brokers.Topic, Durable: true}, "politics", false},
+		{brokers.Exchange{Name: "press", Kind: brokers.Topic, Durable: true}, "sport.ball.foot", true},
+		{brokers.Exchange{Name: "radio", Kind: brokers.Fanout, Durable: true}, "any", true},
+	} {
+		m, err := message.New("bench.noop", fmt.Sprint("id-", p.exchange.Name, p.key), nil, nil, message.Options{})
+		if err == nil {
+			err = x.Route(t.Context(), p.exchange, p.key, m)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.reaches {
+			want++
+		}
+		total := fmt.Sprintf(`"total":{"bench.noop":%d}`, want)
+		if want > 0 {
+			until(t, p.exchange.Name+" "+p.key+": "+total, patience, func() bool { return strings.Contains(asks(t, x, "stats", 1)["w@h"], total) })
+		}
+	}
+}
+
+func TestWorkerBindingsThatAreMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"q": "want QUEUE=EXCHANGE:KIND:KEY", "q=e": "want QUEUE=EXCHANGE:KIND:KEY", "=e:topic:k": "want QUEUE=EXCHANGE:KIND:KEY",
+		"q=e:round:k": `the kind "round" of an exchange is none of direct, topic and fanout`, "q=e:": `the kind "" of an exchange is none of direct, topic and fanout`,
+	} {
+		code, _, stderr := command(t, nil, "worker", "--broker", "memory://127.0.0.1:1", "--bind", text)
+		if code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("--bind %s: exit code %d, %s", text, code, stderr)
+		}
 	}
 }
 

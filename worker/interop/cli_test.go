@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -212,40 +211,4 @@ func TestCeleryDumpsOurEvents(t *testing.T) {
 		}
 		judge(t, "events dump", err)
 	})
-}
-
-// `bench inspect` and `bench control` against Celery's worker.
-func TestBenchCommandLine(t *testing.T) {
-	celeries(t)
-	bench := benchBinary(t)
-	eachCourt(t, func(t *testing.T, c *court) {
-		p := c.theirs(t, "called")
-		for _, l := range []struct{ args, want string }{
-			{"inspect ping", "pong"},
-			{"inspect registered", "lab.add"},
-			{"inspect stats", "prefetch_count"},
-			{"inspect active_queues", p.queue},
-			{"control rate_limit lab.big 100/s", "new rate limit set successfully"},
-		} {
-			t.Run(strings.ReplaceAll(l.args, " ", "_"), func(t *testing.T) {
-				t.Parallel()
-				args := append(strings.Fields(l.args), "--broker", c.server.URL, "-d", p.node, "-t", "20s", "--json")
-				out, err := exec.CommandContext(soon(t), bench, args...).CombinedOutput()
-				if err != nil || !strings.Contains(string(out), l.want) || !strings.Contains(string(out), p.node) {
-					err = fmt.Errorf("it printed: %s (%w)", out, err)
-				}
-				judge(t, "bench "+l.args, err)
-			})
-		}
-	})
-}
-
-// benchBinary builds the command.
-func benchBinary(t *testing.T) string {
-	t.Helper()
-	bench := filepath.Join(t.TempDir(), "bench")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bench, "../../cmd/bench").CombinedOutput(); err != nil {
-		t.Fatalf("build bench: %v\n%s", err, out)
-	}
-	return bench
 }

@@ -85,6 +85,15 @@ wait(lambda: extra not in [q["name"] for q in inspect(NODE).active_queues()[NODE
 r = add.apply_async((1, 1), queue=extra)
 time.sleep(1)
 return [list(added), got, r.state]`, want: `[["ok"], 2, "PENDING"]`},
+	{name: "add a consumer of an exchange", code: `
+from kombu import Exchange
+extra, exchange = QUEUE + "-topic", Exchange(QUEUE + "-news", type="topic")
+app.control.add_consumer(extra, exchange=exchange.name, exchange_type="topic", routing_key="sport.#", destination=[NODE], reply=True, timeout=30)
+wait(lambda: extra in [q["name"] for q in inspect(NODE).active_queues()[NODE]])
+def tell(key):
+    return add.apply_async((1, 1), exchange=exchange.name, routing_key=key, declare=[exchange])
+missed = tell("politics")
+return [tell("sport.ball").get(timeout=60), tell("sport.ball.foot").get(timeout=60), missed.state]`, want: `[2, 2, "PENDING"]`},
 	{name: "pool grow and shrink", alone: true, code: `
 def size():
     pool = inspect(NODE).stats()[NODE]["pool"]

@@ -35,6 +35,7 @@ type court struct {
 	dir    string
 	python *interop.Python
 	deaf   bool // there is no remote control over its broker
+	brief  bool // results are kept without what their tasks were called with
 
 	mu      sync.Mutex
 	workers map[string]*party
@@ -183,7 +184,7 @@ func (c *court) theirs(t *testing.T, purpose string) *party {
 func (c *court) ours(t *testing.T, pool, purpose string) *party {
 	return c.worker(t, "ours-"+pool+"-"+purpose, func(name string) (*party, error) {
 		return c.startOurs(worker.Config{
-			Name: name + "@" + c.name, Pool: pool, Concurrency: 8, TrackStarted: true, ResultExtended: true, SendEvents: true,
+			Name: name + "@" + c.name, Pool: pool, Concurrency: 8, TrackStarted: true, ResultExtended: !c.brief, SendEvents: true,
 			Queues: []string{name + "-" + c.name},
 		})
 	})
@@ -228,15 +229,20 @@ func (c *court) ready(p *party) error {
 	return err
 }
 
-// startOurs starts one of our workers and waits until it takes tasks.
-func (c *court) startOurs(config worker.Config) (*party, error) {
+// launchOurs starts one of our workers, and does not wait for it.
+func (c *court) launchOurs(config worker.Config) (*interop.Process, error) {
 	config.Routes = []route.Rule{{Task: "*", Queue: config.Queues[0]}}
 	config.Broker, config.Variant, config.URL = c.driver.Name, c.variant.Name, c.server.URL
 	text, err := json.Marshal(setting{Config: config, Results: c.backend})
 	if err != nil {
 		return nil, err
 	}
-	p, err := interop.Start(os.Args[:1], append(os.Environ(), workerEnv+"="+string(text)), c.dir, filepath.Join(c.dir, config.Name+".log"))
+	return interop.Start(os.Args[:1], append(os.Environ(), workerEnv+"="+string(text)), c.dir, filepath.Join(c.dir, config.Name+".log"))
+}
+
+// startOurs starts one of our workers and waits until it takes tasks.
+func (c *court) startOurs(config worker.Config) (*party, error) {
+	p, err := c.launchOurs(config)
 	if err != nil {
 		return nil, err
 	}

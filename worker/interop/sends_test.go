@@ -147,6 +147,10 @@ var sends = []call{
 		r, err := c.Apply(ctx, "lab.length", []any{strings.Repeat("x", 100_000)}, nil, message.Options{Compress: message.Gzip})
 		return becomes(ctx, r, err, `100000`)
 	}},
+	{"zstd", func(ctx context.Context, c *caller) error {
+		r, err := c.Apply(ctx, "lab.length", []any{strings.Repeat("x", 100_000)}, nil, message.Options{Compress: message.Zstd})
+		return becomes(ctx, r, err, `100000`)
+	}},
 	{"forget", func(ctx context.Context, c *caller) error {
 		r, err := c.Delay(ctx, "lab.add", 1, 1)
 		if err = becomes(ctx, r, err, `2`); err != nil {
