@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ type stage struct {
 	url       string          // what workers connect to
 	sendURL   string          // what publishers connect to
 	workers   []systems.Worker
+	beats     []systems.Worker
+	ticks     *ticks // that the beats send; nil where there are none
 	run       ledger.Run
 	recorder  *ledger.Recorder
 	collector *ledger.Collector
@@ -102,10 +105,13 @@ func (s *stage) described(cell Cell) Cell {
 	return cell
 }
 
-// names are those of the workers.
+// processes are the workers, and then the beats.
+func (s *stage) processes() []systems.Worker { return slices.Concat(s.workers, s.beats) }
+
+// names are those of the workers and beats.
 func (s *stage) names() []string {
 	var names []string
-	for _, w := range s.workers {
+	for _, w := range s.processes() {
 		names = append(names, w.Name())
 	}
 	return names
@@ -153,6 +159,9 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		}
 		s.workers = append(s.workers, w)
 	}
+	if err := s.startBeats(ctx, len(nodes)); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -179,15 +188,18 @@ const leaving = 30 * time.Second
 // close stops the workers warmly and removes everything. It goes on past errors, and past the end of the run's
 // context: what was started must go.
 func (s *stage) close() error {
-	stopped := make([]error, len(s.workers))
+	stopped := make([]error, len(s.workers)+len(s.beats))
 	warm, cancel := context.WithTimeout(context.Background(), s.cell.Scenario.System.Grace+leaving)
 	defer cancel()
 	var stopping sync.WaitGroup // at once: each may take its whole grace
-	for i, w := range s.workers {
+	for i, w := range s.processes() {
 		stopping.Go(func() { stopped[i] = w.Stop(warm) })
 	}
 	stopping.Wait()
 	errs := []error{errors.Join(stopped...)}
+	if s.ticks != nil {
+		s.ticks.close()
+	}
 	for _, m := range s.samplers {
 		m.Stop()
 	}

@@ -48,6 +48,9 @@ func (s *stage) drive(ctx context.Context) course {
 	// A little in the future, so that the first tasks are not late already.
 	begin := time.Now().Add(100 * time.Millisecond)
 	s.start = ledger.Now() + int64(time.Until(begin))
+	if s.ticks != nil {
+		s.ticks.origin(begin)
+	}
 	s.recorder = ledger.NewRecorder(s.run, s.start)
 	s.recorder.Bodies(s.chords.IsBody)
 	s.collector = ledger.NewCollector(s.evidence, s.recorder)
@@ -105,6 +108,9 @@ func (s *stage) drive(ctx context.Context) course {
 	}
 	if c.aborted == "" {
 		c.drain = s.drainToQuiet(ctx)
+		if s.ticks != nil {
+			s.ticks.await(ctx, c.loadEnd)
+		}
 		c.aborted = c.drain.aborted
 	}
 	stop()

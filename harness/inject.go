@@ -40,7 +40,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 	for i, f := range schedule {
 		// Each fault has the chance of its number, so that leaving one out does not change the others' victims.
 		target := faults.Target{
-			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers,
+			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers, Beats: s.beats,
 			Queue: queue, Members: s.members,
 			Rand: s.random(firstFault + uint64(f.Number) - 1),
 		}

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -105,6 +106,14 @@ func (s *stage) meta(c course) ledger.Meta {
 		Terms: c.terms, Ordered: inOrder(s.cell), Series: s.series(),
 	}
 	m.Nodes = append(m.Nodes, s.names()...)
+	if s.ticks != nil {
+		m.Ticks = s.ticks.until(c.loadEnd)
+		m.Settings = maps.Clone(m.Settings)
+		if m.Settings == nil {
+			m.Settings = map[string]string{}
+		}
+		m.Settings[checks.TickLateSetting] = s.cell.Scenario.System.Beat.Late.String()
+	}
 	if s.chords.Size() > 0 {
 		m.Chords = s.chords.Whole(uint64(s.recorder.Live().Due))
 	}

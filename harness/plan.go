@@ -226,6 +226,9 @@ func unfit(c CellPlan) string {
 			why = append(why, no)
 		}
 	}
+	if no := noBeat(c); no != "" {
+		why = append(why, no)
+	}
 	for _, f := range c.Scenario.Faults {
 		fault, err := faults.Find(f.Fault, f.Node)
 		if err != nil {

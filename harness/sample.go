@@ -22,7 +22,7 @@ func (s *stage) sample(ctx context.Context) {
 			s.samplers = append(s.samplers, metrics.Watch(ctx, n.Info().Name, begin, n.Stats))
 		}
 	}
-	for _, w := range s.workers {
+	for _, w := range s.processes() {
 		s.samplers = append(s.samplers, metrics.Watch(ctx, w.Name(), begin, usageOf(w)))
 	}
 	c := s.newCounter()

@@ -13,13 +13,14 @@ import (
 // leave the next one no worker that is up. So what is due too early waits, first come, first served.
 type turns struct {
 	workers chan struct{} // holds one for each worker that is hurt
+	beats   chan struct{} // holds one while a beat is hurt
 	broker  chan struct{} // holds one while the broker is hurt; whoever put it there has what is below
 	planned time.Duration // when the broker was last to be healed, since the measured load began
 	healed  time.Time     // when it was
 }
 
 func newTurns(workers int) *turns {
-	return &turns{workers: make(chan struct{}, max(1, workers)), broker: make(chan struct{}, 1)}
+	return &turns{workers: make(chan struct{}, max(1, workers)), beats: make(chan struct{}, 1), broker: make(chan struct{}, 1)}
 }
 
 // delayed says how many faults had to wait, or "".
@@ -40,8 +41,11 @@ func delayed(list []injection) string {
 // take waits for the turn of a fault, and returns what ends it; false when ctx ended first.
 func (t *turns) take(ctx context.Context, f scenario.Fault) (release func(), ok bool) {
 	queue := t.broker
-	if f.Node == "worker" {
+	switch f.Node {
+	case "worker":
 		queue = t.workers
+	case "beat":
+		queue = t.beats
 	}
 	select {
 	case queue <- struct{}{}:

@@ -38,6 +38,9 @@ func TestFaultsWaitForLateHealings(t *testing.T) {
 		at("worker", 40*s, 50*s, 40*s)
 		at("worker", 41*s, 60*s, 41*s)
 		at("worker", 42*s, 60*s, 50*s)
+		at("broker", 62*s, 80*s, 62*s)
+		at("beat", 63*s, 66*s, 63*s) // which the broker's fault leaves alone
+		at("beat", 64*s, 67*s, 66*s)
 
 		ended, end := context.WithCancel(t.Context())
 		end()

@@ -26,6 +26,7 @@ type Target struct {
 	Driver  brokers.Driver
 	Variant brokers.Variant
 	Workers []systems.Worker
+	Beats   []systems.Worker
 	Rand    *rand.Rand // the run's, for the choice of a victim
 	// Claim takes a worker for this fault until its healing is over; false when another fault has it. nil always lets.
 	Claim func(worker string) bool
@@ -51,7 +52,7 @@ type Effect struct {
 // A Fault is one way to hurt a node.
 type Fault struct {
 	Name, Doc string
-	Node      string           // broker or worker
+	Node      string           // broker, worker or beat
 	Params    map[string]Param // besides "for"
 	For       time.Duration    // how long it lasts when the scenario does not say; 0 where the scenario must, unless it is brief
 	Brief     bool             // it is over as soon as it happened
@@ -115,7 +116,7 @@ func Find(name, node string) (Fault, error) {
 	case 0:
 		return Fault{}, fmt.Errorf("no fault %q on node %q; `bench list faults` shows what there is", name, node)
 	default:
-		return Fault{}, fmt.Errorf("fault %q needs a node: broker or worker", name)
+		return Fault{}, fmt.Errorf("fault %q needs a node: broker, worker or beat", name)
 	}
 }
 

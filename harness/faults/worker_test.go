@@ -97,3 +97,28 @@ func TestUnknownWayToLeaveIsToldAndNotTaken(t *testing.T) {
 		t.Errorf("error %v, up %v", err, w.up)
 	}
 }
+
+type slowBeat struct{ slowWorker }
+
+func (*slowBeat) Name() string { return "beat-1" }
+
+// Of beats, too, what failed leaves nothing to heal, and workers are not taken for them.
+func TestKillOfABeat(t *testing.T) {
+	f, err := Find("kill", "beat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.Args(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, w := &slowBeat{slowWorker{up: true}}, &slowWorker{up: true}
+	target := Target{Beats: []systems.Worker{b}, Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}
+	if _, err := f.Inject(t.Context(), target, a); err == nil || !strings.Contains(err.Error(), "kill beat-1") || !b.up {
+		t.Errorf("error %v, beat up: %v", err, b.up)
+	}
+	target.Beats = nil
+	if _, err := f.Inject(t.Context(), target, a); err == nil || !strings.Contains(err.Error(), "among the beats") || !w.up {
+		t.Errorf("without a beat: error %v, worker up: %v", err, w.up)
+	}
+}

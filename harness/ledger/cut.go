@@ -159,7 +159,7 @@ func (c *Cutter) take(to uint64, meta Meta) (Piece, *Frozen) {
 	n := len(c.pieces) + 1
 	p := Piece{File: fmt.Sprintf("%s.%04d.tbz", strings.TrimSuffix(filepath.Base(c.path), ".tbz"), n), First: first, Tasks: to - first}
 	meta.Run, meta.Piece, meta.First, meta.Tally = r.run.Tag(), n, first, nil
-	meta.Chords = touching(meta.Chords, first, to)
+	meta.Chords, meta.Ticks = touching(meta.Chords, first, to), nil // ticks are the whole's
 	meta.Schema = meta.version()
 	f := &Frozen{meta: meta, first: first, origin: first / chunkTasks * chunkTasks, n: int(to - first), more: map[uint64][]attempt{}}
 	for i := first / chunkTasks; i*chunkTasks < to; i++ {

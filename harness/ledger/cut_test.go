@@ -96,15 +96,15 @@ func TestBodiesAreNoPublishes(t *testing.T) {
 	if missing, _ := r.Missing(); missing != 0 {
 		t.Errorf("%d tasks are missing, and the body has run", missing)
 	}
-	if err := c.Seal(5, Meta{Chords: chords}, nil); err != nil {
+	if err := c.Seal(5, Meta{Chords: chords, Ticks: []Tick{{Entry: "each", Due: 1}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	piece, err := ReadFile(filepath.Join(filepath.Dir(path), c.Pieces()[0].File))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := piece.Meta().Chords; len(got) != 1 || got[0].Body != 4 {
-		t.Errorf("the first piece has the chords %v, want its own", got)
+	if got := piece.Meta().Chords; len(got) != 1 || got[0].Body != 4 || len(piece.Meta().Ticks) > 0 {
+		t.Errorf("the first piece has the chords %v, want its own, and the ticks %v, want none", got, piece.Meta().Ticks)
 	}
 }
 

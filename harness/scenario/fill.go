@@ -31,6 +31,12 @@ func (s *Scenario) fill(k Known) {
 	or(&s.System.Concurrency, 8)
 	or(&s.System.Acks, "late")
 	or(&s.System.Grace, 10*time.Second)
+	if b := &s.System.Beat; b.Every > 0 {
+		or(&b.Entries, 1)
+		or(&b.Beats, 1)
+		or(&b.CatchUp, "all")
+		or(&b.Late, time.Second)
+	}
 	or(&s.Drain, time.Minute)
 	for i := range s.Faults {
 		f := &s.Faults[i]

@@ -154,6 +154,9 @@ func (j judge) load() {
 	}
 }
 
+// leastEvery keeps the ticks of a run few: all of them are kept one by one.
+const leastEvery = 10 * time.Millisecond
+
 func (j judge) system() {
 	y := &j.s.System
 	if !slices.Contains(j.Systems, y.Name) {
@@ -161,6 +164,14 @@ func (j judge) system() {
 	}
 	if !slices.Contains(j.Pools, y.Pool) {
 		j.wrong("system.pool", unknown("pool", y.Pool, j.Pools))
+	}
+	switch b := y.Beat; {
+	case b != Beat{} && b.Every == 0:
+		j.wrong("system.beat", "a beat needs every: how long is it from one tick to the next?")
+	case b.Every > 0 && b.Every < leastEvery:
+		j.wrong("system.beat.every", fmt.Sprintf("%s is below the least, %s", FormatDuration(b.Every), FormatDuration(leastEvery)))
+	case b.Beats > 2:
+		j.wrong("system.beat.beats", "there is one beat, or there are two of which one fires")
 	}
 }
 

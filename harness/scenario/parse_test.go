@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,8 +81,9 @@ func TestParse(t *testing.T) {
 			{Task: "bulky", Weight: 1, Result: 10e6},
 			{Task: "fail", Weight: 1, Fails: 2},
 		}},
-		Load:   Load{Shape: "ramp", From: 10, Rate: 50_000, For: 30 * time.Second, Warmup: 5 * time.Second, Publishers: 32},
-		System: System{Name: "native", Pool: "prefork", Workers: 2, Concurrency: 8, Acks: "late", Prefetch: 4, MaxTasks: 100, MaxMemory: 64 << 20, Grace: 10 * time.Second, Results: "broker"},
+		Load: Load{Shape: "ramp", From: 10, Rate: 50_000, For: 30 * time.Second, Warmup: 5 * time.Second, Publishers: 32},
+		System: System{Name: "native", Pool: "prefork", Workers: 2, Concurrency: 8, Acks: "late", Prefetch: 4, MaxTasks: 100, MaxMemory: 64 << 20, Grace: 10 * time.Second, Results: "broker",
+			Beat: Beat{Every: 500 * time.Millisecond, Entries: 3, Beats: 2, CatchUp: "skip", Late: 5 * time.Second}},
 		Faults: []Fault{
 			{At: 10 * time.Second, Fault: "latency", Node: "broker", For: 5 * time.Second, Params: map[string]string{"delay": "50ms", "side": "workers", "share": "12.5%", "rate": "64KiB", "times": "2"}, Line: 22},
 			{At: 20 * time.Second, Fault: "kill", Node: "worker", For: 2 * time.Second, Line: 23},
@@ -185,6 +187,29 @@ load: {rate: 10/s, for: 1s}
 	s, err := Parse("f", []byte(text+"system: {results: broker}\n"), known, Full)
 	if err != nil || s.Workload.Chord != 3 {
 		t.Errorf("chord %d, %v", s.Workload.Chord, err)
+	}
+}
+
+// What cannot be of a beat is told, and what is not said of one has its default.
+func TestBeat(t *testing.T) {
+	const text = "name: tick\nasks: Does it tick?\nworkload: {tasks: [{task: noop}]}\nload: {rate: 10/s, for: 9s}\n"
+	with := known
+	with.Faults = append(slices.Clone(known.Faults), FaultSpec{Name: "kill", Node: "beat", Default: time.Second})
+	s, err := Parse("f", []byte(text+"system: {beat: {every: 2s}}\nfaults: [{at: 1s, fault: kill, node: beat}]\n"), with, Full)
+	if want := (Beat{Every: 2 * time.Second, Entries: 1, Beats: 1, CatchUp: "all", Late: time.Second}); err != nil || s.System.Beat != want {
+		t.Errorf("%+v, %v, want %+v", s.System.Beat, err, want)
+	}
+	for more, want := range map[string]string{
+		"system: {beat: {entries: 2}}":                "f:5: system.beat: a beat needs every: how long is it from one tick to the next?",
+		"system: {beat: {every: 1ms}}":                "f:5: system.beat.every: 1ms is below the least, 10ms",
+		"system: {beat: {every: 1s, beats: 3}}":       "f:5: system.beat.beats: there is one beat, or there are two of which one fires",
+		"system: {beat: {every: 1s, catch_up: al}}":   `f:5: system.beat.catch_up: unknown policy for missed ticks "al": did you mean all?`,
+		"faults: [{at: 1s, fault: kill, node: beat}]": "f:5: faults.0.node: fault kill finds no beat to hurt: there is none without beat in system",
+		"system: {beat: {every: 1s}}\nfaults: [{at: 1s, fault: kill, node: beat}, {at: 1500ms, fault: kill, node: beat}]": "f:6: faults.1: kill at 1.5s finds no beat to hurt: it overlaps with kill from 1s to 2s",
+	} {
+		if _, err := Parse("f", []byte(text+more+"\n"), with, Full); err == nil || err.Error() != want {
+			t.Errorf("%s:\n got: %v\nwant: %s", more, err, want)
+		}
 	}
 }
 

@@ -88,6 +88,9 @@ func anything(r *rand.Rand) Scenario {
 		},
 		Run: Run{Seed: r.Uint64(), Pools: []string{"prefork"}, Repeat: 1 + r.IntN(9), Faults: []Injection{{Cell: odd(), At: span(), Healed: span()}}},
 	}
+	if r.IntN(2) == 0 {
+		s.System.Beat = Beat{Every: leastEvery + span(), Entries: 1 + r.IntN(9), Beats: 1 + r.IntN(2), CatchUp: pick("all", "once", "skip"), Late: 1 + span()}
+	}
 	if s.System.Results != "" {
 		s.Workload.Chord = r.IntN(9)
 	}

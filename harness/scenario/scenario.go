@@ -76,6 +76,16 @@ type System struct {
 	MaxMemory   int64  // prefork: bytes of RSS at which a child is replaced; 0 never
 	Grace       time.Duration
 	Results     string // "broker": they are kept in the broker's server; "" nowhere, as the ledger needs none
+	Beat        Beat
+}
+
+// A Beat is a schedule beside the load, whose ticks the harness itself receives.
+type Beat struct {
+	Every   time.Duration // between two ticks of an entry; 0: there is no schedule
+	Entries int
+	Beats   int           // how many processes send it; two agree by a lock in the broker's server
+	CatchUp string        // what becomes of ticks that were missed: all, once or skip
+	Late    time.Duration // a tick that is sent so long after its time is late
 }
 
 // An Expect is an expression that must hold, under a condition if there is one.

@@ -58,6 +58,8 @@ func (j judge) fault(path string, f *Fault) (FaultSpec, bool) {
 		j.wrong(path, fmt.Sprintf("fault %s needs a node: %s", f.Fault, strings.Join(nodes, " or ")))
 	case !slices.Contains(nodes, Kind(f.Node)):
 		j.wrong(join(path, "node"), fmt.Sprintf("fault %s cannot hurt %s: it hurts %s", f.Fault, f.Node, strings.Join(nodes, " or ")))
+	case f.Node == "beat" && j.s.System.Beat.Every == 0:
+		j.wrong(join(path, "node"), fmt.Sprintf("fault %s finds no beat to hurt: there is none without beat in system", f.Fault))
 	default:
 		return specs[slices.Index(nodes, Kind(f.Node))], true
 	}

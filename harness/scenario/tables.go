@@ -90,6 +90,17 @@ func (y *System) table() block {
 		{"max_memory", size(&y.MaxMemory)},
 		{"grace", positive(&y.Grace, duration(&y.Grace))},
 		{"results", oneOf(&y.Results, "place for results", "broker")},
+		{"beat", y.Beat.table()},
+	}}
+}
+
+func (b *Beat) table() block {
+	return block{fields: []field{
+		{"every", positive(&b.Every, duration(&b.Every))},
+		{"entries", positive(&b.Entries, count(&b.Entries))},
+		{"beats", positive(&b.Beats, count(&b.Beats))},
+		{"catch_up", oneOf(&b.CatchUp, "policy for missed ticks", "all", "once", "skip")},
+		{"late", positive(&b.Late, duration(&b.Late))},
 	}}
 }
 

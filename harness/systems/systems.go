@@ -3,6 +3,7 @@ package systems
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"taskbench/brokers"
@@ -35,6 +36,14 @@ type System struct {
 	Start     func(ctx context.Context, s Spec) (Worker, error)
 	// Count opens the place where a cell's results are kept, at the broker's URL, for who sends chords.
 	Count func(ctx context.Context, url string) (Counter, error)
+	// Beat starts a beat: a Worker that consumes nothing and sends the schedule that the scenario asks for.
+	Beat func(ctx context.Context, s BeatSpec) (Worker, error)
+}
+
+// A BeatSpec is all that a system needs to start one beat. Its Queue is where the ticks go.
+type BeatSpec struct {
+	Spec
+	Start time.Time // the time of day at which every entry has a tick, and then one in each period
 }
 
 // A Counter is where the tasks of chords are counted as they end.
@@ -102,3 +111,6 @@ type SlowStarter interface {
 	// SetSlowStart holds up for so long each process of the worker that starts from now on, children too; 0 none.
 	SetSlowStart(d time.Duration) error
 }
+
+// EntryName is the name of an entry of a beat's schedule, counted from 0.
+func EntryName(i int) string { return fmt.Sprintf("each-%d", i+1) }

@@ -130,9 +130,9 @@ func (s story) far(a ledger.Attempt) string {
 // because connects a loss with what was done to the system. It claims a reason only where the durability class or the
 // acknowledgement explains the loss, and else says what there was.
 func (s story) because(a ledger.Attempt, since int64) string {
-	broker := s.first(since, func(f ledger.FaultSpan) bool { return !strings.HasPrefix(f.Node, "worker") })
+	broker := s.first(since, onBroker)
 	forgets := s.first(since, func(f ledger.FaultSpan) bool {
-		return !strings.HasPrefix(f.Node, "worker") && faults.Forgets(f.Fault)
+		return onBroker(f) && faults.Forgets(f.Fault)
 	})
 	switch worker := s.hurt(a, since); {
 	case worker != nil && a.Acked != 0:
@@ -147,13 +147,18 @@ func (s story) because(a ledger.Attempt, since int64) string {
 	return "; no fault was in force then or came after, so that nothing which was done explains it"
 }
 
+// onBroker tells whether a fault was one on the broker.
+func onBroker(f ledger.FaultSpan) bool {
+	return !strings.HasPrefix(f.Node, "worker") && !strings.HasPrefix(f.Node, "beat")
+}
+
 // fault names what hurt the attempt's worker, or else the broker, when something did.
 func (s story) fault(a ledger.Attempt, since int64) string {
 	next := s.next(a)
 	within := func(f ledger.FaultSpan) bool { return next == 0 || f.At <= next }
 	f := s.first(since, func(f ledger.FaultSpan) bool { return within(f) && f.Node == s.book.node(a.Node) })
 	if f == nil {
-		f = s.first(since, func(f ledger.FaultSpan) bool { return within(f) && !strings.HasPrefix(f.Node, "worker") })
+		f = s.first(since, func(f ledger.FaultSpan) bool { return within(f) && onBroker(f) })
 	}
 	if f == nil {
 		return ""
@@ -215,12 +220,12 @@ func (s story) spans() []ledger.FaultSpan {
 	seen := map[bool]bool{}
 	var list []ledger.FaultSpan
 	for _, f := range s.book.meta.Faults {
-		after := s.Executed() == 0 && f.At > to && !seen[strings.HasPrefix(f.Node, "worker")]
+		after := s.Executed() == 0 && f.At > to && !seen[onBroker(f)]
 		if f.At <= to && (f.Healed == 0 || f.Healed >= from) || after {
 			list = append(list, f)
 		}
 		if f.At > to {
-			seen[strings.HasPrefix(f.Node, "worker")] = true
+			seen[onBroker(f)] = true
 		}
 	}
 	// What the verdict names is among them.

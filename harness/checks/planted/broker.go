@@ -24,6 +24,7 @@ type plant struct {
 	frozen time.Time      // nothing is handed out before
 	cut    bool           // links were cut once
 	forget int            // of the deliveries to come so many are dropped
+	loaded time.Time      // when the load was first seen
 	held   *held
 
 	published int

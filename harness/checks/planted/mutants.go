@@ -24,6 +24,7 @@ type Mutant struct {
 	Tasks    []scenario.TaskMix // none is one that does nothing for a millisecond
 	Rate     float64            // 0 is 150 a second
 	For      time.Duration      // 0 is a second and a half
+	Beat     scenario.Beat      // a schedule, beside the load
 	Chord    int                // tasks in the header of a chord; 0 is no chords
 	OneByOne bool               // one publisher, and one worker with one message at a time
 	Faults   []scenario.Fault   // which bring the bug out
@@ -208,6 +209,16 @@ var Mutants = []Mutant{
 			unmarked.rewrite(func(h map[string]any) { delete(h, canvas.HeaderOnce) })
 			return errors.Join(next(ctx, unmarked.message), next(ctx, unmarked.message))
 		},
+	},
+	{
+		Name: "tick-twice", Doc: "stores the ticks of a schedule twice", Check: "tick-repeated", OneIn: 4, Beat: scenario.Beat{Every: 100 * time.Millisecond, Entries: 3, Beats: 1, CatchUp: "all", Late: 5 * time.Second},
+		publish: tick(func(ctx context.Context, m brokers.Message, next func(context.Context, brokers.Message) error) error {
+			return errors.Join(next(ctx, m), next(ctx, m))
+		}),
+	},
+	{
+		Name: "tick-drop", Doc: "confirms the ticks of a schedule and forgets them", Check: "tick-missed", OneIn: 4, Beat: scenario.Beat{Every: 100 * time.Millisecond, Entries: 3, Beats: 1, CatchUp: "all", Late: 5 * time.Second},
+		publish: tick(func(context.Context, brokers.Message, func(context.Context, brokers.Message) error) error { return nil }),
 	},
 	{
 		Name: "chord-drop", Doc: "confirms the bodies of chords and forgets them", Check: "chord-missing", OneIn: 4, Chord: 4,

@@ -105,6 +105,7 @@ func (p *plant) inside() systems.System {
 			return w, nil
 		},
 		Count: func(context.Context, string) (systems.Counter, error) { return results.connect(), nil },
+		Beat:  startBeat,
 	}
 }
 
@@ -236,6 +237,7 @@ func (m Mutant) scenario() scenario.Scenario {
 	if m.Chord > 0 {
 		s.System.Results = "broker"
 	}
+	s.System.Beat = m.Beat
 	if m.OneByOne {
 		s.Load.Publishers, s.System.Workers, s.System.Concurrency, s.System.Prefetch = 1, 1, 1, 1
 	}

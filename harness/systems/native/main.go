@@ -66,6 +66,9 @@ func runOrders(o orders, clock worker.Clock) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go attend(clock)
+	if o.Beat != nil {
+		return runBeat(ctx, o, log)
+	}
 	results, err := openResults(ctx, o)
 	if err != nil {
 		log.Error("open the results", "err", err)

@@ -29,6 +29,7 @@ var System = systems.System{
 	Pools: []string{"prefork", "goroutine", "threads", "green", "solo"},
 	Start: start,
 	Count: count,
+	Beat:  startBeat,
 }
 
 // orders is what a worker process is told by its environment; its pool children inherit it.
@@ -39,6 +40,7 @@ type orders struct {
 	Run      string        `json:"run"`     // the run's tag
 	Results  string        `json:"results"` // URL of where results are kept; "" nowhere
 	Dial     string        `json:"dial"`    // file
+	Beat     *beatOrders   `json:"beat"`    // of a beat; nil for a worker
 }
 
 // process is one worker, over as many lives as faults give it.
@@ -68,6 +70,11 @@ func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
 	if y.Results != "" {
 		p.orders.Results = s.URL
 	}
+	return p.begin(ctx)
+}
+
+// begin starts a process for the first time.
+func (p *process) begin(ctx context.Context) (systems.Worker, error) {
 	if err := errors.Join(p.SetClock(systems.Drift{}), p.SetSlowStart(0)); err != nil {
 		return nil, err
 	}
