@@ -101,7 +101,7 @@ func roundTrip(ctx context.Context, url string) error {
 	}
 	got, ok := <-c.Deliveries()
 	if !ok || string(got.Message().Body) != body {
-		return fmt.Errorf("%q was sent and did not come (%v)", body, c.Err())
+		return fmt.Errorf("%q was sent and did not come (%w)", body, c.Err())
 	}
 	return got.Ack(ctx)
 }
