@@ -99,15 +99,11 @@ func (r *Runner) publish(ctx context.Context, shots []shot, within time.Duration
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	errs := make([]error, len(shots))
-	if r.broker == nil {
-		b, err := r.cfg.Open(ctx)
-		if err != nil {
-			for i := range errs {
-				errs[i] = brokers.Refuse(err)
-			}
-			return errs
+	if err := r.connect(ctx); err != nil {
+		for i := range errs {
+			errs[i] = brokers.Refuse(err)
 		}
-		r.broker = b
+		return errs
 	}
 	if batcher, ok := r.broker.(brokers.Batcher); ok && len(shots) > 1 {
 		messages := make([]brokers.Message, len(shots))
@@ -211,6 +207,29 @@ func (r *Runner) settle(ctx context.Context) {
 		_ = r.lock.write(ctx, nil)
 	}
 	_ = r.store.write(ctx, nil)
+}
+
+// connect opens the broker, unless it is open.
+func (r *Runner) connect(ctx context.Context) error {
+	if r.broker != nil {
+		return nil
+	}
+	b, err := r.cfg.Open(ctx)
+	if err == nil {
+		r.broker = b
+	}
+	return err
+}
+
+// getReady connects while nothing is due, for as long as that is so: the first tick would be late by what it takes. Where
+// it cannot be done, that is told when something is due.
+func (r *Runner) getReady(ctx context.Context, within time.Duration) {
+	if r.broker != nil || len(r.queue) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(within, patience))
+	defer cancel()
+	_ = r.connect(ctx)
 }
 
 func (r *Runner) disconnect() {

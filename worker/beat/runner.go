@@ -198,7 +198,12 @@ func (r *Runner) step(ctx context.Context) time.Duration {
 		for _, at := range r.later {
 			pause = min(pause, at-steady)
 		}
-		return pause
+		if r.broker != nil || r.outage > 0 {
+			return pause
+		}
+		r.getReady(ctx, pause)
+		_, now := r.cfg.Clock()
+		return max(pause-(now-steady), time.Nanosecond)
 	}
 	r.fire(ctx, batch, wall)
 	return 0

@@ -1,6 +1,7 @@
 package beat
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -51,6 +52,37 @@ func TestTicksAreOnTheirGrid(t *testing.T) {
 			t.Errorf("fired %v in an hour", counts)
 		}
 		once(t, b.all())
+	})
+}
+
+// A connection that takes its time is opened before the first tick is due.
+func TestConnectedBeforeTheFirstTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b fakeBroker
+		opened := 0
+		open := func(ctx context.Context) (brokers.Broker, error) {
+			select {
+			case <-time.After(700 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			if opened++; opened == 1 {
+				return nil, errDown // it comes up while nothing is due
+			}
+			return b.open(ctx)
+		}
+		_, stop := life(t, Config{Open: open, Store: newStore(every("a", time.Minute, ""))})
+		pass(3*time.Minute + time.Second)
+		stop()
+		all := b.all()
+		if len(all) != 3 || opened != 2 {
+			t.Fatalf("%d ticks by %d connections", len(all), opened)
+		}
+		for _, f := range all {
+			if late := f.At.Sub(f.Scheduled); late > 10*time.Millisecond {
+				t.Errorf("the tick of %s was %s late", f.Scheduled, late)
+			}
+		}
 	})
 }
 
