@@ -104,11 +104,23 @@ func (b *Backend) Store(ctx context.Context, r result.Record) error {
 	if err == nil {
 		err = b.do(ctx, func() error { return b.replace(ctx, r.TaskID, doc) })
 	}
+	if neverTaken(err) {
+		err = fmt.Errorf("%w: %w", result.ErrRefused, err)
+	}
 	if err != nil {
 		return fmt.Errorf("store result of task %s in mongodb: %w", r.TaskID, err)
 	}
 	b.news.Wake(r.TaskID)
 	return nil
+}
+
+// neverTaken tells whether the server has said of a document itself that it cannot be: a server that stands in for
+// MongoDB may have no lists in lists, and none takes one that is larger than it allows. The codes are those of MongoDB's
+// error_codes.yml, BadValue and BSONObjectTooLarge.
+func neverTaken(err error) bool {
+	const badValue, tooLarge = 2, 10334
+	var told driver.ServerError
+	return errors.As(err, &told) && (told.HasErrorCode(badValue) || told.HasErrorCode(tooLarge))
 }
 
 // replace inserts, which is all there is to do for most tasks, and where there is a document already puts this one in

@@ -2,6 +2,8 @@ package mongo
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"reflect"
@@ -42,6 +44,24 @@ func TestContract(t *testing.T) {
 		Absent: []string{"children"}, // FerretDB has no lists of lists, which MongoDB has
 		Open:   func(ctx context.Context, o result.Options) (result.Backend, error) { return Open(ctx, s.URL, o) },
 	})
+}
+
+// A document that the server will never take is told as such, so that nobody sends it for ever: FerretDB has no lists of lists.
+func TestWhatIsNeverTaken(t *testing.T) {
+	servertest.Needed(t)
+	b, err := Open(t.Context(), serve(t).URL, result.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	r := result.Record{TaskID: "t", State: result.Success, Value: json.RawMessage("1"), Children: []json.RawMessage{json.RawMessage(`[["c",null],null]`)}}
+	if err := b.Store(t.Context(), r); !errors.Is(err, result.ErrRefused) {
+		t.Errorf("error %v, want ErrRefused", err)
+	}
+	r.Children = nil
+	if err := b.Store(t.Context(), r); err != nil {
+		t.Error(err)
+	}
 }
 
 // What Celery 5.2 and 5.6 left in the collections.
