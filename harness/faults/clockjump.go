@@ -8,7 +8,9 @@ import (
 	"taskbench/harness/systems"
 )
 
-var _ = register(Fault{
+var _ = register(clockJump)
+
+var clockJump = Fault{
 	Name: "clock-jump",
 	Node: "worker",
 	For:  down,
@@ -37,7 +39,7 @@ var _ = register(Fault{
 		}
 		return Effect{Node: w.Name(), Proof: "by its own word it is " + distance(ahead), Heal: heal}, nil
 	},
-})
+}
 
 // reading is how long it may take to ask a worker for the time, and so how exact the answer is.
 const reading = time.Second

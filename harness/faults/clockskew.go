@@ -9,7 +9,9 @@ import (
 	"taskbench/harness/systems"
 )
 
-var _ = register(Fault{
+var _ = register(clockSkew)
+
+var clockSkew = Fault{
 	Name: "clock-skew",
 	Node: "worker",
 	For:  down,
@@ -35,7 +37,7 @@ var _ = register(Fault{
 		}
 		return Effect{Node: w.Name(), Proof: proof, Heal: heal}, nil
 	},
-})
+}
 
 // gains watches a worker's clock until what it has gained is beyond doubt: that takes the longer the less it gains.
 func gains(ctx context.Context, clock systems.Timekeeper, rate float64) (proof string, err error) {

@@ -74,7 +74,7 @@ func writeSchedule(path, queue string, b scenario.Beat, start time.Time) error {
 }
 
 // runBeat is a beat's process.
-func runBeat(ctx context.Context, o orders, log *slog.Logger) int {
+func runBeat(ctx context.Context, o orders, clock worker.Clock, log *slog.Logger) int {
 	driver, variant, err := all.Find(o.Config.Broker + ":" + o.Config.Variant)
 	if err != nil {
 		log.Error("find the broker", "err", err)
@@ -89,6 +89,10 @@ func runBeat(ctx context.Context, o orders, log *slog.Logger) int {
 	c := beat.Config{
 		Open:  func(ctx context.Context) (brokers.Broker, error) { return driver.Open(ctx, o.Config.URL, variant) },
 		Store: store, CatchUp: beat.CatchUp{Policy: o.Beat.CatchUp}, Lease: lease, Log: log,
+		Clock: func() (time.Time, time.Duration) {
+			_, steady := beat.SystemClock()
+			return clock(), steady
+		},
 	}
 	if o.Beat.Lock {
 		lock, err := redis.Open(o.Config.URL, "beat")

@@ -67,7 +67,7 @@ func runOrders(o orders, clock worker.Clock) int {
 	defer stop()
 	go attend(clock)
 	if o.Beat != nil {
-		return runBeat(ctx, o, log)
+		return runBeat(ctx, o, clock, log)
 	}
 	results, err := openResults(ctx, o)
 	if err != nil {
