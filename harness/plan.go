@@ -226,6 +226,11 @@ func unfit(c CellPlan) string {
 			why = append(why, no)
 		}
 	}
+	if c.Scenario.Workload.Chord > 0 {
+		if no := native.Counts(c.Driver); no != "" {
+			why = append(why, no)
+		}
+	}
 	if no := noBeat(c); no != "" {
 		why = append(why, no)
 	}
@@ -256,7 +261,7 @@ func wireOf(c CellPlan) brokers.Wire {
 	w := c.Driver.Wire(c.Variant)
 	if c.Scenario.System.Results != "" && native.Keeps(c.Driver) == "" {
 		w.Acts = maps.Clone(w.Acts) // the driver may have one for all
-		maps.Copy(w.Acts, native.Acts())
+		maps.Copy(w.Acts, native.Acts(c.Driver))
 	}
 	return w
 }

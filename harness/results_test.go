@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"taskbench/brokers"
+	"taskbench/brokers/postgres"
 	"taskbench/brokers/redis"
 	"taskbench/brokers/servertest"
 	"taskbench/harness"
@@ -17,14 +19,22 @@ import (
 // step at which one is stored.
 func TestResultsInTheBroker(t *testing.T) {
 	servertest.Needed(t)
-	if _, _, err := labs.Pick(t.Context(), "process", redis.Driver, labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
-		t.Skipf("this machine has no server for redis: %v", err)
+	for broker, d := range map[string]brokers.Driver{"redis:memory": redis.Driver, "postgres:lease": postgres.Driver} {
+		t.Run(broker, func(t *testing.T) {
+			if _, _, err := labs.Pick(t.Context(), "process", d, labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
+				t.Skipf("this machine has no server for %s: %v", d.Name, err)
+			}
+			t.Parallel() // it mostly waits
+			keptInTheBroker(t, broker)
+		})
 	}
-	t.Parallel() // it mostly waits
+}
+
+func keptInTheBroker(t *testing.T, broker string) {
 	s := small("goroutine", scenario.TaskMix{Task: "bulky", Result: 64, Weight: 1})
 	s.System.Results = "broker"
 	s.Faults = []scenario.Fault{{Number: 1, At: 200 * time.Millisecond, Fault: "disconnect", Node: "broker", On: "result", Nth: 3, For: 200 * time.Millisecond}}
-	c, h, _ := runOn(t, "redis:memory", "process", s)
+	c, h, _ := runOn(t, broker, "process", s)
 	if len(c.Faults) != 1 || !strings.HasPrefix(c.Faults[0].Proof, "result 3 on connection") || c.Faults[0].Steps["result"] != 3 {
 		t.Errorf("faults %+v; warnings %q", c.Faults, c.Warnings)
 	}

@@ -58,8 +58,8 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 		}
 	}
 	b := &Backend{db: db, dialect: d, life: o.Lifetime(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
-	b.store = b.upsert("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
-	b.saveGroup = b.upsert("celery_tasksetmeta", "taskset_id", "taskset_id_sequence", []string{"taskset_id", "result", "date_done"})
+	b.store = d.storing()
+	b.saveGroup = d.writing("celery_tasksetmeta", "taskset_id", "taskset_id_sequence", []string{"taskset_id", "result", "date_done"})
 	for _, statement := range d.schema {
 		if _, err := db.ExecContext(ctx, statement); err != nil && !b.made(ctx) {
 			_ = db.Close() // it was of no use
@@ -84,20 +84,6 @@ func (b *Backend) made(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-// upsert writes the statement that stores a row, or changes the one of the same key.
-func (b *Backend) upsert(table, key, sequence string, columns []string) string {
-	places := make([]string, len(columns))
-	for i := range columns {
-		places[i] = b.dialect.places(i + 1)
-	}
-	into, values := strings.Join(columns, ", "), strings.Join(places, ", ")
-	if b.dialect.ids != "" {
-		into, values = "id, "+into, fmt.Sprintf(b.dialect.ids, sequence)+", "+values
-	}
-	insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, into, values)
-	return b.dialect.upsert(table, key, insert, columns[1:])
 }
 
 // do runs f, as long as the backend is open.

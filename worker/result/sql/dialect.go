@@ -57,6 +57,31 @@ func claimTable(options string) string {
 	return `CREATE TABLE IF NOT EXISTS taskbench_claims (task_id VARCHAR(155) NOT NULL PRIMARY KEY, holder VARCHAR(64) NOT NULL, expires BIGINT NOT NULL)` + options
 }
 
+// storing is the statement that stores a result.
+func (d dialect) storing() string {
+	return d.writing("celery_taskmeta", "task_id", "task_id_sequence", taskColumns) + d.lasts
+}
+
+// writing is the statement that stores a row, or changes the one of the same key.
+func (d dialect) writing(table, key, sequence string, columns []string) string {
+	places := make([]string, len(columns))
+	for i := range columns {
+		places[i] = d.places(i + 1)
+	}
+	into, values := strings.Join(columns, ", "), strings.Join(places, ", ")
+	if d.ids != "" {
+		into, values = "id, "+into, fmt.Sprintf(d.ids, sequence)+", "+values
+	}
+	insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, into, values)
+	return d.upsert(table, key, insert, columns[1:])
+}
+
+// PostgresActs is what a PostgreSQL broker's wire has besides when results are kept in the same server, each record by a
+// statement of its own.
+func PostgresActs() map[string]brokers.Act {
+	return map[string]brokers.Act{postgres.storing(): {Does: brokers.Stores}}
+}
+
 func question(n int) string { return "?" }
 
 // onConflict is the upsert of SQLite and PostgreSQL.

@@ -117,12 +117,11 @@ func TestLocate(t *testing.T) {
 
 // The status must be assigned last, or a success would not stay.
 func TestMySQLKeepsASuccess(t *testing.T) {
-	b := Backend{dialect: mySQL}
-	got := b.upsert("celery_taskmeta", "task_id", "", taskColumns)
+	got := mySQL.writing("celery_taskmeta", "task_id", "", taskColumns)
 	if !strings.HasSuffix(got, "queue = IF(status <=> 'SUCCESS', queue, VALUES(queue)), status = IF(status <=> 'SUCCESS', status, VALUES(status))") {
 		t.Error(got)
 	}
-	if got := b.upsert("celery_tasksetmeta", "taskset_id", "", []string{"taskset_id", "result"}); got != "INSERT INTO celery_tasksetmeta (taskset_id, result) VALUES (?, ?) ON DUPLICATE KEY UPDATE result = VALUES(result)" {
+	if got := mySQL.writing("celery_tasksetmeta", "taskset_id", "", []string{"taskset_id", "result"}); got != "INSERT INTO celery_tasksetmeta (taskset_id, result) VALUES (?, ?) ON DUPLICATE KEY UPDATE result = VALUES(result)" {
 		t.Error(got)
 	}
 }

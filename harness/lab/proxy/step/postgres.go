@@ -159,6 +159,8 @@ func (p *postgres) bind(w *words) []Event {
 		return event(Publish, b.count, false)
 	case brokers.Acknowledges:
 		return event(Ack, b.count, false)
+	case brokers.Stores:
+		return event(Result, b.count, false)
 	case brokers.Claims:
 	}
 	return nil
