@@ -12,7 +12,7 @@ type WireProtocol string
 
 // The protocols that can be followed.
 const (
-	AMQP      WireProtocol = "amqp"      // AMQP 0-9-1, which has words for publishing, delivering and acknowledging: no acts
+	AMQP      WireProtocol = "amqp"      // AMQP 0-9-1, which has words for publishing, delivering and acknowledging: an act is the key of what is published and no task
 	Beanstalk WireProtocol = "beanstalk" // beanstalkd's, which has them too
 	TCPMemory WireProtocol = "memory"    // that of package memory's server, likewise
 	MongoDB   WireProtocol = "mongodb"   // MongoDB's OP_MSG: an act is a command and the collection that it is about, "insert messages"

@@ -43,7 +43,8 @@ type stage struct {
 	sendURL   string          // what publishers connect to
 	workers   []systems.Worker
 	beats     []systems.Worker
-	ticks     *ticks // that the beats send; nil where there are none
+	ticks     *ticks   // that the beats send; nil where there are none
+	replies   *replies // nil unless results are sent
 	run       ledger.Run
 	recorder  *ledger.Recorder
 	collector *ledger.Collector
@@ -144,6 +145,7 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	if err := s.approach(ctx); err != nil {
 		return nil, err
 	}
+	s.takeReplies()
 	nodes := []string{"broker"}
 	for i := range c.Scenario.System.Workers {
 		nodes = append(nodes, fmt.Sprintf("worker-%d", i+1))
@@ -199,6 +201,9 @@ func (s *stage) close() error {
 	errs := []error{errors.Join(stopped...)}
 	if s.ticks != nil {
 		s.ticks.close()
+	}
+	if s.replies != nil {
+		s.replies.close()
 	}
 	for _, m := range s.samplers {
 		m.Stop()

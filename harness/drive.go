@@ -11,6 +11,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness/ledger"
 	"taskbench/harness/load"
+	"taskbench/harness/systems/native"
 	"taskbench/harness/tasks"
 )
 
@@ -83,6 +84,9 @@ func (s *stage) drive(ctx context.Context) course {
 		Message: func(seq uint64) brokers.Message {
 			s.recorder.Terms(seq, mix.TermsOf(seq))
 			m := mix.Message(seq, s.run.ID(seq), queue)
+			if s.replies != nil {
+				m.ReplyTo = native.Replies
+			}
 			mix.Ask(&m, seq, begin.Add(time.Duration(s.recorder.DueAt(seq))))
 			if s.chords.Size() > 0 {
 				s.chords.Enlist(&m, seq, s.run.ID(s.chords.BodyOf(seq)))

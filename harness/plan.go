@@ -260,8 +260,9 @@ func wireOf(c CellPlan) brokers.Wire {
 	}
 	w := c.Driver.Wire(c.Variant)
 	if c.Scenario.System.Results != "" && native.Keeps(c.Driver) == "" {
-		w.Acts = maps.Clone(w.Acts) // the driver may have one for all
-		maps.Copy(w.Acts, native.Acts(c.Driver))
+		acts := maps.Clone(native.Acts(c.Driver)) // each has one for all
+		maps.Copy(acts, w.Acts)
+		w.Acts = acts
 	}
 	return w
 }

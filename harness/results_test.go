@@ -8,6 +8,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/postgres"
+	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
 	"taskbench/brokers/servertest"
 	"taskbench/harness"
@@ -19,7 +20,7 @@ import (
 // step at which one is stored.
 func TestResultsInTheBroker(t *testing.T) {
 	servertest.Needed(t)
-	for broker, d := range map[string]brokers.Driver{"redis:memory": redis.Driver, "postgres:lease": postgres.Driver} {
+	for broker, d := range map[string]brokers.Driver{"redis:memory": redis.Driver, "postgres:lease": postgres.Driver, "rabbitmq:quorum": rabbitmq.Driver} {
 		t.Run(broker, func(t *testing.T) {
 			if _, _, err := labs.Pick(t.Context(), "process", d, labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
 				t.Skipf("this machine has no server for %s: %v", d.Name, err)

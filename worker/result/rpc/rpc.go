@@ -34,6 +34,17 @@ type Backend struct {
 // exchange has nothing sent to it: results go to the queue by its name, and a subscription needs an exchange.
 var exchange = brokers.Exchange{Name: "celeryresults", Kind: brokers.Direct, Durable: true}
 
+// Acts is what the wire of an AMQP broker has besides when results are sent to a reply queue of that name.
+func Acts(queue string) map[string]brokers.Act {
+	return map[string]brokers.Act{queue: {Does: brokers.Stores}}
+}
+
+// Subscribe receives what is sent to the reply queue of that name, until ctx ends or the connection is lost. Open does so for
+// a client; this is for who wants to see that replies are sent.
+func Subscribe(ctx context.Context, x brokers.Exchanger, queue string) (<-chan brokers.Message, error) {
+	return x.Subscribe(ctx, brokers.Binding{Exchange: exchange, Key: queue, Queue: queue})
+}
+
 // Open declares the reply queue and consumes it: once it has returned, no result is missed. The broker must have
 // exchanges. It stays the caller's to close, after the backend.
 func Open(ctx context.Context, o result.Options) (*Backend, error) {
@@ -97,7 +108,7 @@ func newName() string {
 func (b *Backend) ReplyTo() string { return b.queue }
 
 func (b *Backend) subscribe(ctx context.Context, x brokers.Exchanger) (<-chan brokers.Message, error) {
-	return x.Subscribe(ctx, brokers.Binding{Exchange: exchange, Key: b.queue, Queue: b.queue})
+	return Subscribe(ctx, x, b.queue)
 }
 
 // consume takes replies until the backend is closed, over as many subscriptions as that takes.

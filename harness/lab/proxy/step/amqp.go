@@ -29,6 +29,7 @@ const (
 )
 
 type amqp struct {
+	acts     map[string]brokers.Act
 	greeted  bool
 	channels map[uint16]*amqpChannel
 }
@@ -44,7 +45,9 @@ type amqpChannel struct {
 	left       uint64          // bytes of it
 }
 
-func newAMQP(map[string]brokers.Act) Parser { return &amqp{channels: map[uint16]*amqpChannel{}} }
+func newAMQP(acts map[string]brokers.Act) Parser {
+	return &amqp{acts: acts, channels: map[uint16]*amqpChannel{}}
+}
 
 var errNotAMQP = errors.New("it does not speak AMQP 0-9-1")
 
@@ -85,7 +88,7 @@ func (p *amqp) Next(from Side, data []byte) (int, []Event, error) {
 			method, payload = binary.BigEndian.Uint32(payload), payload[4:]
 		}
 		if from == Client {
-			return n, ch.asked(method, &words{rest: payload}), nil
+			return n, ch.asked(method, &words{rest: payload}, p.acts), nil
 		}
 		return n, ch.told(method, &words{rest: payload}), nil
 	}
@@ -103,7 +106,7 @@ func (p *amqp) channel(number uint16) *amqpChannel {
 }
 
 // asked is a method of the client.
-func (c *amqpChannel) asked(method uint32, w *words) []Event {
+func (c *amqpChannel) asked(method uint32, w *words, acts map[string]brokers.Act) []Event {
 	switch method {
 	case channelOpen:
 		*c = amqpChannel{unsettled: map[string]bool{}}
@@ -117,9 +120,17 @@ func (c *amqpChannel) asked(method uint32, w *words) []Event {
 			c.unsettled[string(tag)] = true
 		}
 	case basicPublish:
+		w.take(2)
+		w.short() // the exchange
+		stores := acts[string(w.short())].Does == brokers.Stores
 		if c.confirming {
 			c.published++
-			c.sent.add(c.published)
+			if !stores {
+				c.sent.add(c.published)
+			}
+		}
+		if stores {
+			return event(Result, 1, false)
 		}
 		return event(Publish, 1, false)
 	case basicAck:

@@ -38,8 +38,9 @@
 //
 // A step that is about several messages at once (a pipelined push of ten, an ack of all up to a number) counts as so many.
 //
-// Only Redis comes to the step result, where a scenario has results kept in the broker (system: {results: broker}): each
-// record is the call of a script. Other cells are run without a result backend, as the ledger has its own evidence.
+// The step result is come to where a scenario has results kept in the broker (system: {results: broker}): on Redis each record
+// is the call of a script, on PostgreSQL the Bind of a statement, and with RabbitMQ, which keeps none, a basic.publish to the
+// queue of replies. Other cells are run without a result backend, as the ledger has its own evidence.
 //
 // # Tolerance
 //

@@ -70,7 +70,7 @@ func Unfit(w brokers.Wire, s Step) string {
 	case s == Result && !does(w, brokers.Stores):
 		return "no result is stored through the connections to the broker: the workers run without a result backend"
 	}
-	if w.Acts != nil && !does(w, deeds[s]) {
+	if w.Acts != nil && w.Protocol != brokers.AMQP && !does(w, deeds[s]) {
 		return fmt.Sprintf("nothing on its connections is the step %s: it has none", s)
 	}
 	return ""

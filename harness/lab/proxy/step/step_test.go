@@ -162,6 +162,10 @@ func TestUnfit(t *testing.T) {
 		if why := Unfit(brokers.Wire{Protocol: brokers.AMQP}, i.Step); (why == "") == (i.Step == Result) {
 			t.Errorf("step %s of AMQP: %q", i.Step, why)
 		}
+		replying := brokers.Wire{Protocol: brokers.AMQP, Acts: map[string]brokers.Act{"replies": {Does: brokers.Stores}}}
+		if why := Unfit(replying, i.Step); why != "" {
+			t.Errorf("step %s of AMQP with replies: %q", i.Step, why)
+		}
 	}
 	once := brokers.Wire{Protocol: brokers.MongoDB, Acts: map[string]brokers.Act{"delete messages": {Does: brokers.Claims}}}
 	for s, fits := range map[Step]bool{Claim: true, Deliver: true, Ack: false, Publish: false} {
