@@ -108,13 +108,31 @@ func evicting(ctx context.Context, rdb *goredis.Client, policy string) (string, 
 	}
 }
 
-// fullHouse sets the limit of clients to those that are connected.
+// fullHouse sets the limit of clients to those that are connected, once for a moment none of them has left: the server counts
+// those, too, that are on their way out.
 func fullHouse(ctx context.Context, rdb *goredis.Client, _ string) (string, error) {
-	n, err := number(ctx, rdb, "clients", "connected_clients")
-	if err != nil {
-		return "", err
+	const moment, patience = 20 * time.Millisecond, time.Second
+	tick := time.NewTicker(moment)
+	defer tick.Stop()
+	before := int64(-1)
+	for end := time.Now().Add(patience); ; {
+		n, err := number(ctx, rdb, "clients", "connected_clients")
+		if err == nil && n != before {
+			err = rdb.ConfigSet(ctx, "maxclients", strconv.FormatInt(n, 10)).Err()
+		}
+		if err != nil {
+			return "", err
+		}
+		if n == before || time.Now().After(end) {
+			return fmt.Sprintf("maxclients %d, which are connected", n), nil
+		}
+		before = n
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
-	return fmt.Sprintf("maxclients %d, which are connected", n), rdb.ConfigSet(ctx, "maxclients", strconv.FormatInt(n, 10)).Err()
 }
 
 // number is one of those that INFO tells.
