@@ -16,7 +16,7 @@ import (
 )
 
 // beatQueue is where ticks go. No worker consumes it, and no drain waits for it.
-const beatQueue = "beat"
+const beatQueue = "taskbench.beat" // no workload can name it so
 
 // noBeat says why the schedule that a cell asks for cannot be sent or judged, or "".
 func noBeat(c CellPlan) string {
@@ -43,7 +43,7 @@ func (s *stage) startBeats(ctx context.Context, place int) error {
 	for i := range b.Beats {
 		name := fmt.Sprintf("beat-%d", i+1)
 		w, err := s.cell.System.Beat(ctx, systems.BeatSpec{Start: start, Spec: systems.Spec{
-			Name: name, Index: uint16(place + i), Driver: s.cell.Driver, Variant: s.cell.Variant, URL: s.url, Queue: beatQueue,
+			Name: name, Index: uint16(place + i), Driver: s.cell.Driver, Variant: s.cell.Variant, URL: s.url, Queues: []string{beatQueue},
 			System: s.cell.Scenario.System, Run: s.run, Evidence: s.evidence, LogPath: s.log(name),
 			Died: func(how string) { s.died(name, how) },
 		}})

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"taskbench/brokers"
 	"taskbench/harness/faults"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/leftovers"
@@ -118,8 +119,11 @@ func (s *stage) names() []string {
 	return names
 }
 
-// queue is where the tasks of every cell go: each cell has a server, or a file, of its own.
-const queue = "celery"
+// queue is where the tasks of a cell go unless its workload says otherwise: each cell has a server, or a file, of its own.
+const queue = brokers.DefaultQueue
+
+// queues are all that its tasks go to.
+func (s *stage) queues() []string { return s.cell.Scenario.Workload.Queues(queue) }
 
 // provision brings everything up. On error nothing is left running.
 func provision(ctx context.Context, j job) (_ *stage, err error) {
@@ -152,7 +156,7 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 	}
 	for i, name := range nodes[1:] {
 		w, err := c.System.Start(ctx, systems.Spec{
-			Name: name, Index: uint16(i + 1), Driver: c.Driver, Variant: c.Variant, URL: s.url, Queue: queue,
+			Name: name, Index: uint16(i + 1), Driver: c.Driver, Variant: c.Variant, URL: s.url, Queues: s.queues(),
 			System: c.Scenario.System, Run: s.run, Evidence: s.evidence, LogPath: s.log(name),
 			Died: func(how string) { s.died(name, how) },
 		})

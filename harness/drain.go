@@ -115,11 +115,19 @@ func (c *counter) depth(ctx context.Context) (ready, unacked int, err error) {
 	if !ok {
 		return 0, -1, nil // it cannot count: silence alone must tell
 	}
-	ready, unacked, err = inspector.Depth(ctx, queue)
-	if err != nil {
-		c.close()
+	for _, queue := range c.stage.queues() {
+		r, u, err := inspector.Depth(ctx, queue)
+		if err != nil {
+			c.close()
+			return 0, 0, err
+		}
+		if ready += r; u < 0 || unacked < 0 {
+			unacked = -1 // it cannot tell
+		} else {
+			unacked += u
+		}
 	}
-	return ready, unacked, err
+	return ready, unacked, nil
 }
 
 func (c *counter) close() {

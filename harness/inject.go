@@ -41,7 +41,7 @@ func (s *stage) breakAndHeal(ctx context.Context, begin time.Time) []injection {
 		// Each fault has the chance of its number, so that leaving one out does not change the others' victims.
 		target := faults.Target{
 			Broker: s.node, Proxy: s.proxy, Via: s.url, SendVia: s.sendURL, Driver: s.cell.Driver, Variant: s.cell.Variant, Workers: s.workers, Beats: s.beats,
-			Queue: queue, Members: s.members,
+			Queue: s.queues()[0], Members: s.members,
 			Rand: s.random(firstFault + uint64(f.Number) - 1),
 		}
 		target.Claim = func(worker string) bool { return s.claim(worker, i) }

@@ -12,7 +12,7 @@ import (
 // it, and there is one worker that has one message at a time.
 func inOrder(c CellPlan) bool {
 	y := c.Scenario.System
-	return c.Variant.Promised(brokers.FIFO) && y.Workers == 1 && y.Concurrency == 1 && prefetch(y) == 1
+	return c.Variant.Promised(brokers.FIFO) && y.Workers == 1 && y.Concurrency == 1 && prefetch(y) == 1 && len(c.Scenario.Workload.Queues(queue)) == 1
 }
 
 // mostSamples is how many samples of a quantity a history keeps: the others are left out, evenly.

@@ -196,7 +196,10 @@ var unfit = map[string]string{
 const keeps = "keeps them in redis"
 
 // few are the brokers for a scenario that asks little of them: its faults leave them alone, and all do the same for it.
-var few = map[string][]string{"beat": {"memory", "redis:aof-always", "rabbitmq:quorum"}}
+var few = map[string][]string{
+	"beat":       {"memory", "redis:aof-always", "rabbitmq:quorum"},
+	"two-queues": {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
+}
 
 // pools are those that a scenario is run in where they differ in what it asks; others are run in that of their system.
 var pools = map[string][]string{"chords": {"goroutine", "prefork"}}
@@ -316,7 +319,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts", "two-queues"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}

@@ -31,7 +31,7 @@ func (s site) witnessed(ctx context.Context, pool string, concurrency, prefetch 
 		return nil, err
 	}
 	w, err := native.System.Start(ctx, systems.Spec{
-		Name: "worker-1", Index: 1, Driver: s.driver, Variant: s.variant, URL: s.url, Queue: brokers.DefaultQueue,
+		Name: "worker-1", Index: 1, Driver: s.driver, Variant: s.variant, URL: s.url, Queues: []string{brokers.DefaultQueue},
 		System: scenario.System{Pool: pool, Workers: 1, Concurrency: concurrency, Acks: "late", Prefetch: prefetch, Grace: 10 * time.Second},
 		Run:    run, Evidence: evidence, LogPath: filepath.Join(s.dir, "worker.log"),
 	})

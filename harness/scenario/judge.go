@@ -69,7 +69,7 @@ func (j judge) workload() {
 }
 
 // anyTask are the keys of a mix that mean something to every task.
-var anyTask = []string{"task", "weight", "payload", "eta", "expires", "soft", "limit", "keys"}
+var anyTask = []string{"task", "weight", "payload", "eta", "expires", "soft", "limit", "keys", "queue"}
 
 func (j judge) mix(path string, t *TaskMix) {
 	if t.Payload > maxPayload {
@@ -77,6 +77,9 @@ func (j judge) mix(path string, t *TaskMix) {
 	}
 	if err := t.Duration.check(); err != nil {
 		j.wrong(join(path, "duration"), err.Error())
+	}
+	if t.Queue != "" && !nameForm.MatchString(t.Queue) {
+		j.wrong(join(path, "queue"), fmt.Sprintf("%q: want lower-case words joined by hyphens", t.Queue))
 	}
 	for _, asked := range []struct { // in the order in which they are told
 		key string

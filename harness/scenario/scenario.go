@@ -5,7 +5,10 @@
 // that tree itself, since a decoder stops at the first mistake.
 package scenario
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Scenario is one YAML file, resolved: every default is filled in.
 type Scenario struct {
@@ -29,6 +32,20 @@ type Workload struct {
 	Chord int // of every Chord+1 tasks the first are the header of a chord, and the last is its body; 0: there are none
 }
 
+// Queues are those that the tasks of the workload go to, the one for all others by the given name, and first if it is used.
+func (w Workload) Queues(otherwise string) []string {
+	var all []string
+	if w.Chord > 0 || slices.ContainsFunc(w.Tasks, func(t TaskMix) bool { return t.Queue == "" || t.Queue == otherwise }) {
+		all = append(all, otherwise)
+	}
+	for _, t := range w.Tasks {
+		if t.Queue != "" && !slices.Contains(all, t.Queue) {
+			all = append(all, t.Queue)
+		}
+	}
+	return all
+}
+
 // A TaskMix is one kind of task in a mix.
 type TaskMix struct {
 	Task     string // a name that package tasks knows, without its prefix
@@ -43,6 +60,7 @@ type TaskMix struct {
 	Until    int    // crash: only the first so many deliveries of a task crash; 0 is every one, for ever
 	Flaw     string // poison: what no worker can do with it: know its "name" or decode its "body"
 	Result   int64  // bulky: bytes that it returns
+	Queue    string // where it is sent to; "" is the queue that all others go to
 
 	// What any task may be asked for, counted from when it is due; 0 is nothing.
 	ETA     time.Duration // it is not to be started earlier

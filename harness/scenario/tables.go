@@ -57,6 +57,7 @@ func (t *TaskMix) block() block {
 		{"soft", duration(&t.Soft)},
 		{"limit", duration(&t.Limit)},
 		{"keys", count(&t.Keys)},
+		{"queue", text(&t.Queue)},
 	}}
 }
 

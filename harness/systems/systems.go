@@ -18,7 +18,7 @@ type Spec struct {
 	Driver  brokers.Driver
 	Variant brokers.Variant
 	URL     string // of the broker, through the fault proxy
-	Queue   string
+	Queues  []string
 	System  scenario.System
 	Run     ledger.Run // tasks of other runs are foreign
 	// Evidence is the directory where the worker's processes write what they did, apart from the broker.
@@ -40,7 +40,7 @@ type System struct {
 	Beat func(ctx context.Context, s BeatSpec) (Worker, error)
 }
 
-// A BeatSpec is all that a system needs to start one beat. Its Queue is where the ticks go.
+// A BeatSpec is all that a system needs to start one beat. Its Queues are the one to which the ticks go.
 type BeatSpec struct {
 	Spec
 	Start time.Time // the time of day at which every entry has a tick, and then one in each period

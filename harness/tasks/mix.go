@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -48,6 +49,7 @@ func NewMix(w scenario.Workload, seed uint64, env Env) (*Mix, error) {
 	if m.chords, err = newChords(w.Chord); err != nil {
 		errs = append(errs, err)
 	}
+	several := len(w.Queues(brokers.DefaultQueue)) > 1
 	for _, t := range w.Tasks {
 		made, err := templates(t, env)
 		if err != nil {
@@ -56,7 +58,11 @@ func NewMix(w scenario.Workload, seed uint64, env Env) (*Mix, error) {
 		}
 		sum += uint64(t.Weight)
 		m.kinds, m.ends = append(m.kinds, kind{t, made}), append(m.ends, sum)
-		m.note(t)
+		queue := ""
+		if several {
+			queue = cmp.Or(t.Queue, brokers.DefaultQueue)
+		}
+		m.note(t, queue)
 	}
 	if sum == 0 && len(errs) == 0 {
 		errs = append(errs, errors.New("no task has a weight"))
@@ -110,10 +116,11 @@ func (m *Mix) Crashes(seq uint64) (crashes, forEver bool) {
 	return crashes, crashes && k.mix.Until == 0
 }
 
-// Message is the message with the given number, as the task with the given id, for a queue. Its body may be
+// Message is the message with the given number, as the task with the given id, for a queue unless the workload names one. Its body may be
 // shared with other messages: nobody may change it.
 func (m *Mix) Message(seq uint64, id, queue string) brokers.Message {
 	k := m.kind(seq)
+	queue = cmp.Or(k.mix.Queue, queue)
 	switch {
 	case k.mix.Task == "crash":
 		if crashes, _ := m.Crashes(seq); crashes {

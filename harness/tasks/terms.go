@@ -10,10 +10,10 @@ import (
 	"taskbench/worker/message"
 )
 
-// note keeps what a line of the workload asks of its tasks. Lines that ask for the same share it; of lines beyond what
+// note keeps what a line of the workload asks of its tasks, with the queue where there are several. Lines that ask for the same share it; of lines beyond what
 // a history has room for nothing is known.
-func (m *Mix) note(t scenario.TaskMix) {
-	terms := ledger.Terms{Task: t.Task, ETA: int64(t.ETA), Expires: int64(t.Expires), Limit: int64(t.Limit), Retries: t.Fails, Keys: t.Keys}
+func (m *Mix) note(t scenario.TaskMix, queue string) {
+	terms := ledger.Terms{Task: t.Task, ETA: int64(t.ETA), Expires: int64(t.Expires), Limit: int64(t.Limit), Retries: t.Fails, Keys: t.Keys, Queue: queue}
 	i := slices.Index(m.terms, terms)
 	if i < 0 && len(m.terms) < ledger.MaxTerms {
 		i = len(m.terms)

@@ -49,7 +49,7 @@ func startBeat(ctx context.Context, s systems.BeatSpec) (systems.Worker, error) 
 	for i := range s.System.Beat.Entries {
 		t.entries = append(t.entries, beat.Entry{
 			Name: systems.EntryName(i), Task: "bench.noop", Schedule: schedule.Every(s.System.Beat.Every), Start: s.Start,
-			Options: beat.Options{Queue: s.Queue}, CatchUp: beat.CatchUp{Policy: schedule.CatchUp(s.System.Beat.CatchUp)},
+			Options: beat.Options{Queue: s.Queues[0]}, CatchUp: beat.CatchUp{Policy: schedule.CatchUp(s.System.Beat.CatchUp)},
 		})
 	}
 	return t, t.Start(ctx)

@@ -22,6 +22,7 @@ type plant struct {
 	count  int
 	seen   map[string]int // deliveries that were looked at, by task
 	frozen time.Time      // nothing is handed out before
+	hungry time.Time      // nothing reaches the starved queue before
 	cut    bool           // links were cut once
 	forget int            // of the deliveries to come so many are dropped
 	loaded time.Time      // when the load was first seen
@@ -163,6 +164,23 @@ func (p *plant) wait(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// starved is the queue of mutant starve.
+const starved = "starved"
+
+// starves tells for how long a message is kept from its queue: those of one are from the hundredth message on, once.
+func (p *plant) starves(m brokers.Message) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.published++; p.published == 100 {
+		p.hungry = time.Now().Add(p.mutant.Stall)
+		p.count++
+	}
+	if m.Queue != starved {
+		return 0
+	}
+	return time.Until(p.hungry)
 }
 
 // cuts tells whether the link is cut now, which it is once.

@@ -150,6 +150,20 @@ var Mutants = []Mutant{
 		Stall: 4 * time.Second, CutAt: 60, Settings: map[string]string{"stall_after": "1500ms"},
 	},
 	{
+		Name: "starve", Doc: "keeps the messages of one queue from its consumers for 4 s", Check: "starved", Stall: 4 * time.Second,
+		Tasks: []scenario.TaskMix{brief, {Task: "io", Duration: brief.Duration, Queue: starved}}, For: 6 * time.Second,
+		Settings: map[string]string{"stall_after": "1500ms"},
+		publish: func(ctx context.Context, p *plant, m brokers.Message, next func(context.Context, brokers.Message) error) error {
+			left := p.starves(m)
+			if left <= 0 {
+				return next(ctx, m)
+			}
+			ctx = context.WithoutCancel(ctx)
+			time.AfterFunc(left, func() { _ = next(ctx, m) }) // what fails is found to be lost
+			return nil
+		},
+	},
+	{
 		Name: "lose-on-reconnect", Doc: "forgets messages when a link is cut", Check: "lost", Also: append(twins, "phantom-confirm"), CutAt: 60, Forgets: 7,
 	},
 	{

@@ -132,7 +132,7 @@ func (w *resident) Start(ctx context.Context) error {
 	y := w.spec.System
 	ready := make(chan struct{})
 	made, err := worker.New(worker.Config{
-		Name: w.spec.Name, Queues: []string{w.spec.Queue}, Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch,
+		Name: w.spec.Name, Queues: w.spec.Queues, Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch,
 		Acks: worker.AckPolicy(y.Acks), Grace: y.Grace, URL: w.spec.URL, Variant: w.spec.Variant.Name, Silent: true,
 	}, worker.Options{
 		Registry: tasks.Registry(), Driver: w.driver(), Clock: w.now, Observer: native.Witness{Run: w.spec.Run, Evidence: evidence},

@@ -48,7 +48,7 @@ func startBeat(ctx context.Context, s systems.BeatSpec) (systems.Worker, error) 
 		Dial:   path(".dial"),
 		Beat:   &beatOrders{Schedule: path(".json"), State: path(".state"), CatchUp: schedule.CatchUp(b.CatchUp), Lock: b.Beats > 1},
 	}}
-	if err := writeSchedule(p.orders.Beat.Schedule, s.Queue, b, s.Start); err != nil {
+	if err := writeSchedule(p.orders.Beat.Schedule, s.Queues[0], b, s.Start); err != nil {
 		return nil, fmt.Errorf("start %s: write its schedule: %w", s.Name, err)
 	}
 	return p.begin(ctx)

@@ -61,7 +61,7 @@ func start(ctx context.Context, s systems.Spec) (systems.Worker, error) {
 	y := s.System
 	p := &process{spec: s, orders: orders{
 		Config: worker.Config{
-			Name: s.Name, Broker: s.Driver.Name, Variant: s.Variant.Name, URL: s.URL, Queues: []string{s.Queue},
+			Name: s.Name, Broker: s.Driver.Name, Variant: s.Variant.Name, URL: s.URL, Queues: s.Queues,
 			Pool: y.Pool, Concurrency: y.Concurrency, Prefetch: y.Prefetch, Acks: worker.AckPolicy(y.Acks),
 			MaxTasks: y.MaxTasks, MaxMemory: y.MaxMemory, Grace: y.Grace, SoftStop: softStop,
 		},

@@ -18,7 +18,7 @@ import (
 )
 
 // Replies is the queue to which results are sent where the broker keeps none: the harness takes them from there.
-const Replies = "replies"
+const Replies = "taskbench.replies"
 
 // A place is a broker whose server has results as well.
 type place struct {
