@@ -75,7 +75,7 @@ func TestParse(t *testing.T) {
 			{Task: "cpu", Weight: 1, Duration: Dist{Kind: "constant", P50: 10 * time.Millisecond}, Payload: 64 << 10},
 			{Task: "cpu", Weight: 1, Work: 5000},
 			{Task: "io", Weight: 1, Via: "sleep", Duration: Dist{Kind: "uniform", Max: 5 * time.Millisecond}},
-			{Task: "leak", Weight: 1, Keep: 10e6, ETA: 2 * time.Second, Expires: time.Minute, Soft: 400 * time.Millisecond, Limit: 500 * time.Millisecond, Keys: 16},
+			{Task: "leak", Weight: 1, Keep: 10e6, ETA: 2 * time.Second, Expires: time.Minute, Soft: 400 * time.Millisecond, Limit: 500 * time.Millisecond, Keys: 16, Queue: "bulk"},
 			{Task: "crash", Weight: 1, Every: 10, Until: 2},
 			{Task: "poison", Weight: 1, Flaw: "body"},
 			{Task: "bulky", Weight: 1, Result: 10e6},
