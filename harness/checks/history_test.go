@@ -120,6 +120,7 @@ func try(t *testing.T, check string, trials []trial) {
 			t.Errorf("%s: alone %+v, among all %+v", tt.name, v, r)
 		}
 	}
+	onDisk(t, check, trials)
 	if !seen[Pass] || !seen[Found] {
 		t.Errorf("the trials of %s show %v: there must be one that passes and one that is found", check, seen)
 	}
