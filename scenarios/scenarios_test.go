@@ -17,6 +17,7 @@ import (
 	"taskbench/harness/faults"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/lab/labtest"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/scenario"
 	"taskbench/harness/systems/native"
@@ -27,21 +28,9 @@ import (
 // seed is the same in every run of the tests unless it is given, so that a failure can be repeated.
 var seed = flag.Uint64("seed", 1, "seed of all chance in the scenarios")
 
-// atOnce is how many cells run at a time unless -parallel says otherwise: more than there are processors, since they mostly
-// wait, for their load to come and for brokers to come back.
-const atOnce = "5"
-
 func TestMain(m *testing.M) {
 	native.Main()
-	flag.Parse()
-	const parallel = "test.parallel"
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
-	if !given {
-		if err := flag.Set(parallel, atOnce); err != nil {
-			panic(err)
-		}
-	}
+	labtest.AtOnce(5) // cells wait for their load to come and for brokers to come back
 	os.Exit(m.Run())
 }
 
