@@ -19,6 +19,7 @@ import (
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/ledger"
 	"taskbench/harness/metrics"
+	"taskbench/harness/scenario"
 	"taskbench/harness/systems"
 	"taskbench/harness/tasks"
 )
@@ -119,6 +120,17 @@ func (s *stage) names() []string {
 	return names
 }
 
+// smallDisk is what a server has for its data where its disk is to be filled: enough for any that has little to keep.
+const smallDisk = 256 << 20
+
+// diskOf is how large a disk of its own the broker's server needs; 0 is none.
+func diskOf(s scenario.Scenario) int64 {
+	if s.Any(func(f scenario.Fault) bool { return f.Fault == "disk-full" }) {
+		return smallDisk
+	}
+	return 0
+}
+
 // queue is where the tasks of a cell go unless its workload says otherwise: each cell has a server, or a file, of its own.
 const queue = brokers.DefaultQueue
 
@@ -141,7 +153,7 @@ func provision(ctx context.Context, j job) (_ *stage, err error) {
 		return nil, fmt.Errorf("make a directory for the evidence: %w", err)
 	}
 	s.node, err = c.Lab.Start(ctx, lab.Request{
-		Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker"), Patience: j.plan.Patience,
+		Driver: c.Driver, Variant: c.Variant, Name: "broker", LogPath: s.log("broker"), Patience: j.plan.Patience, Disk: diskOf(c.Scenario),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bring broker %s up in lab %s: %w", c.Driver.Name, c.Lab.Name(), err)

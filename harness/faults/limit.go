@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"taskbench/brokers"
@@ -78,7 +79,7 @@ func refusing(name, doc, limit string, params map[string]Param) Fault {
 				}
 				return fmt.Sprintf("a publish is taken again after %.3f s", time.Since(began).Seconds()), purge(ctx, t)
 			}
-			refusal, err := awaitRefusal(ctx, t, limit == brokers.LimitLength)
+			refusal, err := awaitRefusal(ctx, t, limit == brokers.LimitLength, 0)
 			if err != nil {
 				return Effect{}, withdraw(ctx, heal, fmt.Errorf("reach the limit of %s (%s): %w", limit, said, err))
 			}
@@ -89,6 +90,11 @@ func refusing(name, doc, limit string, params map[string]Param) Fault {
 
 // publish sends a message past the proxy, and returns once the server has taken it.
 func publish(ctx context.Context, t Target, patience time.Duration) error {
+	return publishBytes(ctx, t, patience, 0)
+}
+
+// publishBytes publishes a message of a size.
+func publishBytes(ctx context.Context, t Target, patience time.Duration, size int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	b, err := t.Driver.Open(ctx, t.Broker.Info().URL, t.Variant)
@@ -97,18 +103,18 @@ func publish(ctx context.Context, t Target, patience time.Duration) error {
 	}
 	// A server that reads no more does not answer a good-bye either: then the connection ends when it reads again.
 	defer func() { go func() { _ = b.Close() }() }()
-	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte("{}"), ContentType: "application/json", ContentEncoding: "utf-8"})
+	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte(`"` + strings.Repeat("x", size) + `"`), ContentType: "application/json", ContentEncoding: "utf-8"})
 }
 
 // awaitRefusal publishes until that fails, for a server may take its time to see that it has reached a limit. Where it is to
 // say so, its silence is no refusal.
-func awaitRefusal(ctx context.Context, t Target, told bool) (refusal error, err error) {
+func awaitRefusal(ctx context.Context, t Target, told bool, size int) (refusal error, err error) {
 	patience, each := 5*time.Second, time.Second
 	if told {
 		patience, each = 20*time.Second, 10*time.Second
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); waitFor(ctx, 20*time.Millisecond) {
-		refusal = publish(ctx, t, each)
+		refusal = publishBytes(ctx, t, each, size)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -30,6 +30,7 @@ type Request struct {
 	LogPath  string        // where the node's output is captured
 	Patience time.Duration // how long it may take to become ready; 0 is a minute
 	Port     int           // fixed port on 127.0.0.1, 0 for a free one
+	Disk     int64         // bytes of a disk of its own for its data, which Fill fills; 0 is none. Lab process has them, for root on Linux
 	Keep     bool          // not to be swept when its owner is gone: `bench up`
 }
 
@@ -57,7 +58,8 @@ type Action string
 // The actions. Kill is SIGKILL, Stop the product's orderly shutdown; Start brings a killed or stopped node back
 // with its data and its address; Pause freezes every thread without telling anyone, Resume thaws. Wipe throws away the
 // data of a node that is down, so that its next start is as its first. Exhaust takes memory away from a node until the
-// kernel kills it for want of it, and gives the limit back. Isolate cuts a member of a Group off from the other members,
+// kernel kills it for want of it, and gives the limit back. Fill takes all room that is left on a node's own disk, Free gives it
+// back, also to a server that has ended over it. Isolate cuts a member of a Group off from the other members,
 // and from nobody else; Rejoin undoes that.
 const (
 	Kill    Action = "kill"
@@ -67,6 +69,8 @@ const (
 	Resume  Action = "resume"
 	Wipe    Action = "wipe"
 	Exhaust Action = "exhaust"
+	Fill    Action = "fill"
+	Free    Action = "free"
 	Isolate Action = "isolate"
 	Rejoin  Action = "rejoin"
 )

@@ -212,7 +212,7 @@ func (s *sweep) directories(records []record) {
 		if !filepath.IsAbs(path) || filepath.Dir(path) == path {
 			err = errors.New("it is no path of something that was made for a run")
 		} else {
-			err = os.RemoveAll(path)
+			err = errors.Join(Unmount(path), os.RemoveAll(path))
 		}
 		if s.done(i, err); err == nil {
 			_ = os.Remove(rec.path)

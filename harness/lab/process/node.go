@@ -42,6 +42,11 @@ func (n *node) Can(a lab.Action) string {
 	switch a {
 	case lab.Kill, lab.Stop, lab.Start, lab.Pause, lab.Resume, lab.Wipe:
 		return ""
+	case lab.Fill, lab.Free:
+		if n.request.Disk > 0 {
+			return ""
+		}
+		return "it has no disk of its own"
 	case lab.Exhaust:
 		return "a process has no limit of memory of its own: use lab docker"
 	}
@@ -69,7 +74,7 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return errors.New("it runs already")
 	case a == lab.Wipe && l != nil:
 		return errors.New("it runs: its data can be wiped when it is down")
-	case a != lab.Start && a != lab.Wipe && l == nil:
+	case a != lab.Start && a != lab.Wipe && a != lab.Free && l == nil:
 		return errors.New("it does not run")
 	case a == lab.Resume && !paused:
 		return errors.New("it is not paused")
@@ -81,6 +86,10 @@ func (n *node) act(ctx context.Context, a lab.Action) error {
 		return n.bringUp(ctx)
 	case lab.Wipe:
 		return lab.Empty(n.launch.Dir)
+	case lab.Fill:
+		return fill(n.launch.Dir)
+	case lab.Free:
+		return free(n.launch.Dir)
 	case lab.Kill:
 		return n.kill(ctx, l)
 	case lab.Stop:
@@ -189,7 +198,11 @@ func (n *node) Close(ctx context.Context) error {
 	} else if n.life != nil { // the number of its group may be another's by now
 		errs = append(errs, n.life.claim.Release())
 	}
-	errs = append(errs, n.killMarked(), os.RemoveAll(n.launch.Dir), n.claim.Release())
+	errs = append(errs, n.killMarked())
+	if n.request.Disk > 0 {
+		errs = append(errs, leftovers.Unmount(n.launch.Dir))
+	}
+	errs = append(errs, os.RemoveAll(n.launch.Dir), n.claim.Release())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close %s: %w", n.request.Name, err)
 	}

@@ -101,6 +101,12 @@ func (l processes) start(ctx context.Context, r lab.Request, register *leftovers
 		launch: brokers.Launch{Variant: r.Variant, Dir: dir, Host: "127.0.0.1", Port: at},
 		mark:   filepath.Base(dir),
 	}
+	if r.Disk > 0 {
+		if err := mount(dir, r.Disk); err != nil {
+			n.request.Disk = 0
+			return nil, errors.Join(err, n.Close(context.WithoutCancel(ctx)))
+		}
+	}
 	spec := r.Driver.Server
 	n.info = lab.Info{
 		Name: r.Name, Lab: l.Name(), Product: spec.Product, Addr: lab.Addr(at), URL: spec.URL(lab.Addr(at)),
