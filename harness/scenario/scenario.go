@@ -35,7 +35,7 @@ type Workload struct {
 // Queues are those that the tasks of the workload go to, the one for all others by the given name, and first if it is used.
 func (w Workload) Queues(otherwise string) []string {
 	var all []string
-	if w.Chord > 0 || slices.ContainsFunc(w.Tasks, func(t TaskMix) bool { return t.Queue == "" || t.Queue == otherwise }) {
+	if w.Chord > 0 || len(w.Tasks) == 0 || slices.ContainsFunc(w.Tasks, func(t TaskMix) bool { return t.Queue == "" || t.Queue == otherwise }) {
 		all = append(all, otherwise)
 	}
 	for _, t := range w.Tasks {
