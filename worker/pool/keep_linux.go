@@ -89,8 +89,10 @@ func (k *keeper) open(ctx context.Context, places int) error {
 	}
 	if err != nil {
 		k.close()
+		return err
 	}
-	return err
+	trim() // this process, too, has started
+	return nil
 }
 
 // add makes one more place; k.mu is held. First, unless nil, is told how its first child fares.

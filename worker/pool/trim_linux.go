@@ -10,8 +10,8 @@ import (
 )
 
 // trim gives back what only the start of the process took. A program initializes all of its packages, in each child
-// again, and a child needs few of them: of a large binary most of the memory of an idle child were pages that are
-// never looked at again. Those that are come back from the file's cache by themselves.
+// again, and neither a child nor its parent needs many of them afterwards: of a large binary most of the memory of an idle
+// process were pages that are never looked at again. Those that are come back from the file's cache by themselves.
 func trim() {
 	debug.FreeOSMemory()
 	exe, err := os.Readlink("/proc/self/exe")
