@@ -21,7 +21,7 @@ const (
 	prefetch    = 64
 )
 
-// A slow server gets as many messages as take it so long, and no fewer than the fewest.
+// A slow server gets as many messages as take it about so long, and no fewer than the fewest.
 const (
 	long   = 8 * time.Second
 	fewest = 500
@@ -66,11 +66,10 @@ func endToEnd(ctx context.Context, s settings) ([]line, error) {
 
 // besideBare has the bare client and a worker of each pool run in turns, with at most so many messages each time.
 func (s site) besideBare(ctx context.Context, most int) ([]line, error) {
-	rate, err := s.bare(ctx, fewest) // which also warms up
+	messages, err := s.enough(ctx, most) // which also warms up
 	if err != nil {
 		return nil, fmt.Errorf("bare client: %w", err)
 	}
-	messages := min(most, max(fewest, int(rate*long.Seconds())))
 	measured := pools(s.driver.Name)
 	// They take turns, so that a drift of the machine meets all.
 	var bare float64
@@ -95,6 +94,23 @@ func (s site) besideBare(ctx context.Context, most int) ([]line, error) {
 			against(s.name(), s.driver.Name, pool, workers[i]/bare))
 	}
 	return lines, nil
+}
+
+// enough is how many messages take the bare client about as long as a measurement should. Their number grows in steps,
+// since some servers are the slower the more there waits.
+func (s site) enough(ctx context.Context, most int) (int, error) {
+	messages := min(most, fewest)
+	for {
+		rate, err := s.bare(ctx, messages)
+		if err != nil {
+			return 0, err
+		}
+		fitting := max(fewest, int(rate*long.Seconds()))
+		if messages == most || fitting <= 2*messages {
+			return min(most, messages, fitting), nil
+		}
+		messages = min(most, fitting, 4*messages)
+	}
 }
 
 // against is the line that holds a worker's rate against the bare client's.
