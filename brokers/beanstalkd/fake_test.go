@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 )
 
 // soon is how long something that must happen may take.
@@ -29,30 +30,12 @@ const silence = "silence"
 
 func newFake(t *testing.T, say func(command string) string) *fake {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fake{url: "beanstalk://" + l.Addr().String(), say: say}
-	var links sync.WaitGroup
-	links.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			links.Go(func() { f.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close() // nobody needs it any more
-		links.Wait()
-	})
+	f := &fake{say: say}
+	f.url = "beanstalk://" + servertest.Serve(t, f.serve)
 	return f
 }
 
 func (f *fake) serve(c net.Conn) {
-	defer func() { _ = c.Close() }() // the client may have done so
 	r := bufio.NewReader(c)
 	for {
 		line, err := r.ReadString('\n')

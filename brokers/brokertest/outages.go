@@ -56,12 +56,9 @@ var outages = []Clause{
 			if err := publish(ctx, e.Broker, q, n); err != nil {
 				return err
 			}
-			if err := e.restart(ctx); err != nil {
-				return err
-			}
-			_, c, err := consumeElsewhere(ctx, e, q, n)
+			_, c, err := consumeAfterRestart(ctx, e, q, n)
 			if err != nil {
-				return fmt.Errorf("consume after the restart: %w", err)
+				return err
 			}
 			ds, err := takeAck(ctx, c, n)
 			if err != nil {
@@ -213,12 +210,9 @@ func ackedSurvivesKill(ctx context.Context, e *Env) error {
 	if _, err := takeAck(ctx, c, 1); err != nil {
 		return err
 	}
-	if err := e.restart(ctx); err != nil {
-		return err
-	}
-	b, c, err := consumeElsewhere(ctx, e, q, n)
+	b, c, err := consumeAfterRestart(ctx, e, q, n)
 	if err != nil {
-		return fmt.Errorf("consume after the restart: %w", err)
+		return err
 	}
 	if err := b.Publish(ctx, after); err != nil {
 		return fmt.Errorf("publish after the restart: %w", err)
@@ -285,4 +279,16 @@ func deadAddress() (string, error) {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
+}
+
+// consumeAfterRestart kills the server, and consumes on a connection of its own once it is back.
+func consumeAfterRestart(ctx context.Context, e *Env, queue string, prefetch int) (brokers.Broker, brokers.Consumer, error) {
+	if err := e.restart(ctx); err != nil {
+		return nil, nil, err
+	}
+	b, c, err := consumeElsewhere(ctx, e, queue, prefetch)
+	if err != nil {
+		return nil, nil, fmt.Errorf("consume after the restart: %w", err)
+	}
+	return b, c, nil
 }

@@ -105,25 +105,10 @@ func TestOpenRefuses(t *testing.T) {
 // babble is a server that speaks, and not HTTP.
 func babble(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
-			go func() {
-				_, _ = io.Copy(io.Discard, c) // it hears the other out, so that nothing is reset
-				_ = c.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return servertest.Serve(t, func(c net.Conn) {
+		_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
+		_, _ = io.Copy(io.Discard, c) // it hears the other out, so that nothing is reset
+	})
 }
 
 func TestCertificateOfNobody(t *testing.T) {

@@ -10,26 +10,26 @@ import (
 	"taskbench/brokers/servertest"
 )
 
-// A Disk is a small one, and a server of the subject's variant that has its data there.
-type Disk struct {
-	At     string
-	Server *servertest.Server
-	Advice string // what an error has to say to do; "" where the server dies of it
-}
-
-// Full fills a disk under a server that publishers write to, and empties it again. Whoever is refused must be told what to do.
-// Once there is room, the server must take messages again, after a restart where it has died; and after one more, all that
-// was ever confirmed must be there, and nothing of which it was certain that it is not.
-func Full(t *testing.T, s Subject, d Disk) {
+// Full starts a server of the subject's variant on a disk of that size, such as "16m", fills the disk while it publishes, and
+// empties it again. Whoever is refused must be given the advice, which is "" where the server dies of it. Once there is
+// room, the server must take messages again, after a restart where it has died; and after one more, all that was ever
+// confirmed must be there, and nothing of which it was certain that it is not.
+func Full(t *testing.T, s Subject, size, advice string) {
 	t.Helper()
-	p := &publishing{t: t, s: s, d: d, outcomes: map[string]error{}}
+	servertest.Needed(t)
+	var at string
+	server := servertest.LaunchAs(t, s.Driver, s.Variant, func(_ *brokers.Command, dir string) {
+		at = dir
+		servertest.Disk(t, at, size)
+	})
+	p := &publishing{t: t, s: s, server: server, outcomes: map[string]error{}}
 	p.open()
 	for range 3 {
 		if err := p.publish(); err != nil {
 			t.Fatalf("with room: %v", err)
 		}
 	}
-	empty := servertest.Fill(t, d.At)
+	empty := servertest.Fill(t, at)
 	err := p.publish()
 	for range 10_000 { // a server may have taken its room beforehand
 		if err != nil {
@@ -37,11 +37,11 @@ func Full(t *testing.T, s Subject, d Disk) {
 		}
 		err = p.publish()
 	}
-	if d.Advice == "" {
+	if advice == "" {
 		if err == nil || brokers.Definite(err) {
 			t.Errorf("on a full disk, where the server dies: %v, want an error that is not Definite", err)
 		}
-	} else if err := s.judge(err, d.Advice); err != nil {
+	} else if err := s.judge(err, advice); err != nil {
 		t.Errorf("on a full disk: %v", err)
 	}
 	confirmed := p.confirmed()
@@ -50,7 +50,7 @@ func Full(t *testing.T, s Subject, d Disk) {
 	}
 	t.Logf("confirmed before: %d; then %v", confirmed, err)
 	empty()
-	if d.Advice == "" {
+	if advice == "" {
 		p.restart()
 	}
 	if err := servertest.Until(t.Context(), 20*time.Second, p.publish); err != nil {
@@ -64,7 +64,7 @@ func Full(t *testing.T, s Subject, d Disk) {
 type publishing struct {
 	t        *testing.T
 	s        Subject
-	d        Disk
+	server   *servertest.Server
 	broker   brokers.Broker
 	outcomes map[string]error // by correlation id
 }
@@ -74,7 +74,7 @@ const fullQueue = "lucktest.full"
 func (p *publishing) open() {
 	p.t.Helper()
 	err := servertest.Until(p.t.Context(), 20*time.Second, func() (err error) {
-		p.broker, err = p.s.Driver.Open(p.t.Context(), p.d.Server.URL, p.s.Variant)
+		p.broker, err = p.s.Driver.Open(p.t.Context(), p.server.URL, p.s.Variant)
 		return err
 	})
 	if err != nil {
@@ -106,8 +106,8 @@ func (p *publishing) confirmed() (n int) {
 func (p *publishing) restart() {
 	p.t.Helper()
 	_ = p.broker.Close() // its server may be gone
-	p.d.Server.Kill()
-	if err := p.d.Server.Up(p.t.Context()); err != nil {
+	p.server.Kill()
+	if err := p.server.Up(p.t.Context()); err != nil {
 		p.t.Fatalf("start the server again: %v", err)
 	}
 	p.open()

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"taskbench/brokers/lucktest"
+	"taskbench/brokers/servertest"
 )
 
 func subject() lucktest.Subject {
@@ -51,61 +52,27 @@ func TestLuck(t *testing.T) {
 		"connections": {Advice: "does it take more connections", Meet: func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			_, err := Driver.Open(ctx, s.URL(full(t)), s.Variant)
+			full := servertest.Serve(t, func(net.Conn) {}) // as MongoDB hangs up on those that are too many
+			_, err := Driver.Open(ctx, s.URL(full), s.Variant)
 			return err
 		}},
 	}
 	lucktest.Run(t, s)
 }
 
-// full is a server that hangs up on everybody, as MongoDB does on those that are too many, and returns its address.
-func full(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = c.Close()
-		}
-	}()
-	return l.Addr().String()
-}
-
 // refuser is a server that does all that it is asked but for one command, and returns its address.
 func refuser(t *testing.T, command string, code int32, name string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	no := bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "as it is"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
 	yes := bson.D{
 		{Key: "ok", Value: 1}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}, {Key: "maxBsonObjectSize", Value: 16 << 20},
 		{Key: "maxMessageSizeBytes", Value: 48_000_000}, {Key: "maxWriteBatchSize", Value: 1000}, {Key: "minWireVersion", Value: 0},
 		{Key: "maxWireVersion", Value: 21}, {Key: "version", Value: "7.0.0"}, {Key: "n", Value: 1},
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = c.Close() }()
-				for answer(c, command, yes, no) == nil {
-				}
-			}()
+	return servertest.Serve(t, func(c net.Conn) {
+		for answer(c, command, yes, no) == nil {
 		}
-	}()
-	return l.Addr().String()
+	})
 }
 
 // answer reads one message of MongoDB's protocol, and answers it in the same form.

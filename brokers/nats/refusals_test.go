@@ -97,23 +97,10 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 // impostor greets as a mail server does.
 func impostor(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte("220 mail.example.org ESMTP\r\n"))
-			_, _ = c.Read(make([]byte, 1024))
-			_ = c.Close()
-		}
-	}()
-	return l.Addr().String()
+	return servertest.Serve(t, func(c net.Conn) {
+		_, _ = c.Write([]byte("220 mail.example.org ESMTP\r\n"))
+		_, _ = c.Read(make([]byte, 1024))
+	})
 }
 
 // Streams and consumers of our names and of another shape.

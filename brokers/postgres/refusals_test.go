@@ -85,23 +85,10 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 // impostor answers as Redis does.
 func impostor(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 1024))
-			_, _ = c.Write([]byte("-ERR unknown command\r\n"))
-			_ = c.Close()
-		}
-	}()
-	return l.Addr().String()
+	return servertest.Serve(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1024))
+		_, _ = c.Write([]byte("-ERR unknown command\r\n"))
+	})
 }
 
 // One message that cannot be stored must not take the others of its batch with it.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 )
 
 // A server speaks enough AMQP to publish to and to consume one message from. What becomes of a publish is its
@@ -38,25 +39,8 @@ type publishing struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{url: "amqp://guest:guest@" + l.Addr().String() + "/", links: map[net.Conn]*bufio.Writer{}}
-	var links sync.WaitGroup
-	links.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			links.Go(func() { s.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close() // nobody needs it any more
-		links.Wait()
-	})
+	s := &server{links: map[net.Conn]*bufio.Writer{}}
+	s.url = "amqp://guest:guest@" + servertest.Serve(t, s.serve) + "/"
 	return s
 }
 

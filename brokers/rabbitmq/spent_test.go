@@ -15,21 +15,11 @@ import (
 
 // A message that nobody can work off ends in the dead letter queue, and one that has expired does not.
 func TestWhatComesBackTooOftenIsKept(t *testing.T) {
-	servertest.Needed(t)
-	v, err := rabbitmq.Driver.Variant("quorum")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, v := quorum(t)
 	limit, err := strconv.Atoi(v.Settings["delivery-limit"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := servertest.LaunchAs(t, rabbitmq.Driver, v, func(*brokers.Command, string) {})
-	b, err := rabbitmq.Driver.Open(t.Context(), s.URL, v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
 	const queue = "my.queue"
 	expiring := brokers.Message{Queue: queue, CorrelationID: "expires", Expiration: time.Millisecond}
 	err = errors.Join(b.Publish(t.Context(), expiring), b.Publish(t.Context(), brokers.Message{Queue: queue, CorrelationID: "published", Body: []byte("poison")}),
@@ -89,6 +79,17 @@ func TestServersAreToldTheLimit(t *testing.T) {
 
 // What has a name as long as can be is a queue as before.
 func TestLongestNamesOfQuorumQueues(t *testing.T) {
+	b, _ := quorum(t)
+	for _, length := range []int{200, 255} {
+		if err := b.Publish(t.Context(), brokers.Message{Queue: strings.Repeat("x", length)}); err != nil {
+			t.Errorf("a name of %d bytes: %v", length, err)
+		}
+	}
+}
+
+// quorum is a server of quorum queues, as a lab starts it, and its variant.
+func quorum(t *testing.T) (brokers.Broker, brokers.Variant) {
+	t.Helper()
 	servertest.Needed(t)
 	v, err := rabbitmq.Driver.Variant("quorum")
 	if err != nil {
@@ -100,9 +101,5 @@ func TestLongestNamesOfQuorumQueues(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	for _, length := range []int{200, 255} {
-		if err := b.Publish(t.Context(), brokers.Message{Queue: strings.Repeat("x", length)}); err != nil {
-			t.Errorf("a name of %d bytes: %v", length, err)
-		}
-	}
+	return b, v
 }

@@ -15,6 +15,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/redis/link"
+	"taskbench/brokers/servertest"
 )
 
 // fake speaks enough of the protocol to publish to. What it says to LPUSH is its test's; "" cuts the link.
@@ -36,30 +37,12 @@ const silence = "silence"
 
 func newFake(t *testing.T, pushSays string, evalSays ...string) *fake {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fake{url: "redis://" + l.Addr().String() + "/0", pushSays: pushSays, evalSays: evalSays}
-	var links sync.WaitGroup
-	links.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			links.Go(func() { f.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close() // nobody needs it any more
-		links.Wait()
-	})
+	f := &fake{pushSays: pushSays, evalSays: evalSays}
+	f.url = "redis://" + servertest.Serve(t, f.serve) + "/0"
 	return f
 }
 
 func (f *fake) serve(c net.Conn) {
-	defer func() { _ = c.Close() }() // the client may have done so
 	f.mu.Lock()
 	f.links = append(f.links, c)
 	f.mu.Unlock()

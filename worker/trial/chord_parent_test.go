@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -46,13 +45,7 @@ func (c chordTrial) runWithParents(t *testing.T) (found []string) {
 	x := setting{Config: worker.Config{Pool: "prefork", Concurrency: 4, Queues: []string{queue}}, Results: resultsURL(t)}
 	p := launch(t, s, x, nil)
 
-	header, want := make([]canvas.Signature, c.headers), 0
-	ids := make([]string, c.headers)
-	for i := range header {
-		ids[i] = queue + "." + strconv.Itoa(i)
-		header[i] = canvas.Sig("echo", i).Set(canvas.Options{Queue: queue, TaskID: ids[i]})
-		want += i
-	}
+	header, ids, want := c.header(queue)
 	f := canvas.Follower{Publisher: b, Results: backend}
 	id, _, err := f.Start(ctx, canvas.Chord(header, canvas.Sig("tally").Kw("file", file).Set(canvas.Options{Queue: bodies})))
 	if err != nil {

@@ -89,6 +89,17 @@ func TestChordUnderKillsCatches(t *testing.T) {
 	}
 }
 
+// header is what the body adds up: its tasks, their ids and the sum.
+func (c chordTrial) header(queue string) (tasks []canvas.Signature, ids []string, sum int) {
+	for i := range c.headers {
+		id := queue + "." + strconv.Itoa(i)
+		ids = append(ids, id)
+		tasks = append(tasks, canvas.Sig("echo", i).Set(canvas.Options{Queue: queue, TaskID: id}))
+		sum += i
+	}
+	return tasks, ids, sum
+}
+
 // run runs the trial, and tells all that was wrong.
 func (c chordTrial) run(t *testing.T) (found []string) {
 	s, backend, file := swift(t), results(t), tempFile(t)
@@ -107,13 +118,7 @@ func (c chordTrial) run(t *testing.T) (found []string) {
 	}
 	w := start(t, s, worker.Config{Pool: "prefork", Concurrency: 4, Queues: []string{queue}, Acks: c.acks}, o)
 
-	header, want := make([]canvas.Signature, c.headers), 0
-	ids := make([]string, c.headers)
-	for i := range header {
-		ids[i] = queue + "." + strconv.Itoa(i)
-		header[i] = canvas.Sig("echo", i).Set(canvas.Options{Queue: queue, TaskID: ids[i]})
-		want += i
-	}
+	header, ids, want := c.header(queue)
 	f := canvas.Follower{Publisher: b, Results: backend}
 	stop := c.killer(w)
 	id, _, err := f.Start(ctx, canvas.Chord(header, canvas.Sig("tally").Kw("file", file).Set(canvas.Options{Queue: queue})))

@@ -15,6 +15,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 )
 
 // A speaker is a server that says what its test has it say: to INFO, and to WAIT.
@@ -36,21 +37,8 @@ const (
 
 func newSpeaker(t *testing.T, info string) *speaker {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &speaker{url: "redis://" + l.Addr().String() + "/0", info: info}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(c)
-		}
-	}()
-	t.Cleanup(func() { _ = l.Close() })
+	s := &speaker{info: info}
+	s.url = "redis://" + servertest.Serve(t, s.serve) + "/0"
 	return s
 }
 
