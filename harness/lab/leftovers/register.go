@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"taskbench/harness/lab/proc"
 )
@@ -62,6 +63,7 @@ type record struct {
 	Owner Owner `json:"owner"`
 	Thing Thing `json:"thing"`
 	path  string
+	at    time.Time // when it was written
 }
 
 // A Claim says that a thing is, or is about to be, this process's.
@@ -141,7 +143,11 @@ func (r *Register) records() ([]record, error) {
 		if err != nil {
 			continue // released meanwhile
 		}
-		rec := record{path: path}
+		about, err := os.Stat(path)
+		if err != nil {
+			continue // likewise
+		}
+		rec := record{path: path, at: about.ModTime()}
 		if json.Unmarshal(b, &rec) == nil {
 			rec.Owner.State = r.owner.State // by whatever name it knew the directory
 			all = append(all, rec)

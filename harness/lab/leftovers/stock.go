@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -42,9 +44,7 @@ func (s *sweep) engine(ctx context.Context, k stock, records []record) {
 	c, err := engine.Connect(ctx)
 	if err == nil {
 		defer func() { _ = c.Close() }()
-		if listed, err = k.list(ctx, c); err != nil {
-			err = fmt.Errorf("list %ss: %w", k.kind, err)
-		}
+		listed, err = k.settled(ctx, c, claimed)
 	}
 	if err != nil {
 		for _, rec := range claimed {
@@ -76,6 +76,34 @@ func (s *sweep) engine(ctx context.Context, k stock, records []record) {
 	for _, rec := range claimed {
 		if !left[rec.Thing.Name] {
 			_ = os.Remove(rec.path)
+		}
+	}
+}
+
+// making is how long after its claim an engine may still be making a thing, though who asked for it is gone.
+const making = 5 * time.Second
+
+// settled lists what the engine has once it has all that was claimed, or would have by now. Claims from the future, where the
+// clock went back, hold nobody up for longer.
+func (k stock) settled(ctx context.Context, c *client.Client, claimed []record) ([]kept, error) {
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		listed, err := k.list(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("list %ss: %w", k.kind, err)
+		}
+		coming := func(r record) bool {
+			return time.Since(r.at) < making && time.Since(began) < making && !slices.ContainsFunc(listed, func(l kept) bool { return l.name == r.Thing.Name })
+		}
+		if !slices.ContainsFunc(claimed, coming) {
+			return listed, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return listed, nil // what has come can be removed still, or is said to have failed
 		}
 	}
 }
