@@ -184,10 +184,12 @@ var unfit = map[string]string{
 // keeps is what is said where results are asked for, which the native worker keeps in Redis alone.
 const keeps = "keeps them in redis"
 
-// few are the brokers for a scenario that asks little of them: its faults leave them alone, and all do the same for it.
+// few are the brokers for a scenario that asks little of them: its faults leave them alone, and all, or all of a kind, do the
+// same for it.
 var few = map[string][]string{
-	"beat":       {"memory", "redis:aof-always", "rabbitmq:quorum"},
-	"two-queues": {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
+	"beat":         {"memory", "redis:aof-always", "rabbitmq:quorum"},
+	"two-queues":   {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
+	"worker-pause": {"redis:aof-always", "rabbitmq:quorum", "postgres:lease", "beanstalkd:binlog", "nats:file"},
 }
 
 // pools are those that a scenario is run in where they differ in what it asks; others are run in that of their system.
