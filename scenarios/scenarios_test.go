@@ -311,7 +311,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts", "two-queues", "disk-full"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts", "two-queues", "disk-full", "worker-pause"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}
