@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"taskbench/brokers"
+	memorybroker "taskbench/brokers/memory"
 	"taskbench/worker/message"
 )
 
@@ -176,6 +179,57 @@ func TestRetryThatCannotBeSent(t *testing.T) {
 				pass(time.Minute)
 				if st := w.Stats(); st.Succeeded != 1 || s.left() != 0 {
 					t.Errorf("%d left, %+v", s.left(), st)
+				}
+			})
+		})
+	}
+}
+
+// full is a broker that takes no messages until some time, and goes on with all else, as one during an alarm.
+type full struct {
+	*memorybroker.Connection
+	until time.Time
+}
+
+func (f full) Publish(ctx context.Context, m brokers.Message) error {
+	if time.Now().Before(f.until) {
+		return brokers.Refusef("memory is full")
+	}
+	return f.Connection.Publish(ctx, m)
+}
+
+// While the broker takes no messages, a task that asks for a retry is held and not run again and again; a worker that stops
+// meanwhile gives it back.
+func TestRetryThatIsRefused(t *testing.T) {
+	for what, c := range map[string]struct {
+		refused, stop time.Duration
+		want          Stats
+		left          int
+	}{
+		"for a while":    {time.Minute, 2 * time.Minute, Stats{Started: 2, Retried: 1, Succeeded: 1}, 0},
+		"until the stop": {time.Hour, time.Minute, Stats{Started: 1, Retried: 1, Returned: 1}, 1},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := memorybroker.New()
+				defer e.Close()
+				d, until := memorybroker.Driver, time.Now().Add(c.refused)
+				d.Open = func(context.Context, string, brokers.Variant) (brokers.Broker, error) {
+					return full{e.Connect(memorybroker.Rules{}), until}, nil
+				}
+				if err := e.Broker().Publish(t.Context(), task("retry", "id", 1)); err != nil {
+					t.Fatal(err)
+				}
+				w := runWith(t, Config{Pool: "goroutine", Concurrency: 1, Acks: Late}, Options{Driver: d})
+				pass(c.stop)
+				w.stop()
+				ready, _, err := e.Broker().(brokers.Inspector).Depth(t.Context(), brokers.DefaultQueue)
+				if err != nil {
+					t.Fatal(err)
+				}
+				st := w.Stats()
+				if got := (Stats{Started: st.Started, Retried: st.Retried, Succeeded: st.Succeeded, Returned: st.Returned}); !reflect.DeepEqual(got, c.want) || ready != c.left {
+					t.Errorf("%d left, %+v, want %d and %+v", ready, st, c.left, c.want)
 				}
 			})
 		})

@@ -163,14 +163,33 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 		s.end(a, true, a.acked)
 		return
 	}
+	// The broker has this task still. It is held, as given back it would be run again, ask again, and count as delivered each
+	// time; a session that ends lets go of it.
 	if err != nil {
-		w.log.Error("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
-		pause(settle, sendAgain) // it would fail again at once
+		w.log.Warn("retry could not be sent yet: it is tried again, and its message held; see that the broker runs and takes messages", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+	}
+	for err != nil && s.lasts(sendAgain) {
+		err = w.publish(alive, m)
+	}
+	if err != nil {
+		w.log.Warn("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 		s.giveBack(settle, a)
 		return
 	}
 	w.retried(settle, a, r)
 	s.finish(settle, a)
+}
+
+// lasts waits for so long, and tells whether the session has not ended meanwhile.
+func (s *session) lasts(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ending:
+		return false
+	}
 }
 
 // retried tells that a task will be tried again.
