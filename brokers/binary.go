@@ -2,10 +2,13 @@ package brokers
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Binary returns the path of a server's binary on this machine, by any of the names that stand in one of
@@ -26,6 +29,28 @@ func Binary(names string) string {
 	}
 	return ""
 }
+
+// Unfit says why the binary at that path is none that the driver can use, or "".
+func (s ServerSpec) Unfit(ctx context.Context, path string) string {
+	if s.Oldest == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionPatience)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, path, "--version").Output()
+	words := strings.Fields(string(said))
+	if err != nil || len(words) == 0 {
+		return fmt.Sprintf("%s does not say its version (--version: %v)", path, err)
+	}
+	version := strings.TrimPrefix(words[len(words)-1], "v")
+	if byNumber(version, s.Oldest) < 0 {
+		return fmt.Sprintf("%s is %s, which is too old: %s or newer is wanted", path, version, s.Oldest)
+	}
+	return ""
+}
+
+// versionPatience is how long a binary may take to say its version.
+const versionPatience = 5 * time.Second
 
 // byVersion compares paths in whose elements every run of digits is one number: 9.6 comes before 17.
 func byVersion(a, b string) int {

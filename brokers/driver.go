@@ -121,6 +121,13 @@ type ServerSpec struct {
 	// of path/filepath, finds it.
 	Binaries []string
 
+	// Oldest is the oldest version of its one binary that will do, by what it says to --version; "" is any.
+	Oldest string
+
+	// Program is what the machine's own Go makes that binary of, under the name that Command starts. The process lab has it
+	// where none on PATH will do, and the embedded lab, whatever is on PATH; "" where there is none.
+	Program Program
+
 	// Command is how the server is started, in a container or as a process. Restarting it with the same
 	// Launch keeps its data.
 	Command func(l Launch) Command

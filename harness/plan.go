@@ -132,7 +132,7 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 			wrong = append(wrong, err)
 			continue
 		}
-		l, why, err := labs.Pick(ctx, r.Lab, d, labs.Options{Images: r.Images, URLs: r.URLs})
+		l, why, err := labs.Pick(ctx, r.Lab, d, labs.Options{Images: r.Images, URLs: r.URLs, Make: true})
 		var unknown *labs.UnknownError
 		switch {
 		case errors.As(err, &unknown):

@@ -7,7 +7,7 @@ import (
 	"taskbench/brokers/brokertest"
 )
 
-// The whole contract holds on the embedded server, and no clause is left out that the variant promises. The labs' own test
+// The whole contract holds on a server that is killed and comes back, and no clause is left out that the variant promises. The labs' own test
 // has the other variants.
 func TestContract(t *testing.T) {
 	for _, v := range Driver.Variants[:1] {

@@ -81,6 +81,6 @@
 //
 // github.com/nats-io/nats.go is the project's own client; of its package jetstream the descriptions of streams and
 // consumers are used, and not its consumers, which pull by time and size and not by what has been settled.
-// github.com/nats-io/nats-server/v2, the server, is for the tests alone, which run it as a process of their own: its library's
-// own shutdown writes down what a SIGKILL would not. docs/decisions/0009-nats-server-is-not-linked-into-bench.md says why.
+// github.com/nats-io/nats-server/v2, the server, is no dependency, but a program that the machine's own Go makes for the labs
+// embedded and process, for the image, and for the tests. docs/decisions/0011-go-makes-the-embedded-nats.md says why.
 package nats

@@ -13,6 +13,9 @@ import (
 
 const defaultPort = 4222
 
+// version is that of the server which labs start: the official image's, and that of the program which Go makes.
+const version = "2.15.2"
+
 // Driver is NATS with JetStream.
 var Driver = brokers.Driver{
 	Name: "nats",
@@ -45,10 +48,12 @@ var Driver = brokers.Driver{
 	Open: open,
 	Server: brokers.ServerSpec{
 		Product:  "nats-server",
-		Images:   []string{"nats:2.15.2-alpine", "taskbench/nats:1"},
+		Images:   []string{"nats:" + version + "-alpine", "taskbench/nats:1"},
 		Port:     defaultPort,
 		Data:     "/data",
 		Binaries: []string{"nats-server"},
+		Oldest:   "2.10", // the first with sync_interval: always
+		Program:  "github.com/nats-io/nats-server/v2@v" + version,
 		Command:  command,
 		URL:      func(addr string) string { return "nats://" + addr },
 		Ready:    ready,

@@ -63,7 +63,15 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	small := launch(t, file, swap("8MB", "1MB"))
 	full := launch(t, file, swap("jetstream {", "jetstream {\n  max_file: 100KB"))
 	mib := brokers.Message{Queue: "q", Body: bytes.Repeat([]byte("x"), 1<<20)}
-	openAt(t, few.url, file)
+	if err := servertest.Until(t.Context(), soon, func() error { // the server may not have noticed yet that nobody asks it who it is
+		only, err := Driver.Open(t.Context(), few.url, file)
+		if err == nil {
+			t.Cleanup(func() { _ = only.Close() })
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	b := openAt(t, full.url, file)
 	publish(t, b, mib) // one too many is noticed with the next
 	for _, c := range []struct {
@@ -208,11 +216,9 @@ func TestCertificates(t *testing.T) {
 
 func launchTLS(t *testing.T, cert string) *testServer {
 	t.Helper()
-	v := Driver.Variants[0]
-	s := &testServer{launch: brokers.Launch{Variant: v, Dir: t.TempDir(), Host: "127.0.0.1", Port: servertest.FreePort(t)}}
-	text := config(s.launch) + fmt.Sprintf("tls { cert_file: %q, key_file: %q }\n", cert+".pem", cert+".key")
-	s.start(t, text)
-	return s
+	return launch(t, Driver.Variants[0], func(text string) string {
+		return text + fmt.Sprintf("tls { cert_file: %q, key_file: %q }\n", cert+".pem", cert+".key")
+	})
 }
 
 // certificate writes one for 127.0.0.1 that signs itself, and returns its path without ending.

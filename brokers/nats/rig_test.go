@@ -1,9 +1,13 @@
 package nats
 
 import (
+	"bufio"
 	"context"
-	"errors"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,55 +18,57 @@ import (
 	"taskbench/brokers/servertest"
 )
 
-// A testServer is an embedded server that can be restarted.
+// A testServer is a process that can be killed and started again.
 type testServer struct {
-	launch brokers.Launch
-	url    string
-	server brokers.Server
+	*servertest.Server
+	url string
 }
 
 // plain leaves a configuration as it is.
 func plain(text string) string { return text }
 
-// launch starts a server of the variant, with another configuration than it would have.
+// launch starts a server of the variant, with another configuration than it would have, until the test ends.
 func launch(t testing.TB, v brokers.Variant, other func(string) string) *testServer {
 	t.Helper()
-	s := &testServer{launch: brokers.Launch{Variant: v, Dir: t.TempDir(), Host: "127.0.0.1", Port: servertest.FreePort(t)}}
-	s.start(t, other(config(s.launch)))
+	l := brokers.Launch{Variant: v, Dir: t.TempDir(), Host: "127.0.0.1", Port: servertest.FreePort(t)}
+	c, addr := command(l), fmt.Sprintf("%s:%d", l.Host, l.Port)
+	binary := servertest.Program(t, Driver.Server.Program)
+	if err := os.WriteFile(c.Args[2], []byte(other(c.Files[configFile])), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &testServer{url: Driver.Server.URL(addr)}
+	s.Server = servertest.Start(t, s.url, func() *exec.Cmd { return exec.Command(binary, c.Args[1:]...) }, func(ctx context.Context) error {
+		return greets(ctx, addr)
+	})
 	return s
 }
 
-// start brings the server up, until the test ends.
-func (s *testServer) start(t testing.TB, text string) {
-	t.Helper()
-	s.url = Driver.Server.URL(fmt.Sprintf("127.0.0.1:%d", s.launch.Port))
-	var err error
-	if s.server, err = startWith(t.Context(), s.launch, text); err != nil {
-		t.Fatal(err)
+// greets is nil once the server says who it is, which it does to everybody.
+func greets(ctx context.Context, addr string) error {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
 	}
-	t.Cleanup(func() {
-		if err := s.server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// kill is SIGKILL, and again a start with the same data.
-func (s *testServer) kill(context.Context) (start func(context.Context) error, err error) {
-	return s.again, s.server.Close()
-}
-
-func (s *testServer) again(ctx context.Context) error {
-	again, err := embed(ctx, s.launch)
-	if again != nil {
-		s.server = again
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(soon)); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, "INFO ") {
+		err = fmt.Errorf("it says %q", line)
 	}
 	return err
 }
 
+// kill is SIGKILL, and again a start with the same data.
+func (s *testServer) kill(context.Context) (start func(context.Context) error, err error) {
+	s.Kill()
+	return s.Up, nil
+}
+
 func (s *testServer) restart(ctx context.Context) error {
-	start, err := s.kill(ctx)
-	return errors.Join(err, start(ctx))
+	s.Kill()
+	return s.Up(ctx)
 }
 
 // soon is how long something that must happen may take.

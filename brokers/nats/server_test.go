@@ -1,11 +1,8 @@
 package nats
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -280,66 +277,5 @@ func TestDelayedAfterTheirStreamWasRemoved(t *testing.T) {
 	}
 	if err := next(t, c).Ack(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-// An embedded server does not outlive who started it, however that ended.
-func TestServerDiesWithItsParent(t *testing.T) {
-	t.Parallel()
-	port := servertest.FreePort(t)
-	parent := exec.CommandContext(t.Context(), os.Args[0], t.TempDir(), strconv.Itoa(port))
-	parent.Env = append(os.Environ(), childServes+"=1")
-	if _, err := parent.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("it said %q, %v", line, err)
-	}
-	dials := func() error {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
-	}
-	if err := dials(); err != nil {
-		t.Errorf("the server does not listen: %v", err)
-	}
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = parent.Wait() // says that it was killed
-	if err := servertest.Until(t.Context(), soon, func() error {
-		if dials() == nil {
-			return errors.New("the server still listens")
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
-}
-
-// A port that is taken is told at once, with what the server says of it.
-func TestServerThatCannotStart(t *testing.T) {
-	t.Parallel()
-	s := launch(t, Driver.Variants[0], plain)
-	second := s.launch
-	second.Dir = t.TempDir()
-	began := time.Now()
-	if _, err := embed(t.Context(), second); err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("a second server on a port: %v", err)
-	}
-	if _, err := startWith(t.Context(), second, "nonsense: {"); err == nil || !strings.Contains(err.Error(), "nats-server") {
-		t.Errorf("a configuration that is none: %v", err)
-	}
-	if took := time.Since(began); took > soon {
-		t.Errorf("that took %v", took)
 	}
 }

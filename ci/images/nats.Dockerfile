@@ -1,7 +1,7 @@
-# nats-server, for machines without a registry: the version that the tests of brokers/nats have, too.
-# The program is the static binary that Go makes of a module of this repository: Debian's, 2.9.10, knows no sync_interval.
+# nats-server, for machines without a registry: the static binary that the machine's own Go makes of it, which the embedded
+# lab and the tests of brokers/nats have, too. Debian's, 2.9.10, knows no sync_interval.
 # No entrypoint and no default command: the lab says how the server starts.
-# program: ci/nats
+# program: github.com/nats-io/nats-server/v2@v2.15.2
 ARG BASE=taskbench/base:1
 FROM ${BASE}
 COPY nats /usr/local/bin/nats-server

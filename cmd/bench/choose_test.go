@@ -7,12 +7,17 @@ import (
 	"strings"
 	"testing"
 
+	"taskbench/brokers"
+	"taskbench/brokers/nats"
+	"taskbench/brokers/servertest"
+	"taskbench/harness"
 	"taskbench/harness/lab/labs"
 )
 
 // A run that names no broker takes all that the machine has.
 func TestDefaultBrokers(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+	servertest.FakeGo(t, "/bin/true", nil) // nothing has been made
 	path := t.TempDir()
 	t.Setenv("PATH", path)
 	var said strings.Builder
@@ -44,6 +49,42 @@ func TestDefaultBrokers(t *testing.T) {
 	}
 	if got := choose(where{lab: labs.Docker}); !slices.Equal(got, driverNames()) {
 		t.Errorf("without an engine in lab docker: %q, want those whose lack is then told", got)
+	}
+}
+
+// A server that Go makes is offered once it is made; who names its broker has it made.
+func TestBrokersThatGoMakes(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+	servertest.FakeGo(t, "/bin/true", nil)
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", filepath.SplitList(path)[0]) // that Go, and no server
+	compare := func(args ...string) (int, string) {
+		code, _, stderr := command(t, ending(harness.Pass, nil), append([]string{"compare", "--pools", "goroutine", "--out", filepath.Join(t.TempDir(), "result")}, args...)...)
+		return code, stderr
+	}
+	const first = "nats-server v2.15.2 is not here yet: Go builds it now, once"
+	for _, lab := range []string{labs.Auto, labs.Embedded} {
+		if code, said := compare("--lab", lab); code != exitOK || strings.Contains(said, "nats:file") || strings.Contains(said, first) {
+			t.Errorf("lab %s, before it is made: exit code %d\n%s", lab, code, said)
+		}
+		if code, said := compare("--lab", lab, "--brokers", "nats"); code != exitOK || strings.Count(said, first) != 1 {
+			t.Errorf("lab %s, named: exit code %d\n%s", lab, code, said)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	if code, said := compare("--lab", labs.Embedded, "--brokers", "nats"); code != exitEnvironment || !strings.Contains(said, "install Go") {
+		t.Errorf("named, without Go: exit code %d\n%s", code, said)
+	}
+	t.Setenv("PATH", path)
+	if _, err := nats.Driver.Server.Program.Make(t.Context(), brokers.Workbench{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	for lab, in := range map[string]string{labs.Auto: labs.Process, labs.Embedded: labs.Embedded} {
+		code, said := compare("--lab", lab)
+		if fields := strings.Fields(said[strings.Index(said, "nats:file"):]); code != exitOK || fields[1] != in || strings.Contains(said, first) {
+			t.Errorf("lab %s, once it is made: exit code %d\n%s", lab, code, said)
+		}
 	}
 }
 

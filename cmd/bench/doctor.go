@@ -75,7 +75,10 @@ func (a *app) machine(ctx context.Context, lab string) error {
 	_, _ = fmt.Fprintf(w, "images built here\t%s\n", imagesLine(ctx))
 	for _, d := range all.Drivers() {
 		if len(d.Server.Binaries) > 0 {
-			_, _ = fmt.Fprintf(w, "%s on PATH\t%s\n", d.Server.Product, onPath(d.Server.Binaries))
+			_, _ = fmt.Fprintf(w, "%s on PATH\t%s\n", d.Server.Product, onPath(ctx, d.Server))
+		}
+		if d.Server.Program != "" {
+			_, _ = fmt.Fprintf(w, "%s by Go\t%s\n", d.Server.Product, byGo(d))
 		}
 	}
 	_, _ = fmt.Fprintf(w, "\nBROKER\tLAB\tWHY\n")
@@ -121,14 +124,25 @@ func imagesLine(ctx context.Context) string {
 }
 
 // onPath tells where the binaries of a server are; each may go by several names, separated by "|".
-func onPath(binaries []string) string {
+func onPath(ctx context.Context, s brokers.ServerSpec) string {
 	var found []string
-	for _, names := range binaries {
+	for _, names := range s.Binaries {
 		path := brokers.Binary(names)
 		if path == "" {
 			return "no " + strings.ReplaceAll(names, "|", " or ")
 		}
+		if why := s.Unfit(ctx, path); why != "" {
+			return "none: " + why
+		}
 		found = append(found, path)
 	}
 	return strings.Join(found, ", ")
+}
+
+// byGo tells where the program is that Go makes of a server, and how it gets there.
+func byGo(d brokers.Driver) string {
+	if path := d.Server.Program.Found(); path != "" {
+		return path
+	}
+	return fmt.Sprintf("%s is not built; name the broker, as in `bench doctor %s`, and it is", d.Server.Program, d.Name)
 }

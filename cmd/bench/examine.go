@@ -64,6 +64,7 @@ func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	a.sweepUp(ctx)
+	a.making(ctx, l, d)
 	node, err := l.Start(ctx, lab.Request{Driver: d, Variant: v, Name: "doctor", LogPath: filepath.Join(scratch, "log")})
 	if err != nil {
 		return harness.EnvironmentError{Err: err}

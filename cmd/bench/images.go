@@ -11,6 +11,7 @@ import (
 
 	"taskbench/harness"
 	"taskbench/harness/lab/images"
+	"taskbench/harness/lab/leftovers"
 )
 
 func (a *app) imagesCommand() *cobra.Command {
@@ -40,7 +41,7 @@ func (a *app) imagesBuildCommand() *cobra.Command {
 			if err := a.mistaken(); err != nil {
 				return err
 			}
-			o := images.Options{Only: args, Force: force, Log: io.Discard, Done: func(i images.Image) {
+			o := images.Options{Only: args, Force: force, Log: io.Discard, Claim: leftovers.Scratch, Done: func(i images.Image) {
 				_, _ = fmt.Fprintln(a.stdout, imageLine(i))
 			}}
 			if verbose {

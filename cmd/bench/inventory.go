@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"taskbench/brokers"
 	"taskbench/brokers/all"
 	"taskbench/harness/checks"
 	"taskbench/harness/faults"
@@ -31,7 +32,7 @@ var inventory = map[string]func() ([]item, error){
 func listBrokers() ([]item, error) {
 	var items []item
 	for _, d := range all.Drivers() {
-		i := item{Name: d.Name, Doc: howItComes(d.Server.Library, d.Server.Product, d.Server.Images, d.Server.Binaries)}
+		i := item{Name: d.Name, Doc: howItComes(d.Server)}
 		for n, v := range d.Variants {
 			doc := fmt.Sprintf("%s: %s", v.Durability, v.Doc)
 			if n == 0 {
@@ -45,19 +46,23 @@ func listBrokers() ([]item, error) {
 }
 
 // howItComes says what of a broker runs where.
-func howItComes(library bool, product string, images, binaries []string) string {
+func howItComes(s brokers.ServerSpec) string {
 	switch {
-	case library:
+	case s.Library:
 		return "a library over files: nothing to install"
-	case len(images) == 0 && len(binaries) == 0:
+	case len(s.Images) == 0 && len(s.Binaries) == 0:
 		return "embedded: nothing to install"
 	default:
 		var programs []string
-		for _, names := range binaries {
+		for _, names := range s.Binaries {
 			usual, _, _ := strings.Cut(names, "|")
 			programs = append(programs, usual)
 		}
-		return fmt.Sprintf("%s, as a container (%s) or a process (%s)", product, strings.Join(images, ", "), strings.Join(programs, ", "))
+		doc := fmt.Sprintf("%s, as a container (%s) or a process (%s)", s.Product, strings.Join(s.Images, ", "), strings.Join(programs, ", "))
+		if s.Program != "" {
+			doc += fmt.Sprintf(", or embedded (%s, which Go builds when the broker is named)", s.Program)
+		}
+		return doc
 	}
 }
 
@@ -141,8 +146,8 @@ func listLabs() ([]item, error) {
 	docs := map[string]string{
 		labs.Auto:     "for each broker the first of docker, process and embedded that works",
 		"docker":      "containers of the engine that answers on this machine",
-		"process":     "server binaries on PATH, each in a temporary directory of its own",
-		labs.Embedded: "inside this process, or files in a temporary directory",
+		"process":     "server binaries on PATH, or built by Go, each in a temporary directory of its own",
+		labs.Embedded: "inside this process, files in a temporary directory, or a server that Go builds",
 		"external":    "a server that somebody else runs, at --url; faults that need its process cannot be applied",
 	}
 	var items []item

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"taskbench/brokers"
 	"taskbench/brokers/all"
 	"taskbench/cmd/bench/display"
 	"taskbench/harness"
@@ -131,7 +132,7 @@ func (a *app) carryOut(ctx context.Context, what string, w where, r harness.Requ
 		return ctx.Err() // nothing was started, and there is nothing to write
 	}
 	if !w.quiet {
-		a.announce(p)
+		a.announce(ctx, p)
 	}
 	shown := a.progress(w.quiet)
 	a.shown.Store(shown)
@@ -175,7 +176,7 @@ func (a *app) sweepUp(ctx context.Context) {
 }
 
 // announce says what is going to be run.
-func (a *app) announce(p harness.Plan) {
+func (a *app) announce(ctx context.Context, p harness.Plan) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s in about %s, seed %d, into %s\n", p.Name, units.Plural(len(p.Cells), "cell"), display.Rough(p.Length()), p.Seed, p.Dir)
 	seen := map[string]bool{}
@@ -192,4 +193,20 @@ func (a *app) announce(p harness.Plan) {
 		}
 	}
 	_, _ = fmt.Fprint(a.stderr, b.String())
+	told := map[string]bool{}
+	for _, c := range p.Cells {
+		if !told[c.Driver.Name] {
+			told[c.Driver.Name] = true
+			a.making(ctx, c.Lab, c.Driver)
+		}
+	}
+}
+
+// making says what has to be made before a server can be started, since that takes a while.
+func (a *app) making(ctx context.Context, l lab.Lab, d brokers.Driver) {
+	if m, ok := l.(lab.Maker); ok {
+		if what := m.Makes(ctx, d); what != "" {
+			_, _ = fmt.Fprintf(a.stderr, "  %s is not here yet: Go builds it now, once, which may take a minute\n", what)
+		}
+	}
 }

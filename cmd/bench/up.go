@@ -69,9 +69,10 @@ func (a *app) up(c *cobra.Command, s server, d brokers.Driver, v brokers.Variant
 	if err != nil {
 		return harness.EnvironmentError{Err: err}
 	}
-	if l.Name() == labs.Embedded {
+	if d.Server.Embedded != nil && l.Name() == labs.Embedded {
 		return harness.EnvironmentError{Err: fmt.Errorf("start %s: it would be embedded in this process and end with it: %s", d.Name, why)}
 	}
+	a.making(c.Context(), l, d)
 	log := filepath.Join(leftovers.Dir(), "up-"+d.Name+"-"+v.Name+".log")
 	node, err := l.Start(c.Context(), lab.Request{Driver: d, Variant: v, Name: d.Name, LogPath: log, Port: s.port, Patience: s.patience, Keep: true})
 	if err != nil {
@@ -83,8 +84,9 @@ func (a *app) up(c *cobra.Command, s server, d brokers.Driver, v brokers.Variant
 	return nil
 }
 
+// options are those of the labs for a broker that was named.
 func (s server) options(d brokers.Driver) labs.Options {
-	var o labs.Options
+	o := labs.Options{Make: true}
 	if s.image != "" {
 		o.Images = map[string]string{d.Name: s.image}
 	}

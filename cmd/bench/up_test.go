@@ -10,6 +10,7 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/all"
+	"taskbench/brokers/nats"
 	"taskbench/brokers/servertest"
 	"taskbench/harness/lab/engine/enginetest"
 )
@@ -17,17 +18,21 @@ import (
 // A server that is brought up answers at the URL that is printed until the command that is printed beside it: that stops it,
 // and none that was brought up with another state directory.
 func TestUpUntilDown(t *testing.T) {
-	servertest.Needed(t)
-	for _, lab := range []string{"process", "docker"} {
+	for lab, broker := range map[string]string{"process": "redis:memory", "docker": "redis:memory", "embedded": "nats:memory"} {
 		t.Run(lab, func(t *testing.T) {
-			if lab == "docker" {
+			switch lab {
+			case "docker":
+				servertest.Needed(t)
 				enginetest.Needed(t)
-			} else {
+			case "process":
+				servertest.Needed(t)
 				servertest.Find(t, "redis-server")
+			case "embedded":
+				servertest.Program(t, nats.Driver.Server.Program)
 			}
 			mine, other := newSite(t), newSite(t)
-			url, stop := mine.up(t, lab)
-			beside, stopBeside := other.up(t, lab)
+			url, stop := mine.up(t, lab, broker)
+			beside, stopBeside := other.up(t, lab, broker)
 			for _, at := range []string{url, beside} {
 				if err := roundTrip(t.Context(), at); err != nil {
 					t.Errorf("the server that is up: %v", err)
@@ -53,12 +58,12 @@ func TestUpUntilDown(t *testing.T) {
 
 var stops = regexp.MustCompile("`bench ([^`]*)` stops it")
 
-// up brings Redis up, and returns the URL and the arguments of the command that stops it, both as printed. Whatever comes
+// up brings a broker up, and returns the URL and the arguments of the command that stops it, both as printed. Whatever comes
 // of the test, the server is stopped with it.
-func (s *site) up(t *testing.T, lab string) (url string, stop []string) {
+func (s *site) up(t *testing.T, lab, broker string) (url string, stop []string) {
 	t.Helper()
 	t.Cleanup(func() { s.start(t, "down").code(t, patience) })
-	p := s.start(t, "up", "redis:memory", "--lab", lab)
+	p := s.start(t, "up", broker, "--lab", lab)
 	if code := p.code(t, patience); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, p.talk())
 	}
@@ -78,11 +83,20 @@ func (s *site) carryOut(t *testing.T, args []string) {
 	}
 }
 
-// roundTrip publishes a message to Redis at the URL, and takes it back.
+// A server in this process would end with the command.
+func TestUpOfWhatIsInThisProcess(t *testing.T) {
+	code, stdout, stderr := command(t, nil, "up", "memory", "--lab", "embedded")
+	if code != exitEnvironment || stdout != "" || !strings.Contains(stderr, "end with it") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// roundTrip publishes a message to Redis or NATS at the URL, and takes it back.
 func roundTrip(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	d, v, err := all.Find("redis:memory")
+	scheme, _, _ := strings.Cut(url, ":")
+	d, v, err := all.Find(scheme + ":memory")
 	if err != nil {
 		return err
 	}

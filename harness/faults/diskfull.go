@@ -21,12 +21,12 @@ var _ = register(Fault{
 	Ends: true, // some servers end over it
 	Doc: "Fills the disk that holds the data of the broker's server, which has a small one of its own for that, until `for` has passed: the server " +
 		"refuses what is published, does not answer, or ends, and is then started again. Beanstalkd, which takes room for ten megabytes at a time, " +
-		"notices too late. Only the lab process has such disks, for root on Linux.",
+		"notices too late. Only servers that are processes of this machine have such disks, for root on Linux.",
 	Unfit: func(s Setting) string {
 		switch why := s.server(lab.Fill); {
 		case why != "":
 			return why
-		case s.Lab != "process":
+		case s.Lab != "process" && (s.Lab != "embedded" || s.within()):
 			return "no server here has a disk of its own that could be filled: use lab process"
 		case os.Geteuid() != 0:
 			return "only root can give a server a disk of its own"

@@ -26,7 +26,7 @@ func (s Setting) limit(name string) string {
 		return s.several()
 	case !ok:
 		return fmt.Sprintf("the server has no limit of %s that it could be told while it runs", name)
-	case s.Lab == "embedded":
+	case s.within():
 		return "an embedded server has no limits of its own: use lab docker or process"
 	case l.Inside && s.Lab != "docker":
 		return "the server is told its limit by a command inside its container: use lab docker"

@@ -14,7 +14,9 @@ import (
 
 	"taskbench/brokers"
 	"taskbench/brokers/beanstalkd"
+	"taskbench/brokers/memory"
 	"taskbench/brokers/mysql"
+	"taskbench/brokers/nats"
 	"taskbench/brokers/postgres"
 	"taskbench/brokers/rabbitmq"
 	"taskbench/brokers/redis"
@@ -229,6 +231,10 @@ func TestLimitsAreUnfitWithAReason(t *testing.T) {
 		{"consumer-timeout", Setting{Lab: "docker", Server: beanstalkd.Driver.Server}, "no limit of holding time"},
 		{"memory-limit", Setting{Lab: "docker", Server: redis.Driver.Server, Params: map[string]string{"policy": "volatile-ttl"}}, ""},
 		{"memory-limit", Setting{Lab: "docker", Server: rabbitmq.Driver.Server, Params: map[string]string{"policy": "volatile-ttl"}}, "knows no policy"},
+		{"pause", Setting{Lab: "embedded", Server: memory.Driver.Server}, "freeze the judge"},
+		{"pause", Setting{Lab: "embedded", Server: nats.Driver.Server}, ""}, // a process of its own
+		{"connection-limit", Setting{Lab: "embedded", Server: nats.Driver.Server}, "no limit of connections"},
+		{"disk-full", Setting{Lab: "embedded", Server: memory.Driver.Server}, "use lab process"},
 	} {
 		f, err := Find(c.fault, "broker")
 		if err != nil {

@@ -38,6 +38,9 @@ func (f Fault) UnfitIn(s Setting) string {
 	return f.Unfit(s)
 }
 
+// within tells whether the broker's server is in this process: one that Go makes is embedded as a process of its own.
+func (s Setting) within() bool { return s.Lab == "embedded" && s.Server.Program == "" }
+
 // several says why what needs one server alone cannot be done to a broker of several, or "".
 func (s Setting) several() string {
 	if s.Members > 1 && !s.aimed() {
@@ -68,7 +71,7 @@ func (s Setting) server(a lab.Action) string {
 		return "a server that has forgotten the others is not one of them when it comes back"
 	case a == lab.Exhaust || a == lab.Isolate:
 		return s.several()
-	case s.Lab == "embedded" && (a == lab.Pause || a == lab.Resume):
+	case s.within() && (a == lab.Pause || a == lab.Resume):
 		return "the server shares its process with the harness: freezing it would freeze the judge"
 	}
 	return ""

@@ -22,6 +22,12 @@ type Lab interface {
 	Start(ctx context.Context, r Request) (Node, error)
 }
 
+// A Maker is a lab that may have to make a server before it can start it.
+type Maker interface {
+	// Makes names what Start would make for the driver first, and once for all, or is "".
+	Makes(ctx context.Context, d brokers.Driver) string
+}
+
 // A Request asks for one server.
 type Request struct {
 	Driver   brokers.Driver
@@ -30,7 +36,7 @@ type Request struct {
 	LogPath  string        // where the node's output is captured
 	Patience time.Duration // how long it may take to become ready; 0 is a minute
 	Port     int           // fixed port on 127.0.0.1, 0 for a free one
-	Disk     int64         // bytes of a disk of its own for its data, which Fill fills; 0 is none. Lab process has them, for root on Linux
+	Disk     int64         // bytes of a disk of its own for its data, which Fill fills; 0 is none. Servers that are processes have them, for root on Linux
 	Keep     bool          // not to be swept when its owner is gone: `bench up`
 }
 

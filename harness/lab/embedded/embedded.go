@@ -1,5 +1,6 @@
-// Package embedded is the lab of brokers that need nothing but this program: a server inside this process, or a
-// library over files that every worker opens itself.
+// Package embedded is the lab of brokers that need nothing but this program, and Go: a server inside this process, a
+// library over files that every worker opens itself, or a server that the machine's own Go makes. The last is started as
+// lab process starts servers.
 package embedded
 
 import (
@@ -11,28 +12,53 @@ import (
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/leftovers"
 	"taskbench/harness/lab/port"
+	"taskbench/harness/lab/process"
 )
 
 // Options of the lab; the zero value is good.
 type Options struct {
 	Register *leftovers.Register // where what is made is written down; nil is the default one
+	Make     bool                // whether a server that Go can make, and has not yet, is one that there is: Start makes it
 }
 
+const name = "embedded"
+
 // New returns the lab.
-func New(o Options) lab.Lab { return embedded{o} }
+func New(o Options) lab.Lab {
+	return embedded{o, process.Programs(name, process.Options{Register: o.Register, Make: o.Make})}
+}
 
-type embedded struct{ Options }
+type embedded struct {
+	Options
+	programs lab.Lab // of what Go makes
+}
 
-func (embedded) Name() string { return "embedded" }
+func (embedded) Name() string { return name }
 
-func (embedded) Unfit(_ context.Context, d brokers.Driver) string {
-	if d.Server.Library || d.Server.Embedded != nil {
+func within(d brokers.Driver) bool { return d.Server.Library || d.Server.Embedded != nil }
+
+func (l embedded) Unfit(ctx context.Context, d brokers.Driver) string {
+	switch {
+	case within(d):
 		return ""
+	case d.Server.Program != "":
+		return l.programs.Unfit(ctx, d)
 	}
 	return "broker " + d.Name + " cannot be embedded: it needs a server"
 }
 
+// Makes is as lab.Maker has it.
+func (l embedded) Makes(ctx context.Context, d brokers.Driver) string {
+	if maker, ok := l.programs.(lab.Maker); ok && !within(d) && d.Server.Program != "" {
+		return maker.Makes(ctx, d)
+	}
+	return ""
+}
+
 func (l embedded) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
+	if !within(r.Driver) && r.Driver.Server.Program != "" {
+		return l.programs.Start(ctx, r)
+	}
 	n, err := l.start(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("start embedded %s: %w", r.Driver.Name, err)

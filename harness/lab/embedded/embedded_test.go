@@ -9,10 +9,16 @@ import (
 	"testing"
 
 	"taskbench/brokers"
+	"taskbench/brokers/servertest"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labtest"
 	"taskbench/harness/lab/leftovers"
 )
+
+func TestMain(m *testing.M) {
+	labtest.Main()
+	os.Exit(m.Run())
+}
 
 func newLab(t *testing.T) lab.Lab {
 	t.Helper()
@@ -49,6 +55,37 @@ func TestContract(t *testing.T) {
 		},
 		Unable: []lab.Action{lab.Pause, lab.Resume},
 	})
+}
+
+// A server that Go makes is started as lab process starts servers, under this lab's name: it can be paused, too.
+func TestContractOfAProgram(t *testing.T) {
+	l := newLab(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := labtest.Made()
+	asked := servertest.FakeGo(t, self, nil)
+	if why := l.Unfit(t.Context(), d); !strings.Contains(why, "name the broker, and Go builds it") {
+		t.Errorf("before it is made: %q", why)
+	}
+	if _, err := d.Server.Program.Make(t.Context(), brokers.Workbench{}); err != nil {
+		t.Fatal(err)
+	}
+	labtest.Run(t, labtest.Subject{
+		Lab: l, Driver: d, Variant: d.Variants[0], Version: labtest.Version,
+		Put: func(ctx context.Context, url, text string) error {
+			_, err := labtest.Ask(ctx, labtest.Host(url), "put "+text)
+			return err
+		},
+		Get: func(ctx context.Context, url string) (string, error) {
+			return labtest.Ask(ctx, labtest.Host(url), "get")
+		},
+	})
+	maker, ok := l.(lab.Maker)
+	if !ok || maker.Makes(t.Context(), d) != "" || len(asked()) != 2 {
+		t.Errorf("what is made is made again: %q", asked())
+	}
 }
 
 func TestLibraryHasADirectoryAndNothingToHurt(t *testing.T) {

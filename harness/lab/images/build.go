@@ -24,6 +24,9 @@ type Options struct {
 	Force bool        // build anew what is fresh, which also fetches newer packages; the base stays
 	Log   io.Writer   // output of the builders; nil discards it
 	Done  func(Image) // told of each image as soon as it is there; nil is nobody
+
+	// Claim is told of a directory that is made beside the user's programs, as brokers.Workbench has it; nil is nobody.
+	Claim func(dir string) (release func() error, err error)
 }
 
 // Build makes the images that are missing or not made from the recipe as it is now, and returns all that were
@@ -88,7 +91,7 @@ func ensure(ctx context.Context, c *client.Client, r recipe, baseID string, o Op
 func build(ctx context.Context, c *client.Client, r recipe, content string, o Options) error {
 	files := map[string][]byte{"Dockerfile": r.text}
 	if r.program() != "" {
-		binary, err := r.compile(ctx)
+		binary, err := r.compile(ctx, o)
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,16 @@
 package images
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"taskbench/brokers/nats"
+	"taskbench/brokers/servertest"
 	"taskbench/harness/lab/engine"
 	"taskbench/harness/lab/engine/enginetest"
 )
@@ -82,11 +86,39 @@ func TestProgramIsFound(t *testing.T) {
 	if _, err := ferret.sum(); !errors.Is(err, errNoSources) || ferret.content("1") == made {
 		t.Errorf("outside the source tree: %v, content %s", err, ferret.content("1"))
 	}
-	if _, err := ferret.compile(t.Context()); !errors.Is(err, errNoSources) {
+	if _, err := ferret.compile(t.Context(), Options{}); !errors.Is(err, errNoSources) {
 		t.Errorf("outside the source tree: %v", err)
 	}
 	if _, err := pouch.install(t.Context()); !errors.Is(err, errNoSources) {
 		t.Errorf("outside the source tree: %v", err)
+	}
+}
+
+// A published program needs no sources of ours, is that of its driver, and part of the recipe itself.
+func TestPublishedProgram(t *testing.T) {
+	rs, err := read([]string{"nats"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rs[0]
+	if r.published() != nats.Driver.Server.Program || r.inputs() != "" {
+		t.Errorf("the image has %q and inputs %q, the embedded lab %q", r.published(), r.inputs(), nats.Driver.Server.Program)
+	}
+	t.Chdir(t.TempDir())
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	servertest.FakeGo(t, self, nil)
+	want, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.compile(t.Context(), Options{}); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("compiled %d bytes, %v", len(got), err)
+	}
+	if later := (recipe{r.name, bytes.Replace(r.text, []byte("@v2"), []byte("@v3"), 1)}); later.content("1") == r.content("1") {
+		t.Error("the content does not tell the program's version")
 	}
 }
 

@@ -12,13 +12,16 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"taskbench/brokers"
 )
 
-// A Dockerfile with this line copies a program, which is named after the image, and which is a Go module of this
-// repository that the machine's own Go builds before: it has the packages at hand, and the image needs no compiler.
+// A Dockerfile with this line copies a program, which is named after the image, and which the machine's own Go builds before:
+// a module of this repository, by its directory, or PACKAGE@VERSION, as brokers.Program has it. Go has the packages at hand,
+// and the image needs no compiler.
 var programLine = regexp.MustCompile(`(?m)^# program: (\S+)$`)
 
-// program is the module's directory in the repository; "" where there is none.
+// program is what the line says; "" where there is none.
 func (r recipe) program() string {
 	if found := programLine.FindSubmatch(r.text); found != nil {
 		return string(found[1])
@@ -26,8 +29,21 @@ func (r recipe) program() string {
 	return ""
 }
 
+// published is the program where it needs no sources of ours; "" where there is none.
+func (r recipe) published() brokers.Program {
+	if strings.Contains(r.program(), "@") {
+		return brokers.Program(r.program())
+	}
+	return ""
+}
+
 // inputs is the directory that an image is made from besides its recipe; "" where there is none.
-func (r recipe) inputs() string { return r.program() + r.modules() }
+func (r recipe) inputs() string {
+	if r.published() != "" {
+		return ""
+	}
+	return r.program() + r.modules()
+}
 
 // errNoSources is how a program cannot be built: this is not the repository, whose modules no binary can carry.
 var errNoSources = errors.New("it is made from sources of taskbench, which are not here: build it inside taskbench's source tree")
@@ -80,7 +96,14 @@ func (r recipe) sum() (string, error) {
 }
 
 // compile builds the program as a static binary, and returns that.
-func (r recipe) compile(ctx context.Context) ([]byte, error) {
+func (r recipe) compile(ctx context.Context, o Options) ([]byte, error) {
+	if p := r.published(); p != "" {
+		at, err := p.Make(ctx, brokers.Workbench{System: "linux", Claim: o.Claim})
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadFile(at)
+	}
 	dir, err := r.sources()
 	if err != nil {
 		return nil, err

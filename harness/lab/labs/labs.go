@@ -34,6 +34,7 @@ type Options struct {
 	Memory   int64               // docker: limit of each container in bytes; 0 is docker's default
 	URLs     map[string]string   // external: by driver, where the server is
 	Register *leftovers.Register // where what is started is written down; nil is the default one
+	Make     bool                // process, embedded: also what Go has to make first; for brokers that were asked for by name
 }
 
 // An UnknownError is the name of no lab.
@@ -63,8 +64,8 @@ func Pick(ctx context.Context, name string, d brokers.Driver, o Options) (l lab.
 func all(o Options) []lab.Lab {
 	return []lab.Lab{
 		docker.New(docker.Options{Images: o.Images, Memory: o.Memory, Register: o.Register}),
-		process.New(process.Options{Register: o.Register}),
-		embedded.New(embedded.Options{Register: o.Register}),
+		process.New(process.Options{Register: o.Register, Make: o.Make}),
+		embedded.New(embedded.Options{Register: o.Register, Make: o.Make}),
 		external.New(external.Options{URLs: o.URLs}),
 	}
 }

@@ -152,6 +152,22 @@ func Driver() brokers.Driver {
 	}}
 }
 
+// Made is Driver with a server that Go makes, and which is not on PATH: servertest.FakeGo with the test binary is that Go.
+func Made() brokers.Driver {
+	d := Driver()
+	inherited := d.Server.Command
+	d.Server.Embedded = nil
+	d.Server.Program = "example.org/fake-server@v1.2.0"
+	d.Server.Oldest = "1.1"
+	d.Server.Binaries = []string{d.Server.Program.Name()}
+	d.Server.Command = func(l brokers.Launch) brokers.Command {
+		c := inherited(l)
+		c.Args[0] = d.Server.Program.Name()
+		return c
+	}
+	return d
+}
+
 // Host is the address in a URL of the fake.
 func Host(url string) string { return strings.TrimPrefix(url, "fake://") }
 

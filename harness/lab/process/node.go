@@ -17,6 +17,7 @@ import (
 
 type node struct {
 	request  lab.Request
+	binary   string // the server's, where it is not to be looked for
 	launch   brokers.Launch
 	grace    time.Duration
 	register *leftovers.Register

@@ -1,5 +1,5 @@
-// Package process is the lab that runs brokers as processes of this machine, from server binaries on PATH: each
-// in a directory, a process group and at a port of its own.
+// Package process is the lab that runs brokers as processes of this machine, from server binaries on PATH or from programs
+// that the machine's own Go made: each in a directory, a process group and at a port of its own.
 package process
 
 import (
@@ -23,30 +23,41 @@ import (
 type Options struct {
 	Register *leftovers.Register // where what is started is written down; nil is the default one
 	Grace    time.Duration       // how long a server may take to stop in good order; 0 is 30 s
+	Make     bool                // whether a server that Go can make, and has not yet, is one that there is: Start makes it
 }
 
+var _ lab.Maker = processes{}
+
 // New returns the lab.
-func New(o Options) lab.Lab {
+func New(o Options) lab.Lab { return newProcesses("process", o) }
+
+// Programs returns the lab under another name, with nothing but what Go made.
+func Programs(name string, o Options) lab.Lab {
+	l := newProcesses(name, o)
+	l.alone = true
+	return l
+}
+
+func newProcesses(name string, o Options) processes {
 	if o.Grace == 0 {
 		o.Grace = 30 * time.Second
 	}
-	return processes{o}
+	return processes{Options: o, name: name}
 }
 
-type processes struct{ Options }
+type processes struct {
+	Options
+	name  string
+	alone bool // nothing on PATH is looked for
+}
 
-func (processes) Name() string { return "process" }
+func (l processes) Name() string { return l.name }
 
-func (processes) Unfit(_ context.Context, d brokers.Driver) string {
+func (l processes) Unfit(ctx context.Context, d brokers.Driver) string {
 	if d.Server.Command == nil || len(d.Server.Binaries) == 0 {
 		return "broker " + d.Name + " has no server that runs as a process"
 	}
-	for _, names := range d.Server.Binaries {
-		if brokers.Binary(names) == "" {
-			return strings.ReplaceAll(names, "|", " or ") + " is not on PATH"
-		}
-	}
-	return ""
+	return l.find(ctx, d.Server).lacks
 }
 
 // attempts is how often another port is tried when the one that was chosen has been taken meanwhile.
@@ -69,8 +80,12 @@ func (l processes) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 			return nil, fmt.Errorf("start %s as a process: %w", r.Driver.Name, err)
 		}
 	}
+	binary, err := l.binary(ctx, r.Driver.Server, register)
+	if err != nil {
+		return nil, fmt.Errorf("start %s as a process: %w", r.Driver.Name, err)
+	}
 	for attempt := 1; ; attempt++ {
-		n, err := l.start(ctx, r, register)
+		n, err := l.start(ctx, r, register, binary)
 		if err == nil {
 			return n, nil
 		}
@@ -84,7 +99,7 @@ func (l processes) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 var errTaken = errors.New("its port is taken")
 
 // start makes one attempt, and leaves nothing behind when it fails.
-func (l processes) start(ctx context.Context, r lab.Request, register *leftovers.Register) (*node, error) {
+func (l processes) start(ctx context.Context, r lab.Request, register *leftovers.Register, binary string) (*node, error) {
 	at := r.Port
 	if at == 0 {
 		var err error
@@ -97,7 +112,7 @@ func (l processes) start(ctx context.Context, r lab.Request, register *leftovers
 		return nil, err
 	}
 	n := &node{
-		request: r, grace: l.Grace, register: register, turn: lab.NewTurn(), claim: claim,
+		request: r, binary: binary, grace: l.Grace, register: register, turn: lab.NewTurn(), claim: claim,
 		launch: brokers.Launch{Variant: r.Variant, Dir: dir, Host: "127.0.0.1", Port: at},
 		mark:   filepath.Base(dir),
 	}
@@ -140,7 +155,10 @@ func (n *node) command() (*exec.Cmd, error) {
 			return nil, fmt.Errorf("write configuration: %w", err)
 		}
 	}
-	binary := brokers.Binary(c.Args[0])
+	binary := n.binary
+	if binary == "" {
+		binary = brokers.Binary(c.Args[0])
+	}
 	for _, names := range spec.Binaries { // the same server may have another name here
 		if binary == "" && slices.Contains(strings.Split(names, "|"), c.Args[0]) {
 			binary = brokers.Binary(names)
