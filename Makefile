@@ -22,7 +22,7 @@ SHELL := bash
 alone  = taskbench/scenarios
 others = $$($(GO) list ./... | grep -vx $(alone))
 
-.PHONY: help bench test test-short race interop check images engine judge bench-self fuzz clean
+.PHONY: help bench test test-short process race interop check images engine judge bench-self fuzz clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ test: ## vet and run every test, on the brokers of BENCH_LAB
 
 test-short: ## run every test at its short profile, on embedded brokers: no engine, no servers
 	@BENCH_LAB=embedded $(GO) test -short -timeout 10m $(TESTFLAGS) ./...
+
+# One variant of each driver, the one that promises most, and Redis's streams: what a server makes of its directory when it is
+# killed, frozen, started again or full.
+process: ## hold servers to the contract, and break them, as processes of this machine, which takes their binaries
+	@code=0; export BENCH_LAB=process; \
+	$(GO) test -timeout 10m -parallel 8 $(TESTFLAGS) ./harness/lab/labs -run 'TestBrokersKeepTheirContract/:(quorum|aof-always|stream|lease|binlog|file)$$' || code=$$?; \
+	$(GO) test -timeout 10m $(TESTFLAGS) $(alone) -run 'TestScenarios/^(broker-kill|broker-pause|disk-full)$$' || code=$$?; \
+	exit $$code
 
 race: ## run every test at its short profile under the race detector, on embedded brokers
 	@BENCH_LAB=embedded $(GO) test -race -short -parallel $$(nproc) -timeout 20m $(TESTFLAGS) ./...

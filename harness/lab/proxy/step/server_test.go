@@ -13,6 +13,7 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
+	"taskbench/harness/lab/labtest"
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/lab/proxy/step"
 )
@@ -57,10 +58,13 @@ func start(t *testing.T, d brokers.Driver, v brokers.Variant) lab.Node {
 		where = labs.Auto
 	}
 	l, _, err := labs.Pick(t.Context(), where, d, labs.Options{})
-	if err != nil && where == labs.Auto {
-		t.Skipf("this machine has no server for %s: %v", d.Name, err)
-	}
 	if err != nil {
+		switch where {
+		case labs.Auto:
+			t.Skipf("this machine has no server for %s: %v", d.Name, err)
+		case labs.Process:
+			labtest.Unpackaged(t, d.Name, err)
+		}
 		t.Fatal(err)
 	}
 	node, err := l.Start(t.Context(), lab.Request{Driver: d, Variant: v, Name: "steps", LogPath: filepath.Join(t.TempDir(), "log")})
