@@ -34,6 +34,7 @@ func TestDoctorOfAllVariants(t *testing.T) {
 // A server that somebody else runs is held to the contract, and goes on as it was.
 func TestDoctorOfAServerAtAURL(t *testing.T) {
 	servertest.Needed(t)
+	t.Parallel() // it mostly waits
 	d, v, err := all.Find("redis:memory")
 	if err != nil {
 		t.Fatal(err)

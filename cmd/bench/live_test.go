@@ -229,6 +229,7 @@ func forge(t *testing.T, dir string, change func(*harness.Result)) {
 
 // The doctor finds nothing wrong with a broker that keeps its contract, and says which clauses it applied.
 func TestDoctor(t *testing.T) {
+	t.Parallel() // it mostly waits
 	p := start(t, t.TempDir(), "doctor", "sqlite", "--lab", "embedded")
 	if code := p.code(t, 3*time.Minute); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, p.stdout.String(), p.talk())

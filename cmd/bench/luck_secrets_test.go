@@ -88,8 +88,10 @@ var guarded = map[string]func(t *testing.T) string{
 // when it does not.
 func TestSecretsAreInNoResult(t *testing.T) {
 	servertest.Needed(t)
+	t.Parallel() // its runs wait, for servers to start and for those that never answer
 	for broker, serve := range guarded {
 		t.Run(broker, func(t *testing.T) {
+			t.Parallel()
 			right := serve(t)
 			name, _, _ := strings.Cut(broker, ":")
 			wrong := strings.Replace(right, shown, shown+shown, 1)
@@ -98,6 +100,7 @@ func TestSecretsAreInNoResult(t *testing.T) {
 			}
 			for what, at := range map[string]string{"right": right, "wrong": wrong} {
 				t.Run(what, func(t *testing.T) {
+					t.Parallel()
 					s := newSite(t)
 					p := s.start(t, "run", scene(t, "40/s", "1s", "5ms", ""), "--brokers", broker, "--url", name+"="+at, "--out", s.out)
 					if code := p.code(t, patience); (code == 0) != (what == "right") {
@@ -114,6 +117,7 @@ func TestSecretsAreInNoResult(t *testing.T) {
 
 // Whatever a command does with the URL of a server that is not there, of any broker, it does not show the password.
 func TestSecretsOfServersThatAreNotThere(t *testing.T) {
+	t.Parallel() // they are tried again for a while
 	for _, d := range all.Drivers() {
 		if d.Server.Library {
 			continue
@@ -128,6 +132,7 @@ func TestSecretsOfServersThatAreNotThere(t *testing.T) {
 				"inspect": {"inspect", "ping", "--broker", at},
 			} {
 				t.Run(what, func(t *testing.T) {
+					t.Parallel()
 					s := newSite(t)
 					if what == "run" {
 						args = append(args, "--out", s.out)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"taskbench/harness/lab/labtest"
 	"taskbench/harness/systems/native"
 )
 
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
+	labtest.AtOnce(5) // commands wait for their load to come, and for servers to start
 	// Under nohup the commands that tests start would be born deaf to a closing terminal. A signal that is handled
 	// here is at its default in a child.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)

@@ -30,6 +30,7 @@ func TestUpUntilDown(t *testing.T) {
 			case "embedded":
 				servertest.Program(t, nats.Driver.Server.Program)
 			}
+			t.Parallel() // they wait for servers to start
 			mine, other := newSite(t), newSite(t)
 			url, stop := mine.up(t, lab, broker)
 			beside, stopBeside := other.up(t, lab, broker)
