@@ -17,7 +17,7 @@ func init() {
 	register(Check{
 		Name: "unrecovered",
 		Doc: "Healed faults after which one side did not come back within half a minute (setting " + RecoverWithinSetting + "): no publish was " +
-			"acknowledged of those that were tried, or no task finished that a worker received since, though there were acknowledged ones. " +
+			"acknowledged of those that were tried while no fault was in force, or no task finished that a worker received since, though there were acknowledged ones. " +
 			"Where another fault follows before that time has passed, they may take twice as long, the time between the faults taken together.",
 		begin: unrecovered,
 	})
@@ -28,7 +28,7 @@ type after struct {
 	fault               *ledger.FaultSpan
 	healed, until       int64 // the time in which both sides must have come back
 	others              bool  // faults were in that time
-	tried, acked, ended int64 // the first of each
+	tried, acked, ended int64 // the first of each; tried is while no fault was in force
 	sent                bool  // something was acknowledged early enough to be finished
 
 	unheard, idle []uint64 // some tasks that were tried and not acknowledged, and acknowledged and not finished
@@ -50,12 +50,17 @@ func (all afters) at(when int64) *after {
 }
 
 // see adds what became of one task.
-func (all afters) see(s *subject) {
+func (all afters) see(sc *scope, s *subject) {
 	if a := all.at(s.PublishStart); a != nil && s.attempted() {
-		earlier(&a.tried, s.PublishStart)
+		calm := !inForce(sc, s.PublishStart, s.PublishStart+1)
+		if calm {
+			earlier(&a.tried, s.PublishStart)
+		}
 		switch {
 		case !s.acknowledged():
-			note(&a.unheard, s.Seq)
+			if calm {
+				note(&a.unheard, s.Seq)
+			}
 		default:
 			earlier(&a.acked, s.PublishEnd)
 			if s.PublishEnd < (a.healed+a.until)/2 {
@@ -100,7 +105,7 @@ func unrecovered(sc *scope) judge {
 		see: func(s *subject) {
 			for _, all := range [...]afters{alone, together} {
 				if len(all) > 0 {
-					all.see(s)
+					all.see(sc, s)
 				}
 			}
 		},
