@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"taskbench/harness/ledger"
@@ -143,4 +144,18 @@ func TestStarved(t *testing.T) {
 		{"one queue", pausing(20_000, 32_000).asking(ledger.Terms{Queue: "a"}), Undecided, 0, nil},
 		{"gaps in the evidence", queues(20_000, 32_000).with(gaps), Undecided, 1, nil},
 	})
+}
+
+// Where faults keep coming, what is told of a starved queue says how much of its time they leave.
+func TestStarvedSaysHowMuchNoFaultExplains(t *testing.T) {
+	i := slices.IndexFunc(All(), func(c Check) bool { return c.Name == "starved" })
+	often := queues(10_000, 58_000)
+	for at := int64(10_000); at < 50_000; at += 9_000 {
+		often.with(fault(at, at+2_000))
+	}
+	for h, want := range map[*history]string{queues(20_000, 32_000): "no fault was in force, and those of a went on", often: "no fault was in force for 3"} {
+		if v := All()[i].Judge(h); len(v.Findings) != 1 || !strings.Contains(v.Findings[0].Text, want) {
+			t.Errorf("findings %+v, want one with %q", v.Findings, want)
+		}
+	}
 }

@@ -3,8 +3,8 @@ package checks
 func init() {
 	register(Check{
 		Name: "starved",
-		Doc: "Queues whose acknowledged tasks waited while none of them finished for as long as check stall allows, no fault was in force, " +
-			"and tasks of another queue did finish.",
+		Doc: "Queues whose acknowledged tasks waited while none of them finished for longer than check stall allows, faults in force not " +
+			"counted, and tasks of another queue did finish.",
 		begin: starved,
 	})
 }
@@ -37,8 +37,8 @@ func starved(sc *scope) judge {
 				for _, e := range queues[name].silences(sc) {
 					for _, other := range names {
 						if other != name && queues[other].busy(e) {
-							b.among(e.tasks, "queue %s: from %s to %s nothing finished, though at least %d acknowledged tasks were waiting and those of %s went on",
-								name, seconds(e.from), seconds(e.to), e.waiting, other)
+							b.among(e.tasks, "queue %s: from %s to %s nothing finished, though at least %d acknowledged tasks were waiting, %s, and those of %s went on",
+								name, seconds(e.from), seconds(e.to), e.waiting, e.calmly(), other)
 							break
 						}
 					}
