@@ -41,8 +41,8 @@ type timeline struct {
 }
 
 func newTimeline(sc *scope) *timeline {
-	least := sc.DrainEnded / stallBins
-	return &timeline{width: max(stallBin, least), end: sc.DrainEnded, stretch: max(sc.setting(StallSetting, stallAfter)/2, least)}
+	width := max(stallBin, sc.DrainEnded/stallBins)
+	return &timeline{width: width, end: sc.DrainEnded, stretch: max(sc.setting(StallSetting, stallAfter)/2, width)}
 }
 
 func stall(sc *scope) judge {

@@ -92,6 +92,7 @@ func TestStall(t *testing.T) {
 		{"silent for 16 s from the healing of a fault on", pausing(20_000, 36_500).with(fault(19_000, 20_500)), Found, 1, nil},
 		{"long after a fault", pausing(40_000, 49_000).with(fault(19_000, 20_500)), Found, 1, nil},
 		{"the run's own bound", pausing(20_000, 23_000).with(func(m *ledger.Meta) { m.Settings = map[string]string{StallSetting: "2s"} }), Found, 1, nil},
+		{"a bound of next to nothing, of a run that was cut short", given(acked(good(5))).with(settings(StallSetting, "1ns")).with(cutShort).with(func(m *ledger.Meta) { m.DrainEnded = 0 }), Undecided, 0, nil},
 		{"a fault explains it", pausing(20_000, 50_000).with(fault(19_000, 45_000)), Pass, 0, nil},
 		{"a fault that was healed does not explain what follows", pausing(20_000, 50_000).with(fault(19_000, 30_000)), Found, 1, nil},
 		{"a fault that never healed explains all", pausing(20_000, 50_000).with(fault(19_000, 0)), Pass, 0, nil},
