@@ -23,6 +23,6 @@ var _ = register(Fault{
 		if err := b.Kill(ctx); err != nil {
 			return Effect{}, errors.Join(fmt.Errorf("kill %s: %w", b.Name(), err), revive(ctx, b))
 		}
-		return Effect{Node: b.Name(), Proof: fmt.Sprintf("SIGKILL; processes %v are gone", pids), Heal: startWorker(b)}, nil
+		return Effect{Node: b.Name(), Proof: fmt.Sprintf("SIGKILL; processes %v are gone", pids), Heal: startAgain(b, "runs")}, nil
 	},
 })

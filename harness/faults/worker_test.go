@@ -122,3 +122,28 @@ func TestKillOfABeat(t *testing.T) {
 		t.Errorf("without a beat: error %v, worker up: %v", err, w.up)
 	}
 }
+
+// killedBeat is one that is killed, and starts again.
+type killedBeat struct{ slowBeat }
+
+func (b *killedBeat) Kill(context.Context, ...int) error { b.up = false; return nil }
+
+// The healing of a beat does not claim what only a worker does.
+func TestABeatRunsAgain(t *testing.T) {
+	f, err := Find("kill", "beat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.Args(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &killedBeat{slowBeat{slowWorker{up: true}}}
+	e, err := f.Inject(t.Context(), Target{Beats: []systems.Worker{b}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := e.Heal(t.Context()); err != nil || !strings.HasPrefix(proof, "runs again after") {
+		t.Errorf("healed: %q, %v", proof, err)
+	}
+}

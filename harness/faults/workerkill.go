@@ -76,6 +76,11 @@ func revive(ctx context.Context, w systems.Worker) error {
 
 // startWorker heals whatever ended a worker: it is back once it consumes.
 func startWorker(w systems.Worker) func(context.Context) (string, error) {
+	return startAgain(w, "consumes")
+}
+
+// startAgain heals whatever ended a worker or a beat: it is back once its process says that it is ready.
+func startAgain(w systems.Worker, does string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		began := time.Now()
 		if err := w.Start(ctx); err != nil {
@@ -83,8 +88,8 @@ func startWorker(w systems.Worker) func(context.Context) (string, error) {
 		}
 		pids := w.PIDs()
 		if len(pids) == 0 {
-			return "", fmt.Errorf("%s consumed again and died at once", w.Name())
+			return "", fmt.Errorf("%s was started again and died at once", w.Name())
 		}
-		return fmt.Sprintf("consumes again after %.2f s as process %d", time.Since(began).Seconds(), pids[0]), nil
+		return fmt.Sprintf("%s again after %.2f s as process %d", does, time.Since(began).Seconds(), pids[0]), nil
 	}
 }
