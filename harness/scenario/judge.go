@@ -173,6 +173,8 @@ func (j judge) system() {
 		j.wrong("system.beat", "a beat needs every: how long is it from one tick to the next?")
 	case b.Every > 0 && b.Every < leastEvery:
 		j.wrong("system.beat.every", fmt.Sprintf("%s is below the least, %s", FormatDuration(b.Every), FormatDuration(leastEvery)))
+	case j.s.Load.For > 0 && b.Every > j.s.Load.For:
+		j.wrong("system.beat.every", fmt.Sprintf("%s is longer than the load, %s: no tick might be due in it", FormatDuration(b.Every), FormatDuration(j.s.Load.For)))
 	case b.Beats > 2:
 		j.wrong("system.beat.beats", "there is one beat, or there are two of which one fires")
 	}

@@ -202,6 +202,7 @@ func TestBeat(t *testing.T) {
 	for more, want := range map[string]string{
 		"system: {beat: {entries: 2}}":                "f:5: system.beat: a beat needs every: how long is it from one tick to the next?",
 		"system: {beat: {every: 1ms}}":                "f:5: system.beat.every: 1ms is below the least, 10ms",
+		"system: {beat: {every: 10s}}":                "f:5: system.beat.every: 10s is longer than the load, 9s: no tick might be due in it",
 		"system: {beat: {every: 1s, beats: 3}}":       "f:5: system.beat.beats: there is one beat, or there are two of which one fires",
 		"system: {beat: {every: 1s, catch_up: al}}":   `f:5: system.beat.catch_up: unknown policy for missed ticks "al": did you mean all?`,
 		"faults: [{at: 1s, fault: kill, node: beat}]": "f:5: faults.0.node: fault kill finds no beat to hurt: there is none without beat in system",
