@@ -206,7 +206,7 @@ func (a *app) announce(ctx context.Context, p harness.Plan) {
 func (a *app) making(ctx context.Context, l lab.Lab, d brokers.Driver) {
 	if m, ok := l.(lab.Maker); ok {
 		if what := m.Makes(ctx, d); what != "" {
-			_, _ = fmt.Fprintf(a.stderr, "  %s is not here yet: Go builds it now, once, which may take a minute\n", what)
+			_, _ = fmt.Fprintf(a.stderr, "  %s is not here yet: Go builds it now, once, which may take a minute or two\n", what)
 		}
 	}
 }

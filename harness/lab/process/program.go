@@ -86,7 +86,7 @@ func (l processes) binary(ctx context.Context, spec brokers.ServerSpec, register
 	})
 }
 
-// run runs a command to its end as servers are run: it does not outlive this process, nor do its own children.
+// run runs a command to its end as servers are run: it does not outlive this process, and a sweep finds its children.
 func run(cmd *exec.Cmd, register *leftovers.Register) error {
 	claim, err := register.Claim(leftovers.Thing{Kind: leftovers.Process, Name: filepath.Base(cmd.Path) + " " + cmd.Args[1]})
 	if err != nil {
