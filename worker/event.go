@@ -21,7 +21,8 @@ type (
 // observed by the parent, and then it may come twice, with the same outcome. An attempt whose message expired, or
 // whose task this worker had finished before under another delivery, goes from Received to Acked. Returned is a
 // message given back to the broker, unrun or after its child was lost. Malformed stands for a message that could not
-// be read, names no known task, or killed too many children; it is kept aside in the dead letter queue.
+// be read, names no known task, or killed too many children; it is kept aside in the dead letter queue. Told comes between
+// Started and Finished, in the process that runs the attempt: its context has ended for its soft limit.
 const (
 	Received EventKind = 1 + iota
 	Started
@@ -30,6 +31,7 @@ const (
 	Stored // the result is visible; said before Acked, and only with a result backend
 	Returned
 	Malformed
+	Told
 )
 
 // How an attempt finished. Retried attempts are not the end of their task; killed ones never came to theirs.

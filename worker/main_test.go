@@ -231,7 +231,7 @@ func pass(d time.Duration) {
 }
 
 func kindNames(kinds []EventKind) string {
-	names := []string{"", "received", "started", "finished", "acked", "stored", "returned", "malformed"}
+	names := []string{"", "received", "started", "finished", "acked", "stored", "returned", "malformed", "told"}
 	var out []string
 	for _, k := range kinds {
 		out = append(out, names[k])

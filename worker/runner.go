@@ -58,10 +58,12 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 	if j.Started != nil {
 		j.Started()
 	}
+	settle := func() {}
 	if soft, _ := j.Limits(); soft > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, soft, ErrSoftLimit)
 		defer cancel()
+		settle = r.witness(ctx, j)
 	}
 	request := &Request{
 		ID:          t.ID,
@@ -78,6 +80,7 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 	}
 	value, err := call(ctx, f, request)
 	request.end()
+	settle()
 	var ended pool.Result
 	if err == nil {
 		ended = returned(value)
@@ -88,6 +91,23 @@ func (r runner) run(ctx context.Context, j *pool.Job) pool.Result {
 		r.observer.Observe(Event{Kind: Finished, ID: t.ID, Attempt: j.Attempt, Outcome: outcome(ended.Status)})
 	}
 	return ended
+}
+
+// witness observes that the task is told of its soft limit, by the means by which the task itself is. What it returns ends
+// that, once an observation that has begun is made: what is told after the task's end, it was not told.
+func (r runner) witness(ctx context.Context, j *pool.Job) (settle func()) {
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if errors.Is(context.Cause(ctx), ErrSoftLimit) {
+			r.observer.Observe(Event{Kind: Told, ID: j.Task.ID, Attempt: j.Attempt})
+		}
+	})
+	return func() {
+		if !stop() {
+			<-told
+		}
+	}
 }
 
 // panicked is a task's panic as an error.

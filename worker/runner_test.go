@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"taskbench/brokers"
@@ -78,6 +79,17 @@ func TestWhatBecomesOfAFunctionsEnd(t *testing.T) {
 	}
 }
 
+// A task that ends before its soft limit is not told of it, and nor is anybody else afterwards.
+func TestEndsBeforeItsSoftLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, o := ran(t, t.Context(), func(context.Context, *Request) (any, error) { return nil, nil }, func(j *pool.Job) { j.Soft = time.Second })
+		pass(time.Minute)
+		if events := kindNames(o.of("id")); events != "started finished" {
+			t.Errorf("events %s", events)
+		}
+	})
+}
+
 func TestPanicKeepsItsStack(t *testing.T) {
 	r, _ := ran(t, t.Context(), func(context.Context, *Request) (any, error) { panic("boom") }, nil)
 	if r.Status != pool.Failed || r.Exception.Error() != "Exception: panic: boom" || !strings.Contains(r.Exception.Traceback, "TestPanicKeepsItsStack") {
@@ -108,17 +120,25 @@ func TestEndedContexts(t *testing.T) {
 		if c.cause != nil {
 			cancel(c.cause)
 		}
-		r, _ := ran(t, ctx, func(ctx context.Context, _ *Request) (any, error) {
+		r, o := ran(t, ctx, func(ctx context.Context, _ *Request) (any, error) {
 			<-ctx.Done()
 			if c.cause == nil && (!errors.Is(context.Cause(ctx), ErrSoftLimit) || !errors.Is(context.Cause(ctx), ErrTimeLimit)) {
 				t.Errorf("%s: cause %v", c.name, context.Cause(ctx))
 			}
 			return nil, c.err(ctx)
 		}, func(j *pool.Job) {
+			j.Soft = time.Hour
 			if c.cause == nil {
 				j.Soft = time.Millisecond
 			}
 		})
+		events := "started finished"
+		if c.cause == nil {
+			events = "started told finished" // the task is not over before its having been told is on record
+		}
+		if told := kindNames(o.of("id")); told != events {
+			t.Errorf("%s: events %s, want %s", c.name, told, events)
+		}
 		got := ""
 		if r.Exception != nil {
 			got = r.Exception.Error()

@@ -33,6 +33,8 @@ func (a *attempt) takes(e *Event) bool {
 	switch e.Kind {
 	case Started:
 		return a.sameRunner(e) && (a.Started == 0 || a.Started == e.At)
+	case Told:
+		return a.sameRunner(e) && (a.Told == 0 || a.Told == e.At)
 	case Finished:
 		if secondHand(e.Outcome) || secondHand(a.Outcome) {
 			return a.sameRunner(e)
@@ -58,6 +60,8 @@ func (a *attempt) take(e *Event) {
 		earliest(&a.Acked, e.At)
 	case Stored:
 		earliest(&a.Stored, e.At)
+	case Told:
+		earliest(&a.Told, e.At)
 	case Returned:
 		a.Returned = true
 		earliest(&a.Received, e.At)
@@ -65,7 +69,7 @@ func (a *attempt) take(e *Event) {
 		a.Malformed = true
 		earliest(&a.Received, e.At)
 	}
-	ran := e.Kind == Started || e.Kind == Finished && !secondHand(e.Outcome)
+	ran := e.Kind == Started || e.Kind == Told || e.Kind == Finished && !secondHand(e.Outcome)
 	if ran && e.PID != 0 && !a.runner || a.PID == 0 {
 		a.PID, a.Node, a.runner = e.PID, e.Node, ran && e.PID != 0
 	}

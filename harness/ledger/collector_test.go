@@ -42,8 +42,8 @@ func TestCollectorFollowsFilesAsTheyAppear(t *testing.T) {
 		t.Error(err)
 	}
 	late := open(t, dir, "worker-2", 2)
-	late.Write(story[10])
 	late.Write(story[11])
+	late.Write(story[12])
 	if got, err := c.Flush(); err != nil || got.Files != 3 || got.Torn+got.Lost != 0 || r.Live().Executed != 2 {
 		t.Errorf("after Flush: %+v, %v, live %+v", got, err, r.Live())
 	}

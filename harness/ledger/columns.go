@@ -25,6 +25,7 @@ const (
 	colNode
 	colPID
 	colFlags
+	colTold // left out of a block in which no task was told of its soft limit, as in those of builds that did not know it
 	columns
 )
 
@@ -32,6 +33,7 @@ const (
 // them compress. The coding of both directions is this one type.
 type block struct {
 	tasks int
+	told  bool // it has colTold
 	cols  [columns][]byte
 	err   error
 
@@ -118,6 +120,8 @@ func (b *block) addAttempt(a *Attempt, published int64) {
 	b.putTime(colFinished, finished, started)
 	b.putTime(colAcked, whole(a.Acked), finished)
 	b.putTime(colStored, whole(a.Stored), finished)
+	b.putTime(colTold, whole(a.Told), started)
+	b.told = b.told || a.Told != 0
 	b.id, b.pid = a.ID, int64(a.PID)
 }
 
@@ -153,6 +157,9 @@ func (b *block) nextAttempt(published int64) Attempt {
 	a.Finished = b.getTime(colFinished, a.Started)
 	a.Acked = b.getTime(colAcked, a.Finished)
 	a.Stored = b.getTime(colStored, a.Finished)
+	if b.told {
+		a.Told = b.getTime(colTold, a.Started)
+	}
 	b.id, b.pid = a.ID, int64(a.PID)
 	return a
 }
@@ -160,7 +167,10 @@ func (b *block) nextAttempt(published int64) Attempt {
 // encode is the block as a frame's payload.
 func (b *block) encode() []byte {
 	out := binary.AppendUvarint(nil, uint64(b.tasks))
-	for _, c := range b.cols {
+	for i, c := range b.cols {
+		if i == colTold && !b.told {
+			break
+		}
 		out = binary.AppendUvarint(out, uint64(len(c)))
 		out = append(out, c...)
 	}
@@ -175,12 +185,16 @@ func decodeBlock(p []byte) (*block, error) {
 	b := &block{tasks: int(n)}
 	p = p[used:]
 	for i := range b.cols {
+		if i == colTold && len(p) == 0 {
+			return b, nil
+		}
 		n, used := binary.Uvarint(p)
 		if used <= 0 || n > uint64(len(p)-used) {
 			return nil, errShort
 		}
 		b.cols[i], p = p[used:used+int(n)], p[used+int(n):]
 	}
+	b.told = true
 	return b, nil
 }
 

@@ -100,7 +100,8 @@ func (c *Cutter) Ready(to uint64) (published, settled bool) {
 // publish is of unknown outcome may come any time; one that was lost may yet be found.
 func (r *Recorder) done(seq uint64, rec *record) (done, acked bool) {
 	var a attempt
-	if !rec.attempt(&a) {
+	known := rec.attempt(&a)
+	if !known && rec.flags&hasMore == 0 {
 		return rec.published() == PublishFailed, true
 	}
 	acked = true
@@ -109,7 +110,7 @@ func (r *Recorder) done(seq uint64, rec *record) (done, acked bool) {
 		acked = acked && (a.Acked != 0 || a.Returned || a.Malformed || a.Outcome == Killed)
 		return a.isOpen()
 	}
-	open := see(&a)
+	open := known && see(&a)
 	if rec.flags&hasMore != 0 {
 		for i := range r.more[seq] {
 			open = see(&r.more[seq][i]) || open
@@ -288,14 +289,9 @@ func (c *Cutter) readBack(n int, seqs map[uint64]bool) error {
 func (c *Cutter) hold(t Task) {
 	h := &held{changed: true}
 	h.setTask(&t)
-	for i, a := range t.Attempts {
+	for _, a := range t.Attempts {
 		again := attempt{Attempt: a, runner: a.PID != 0 && (a.Started != 0 || a.Finished != 0 && !secondHand(a.Outcome))}
-		if i == 0 {
-			h.setAttempt(&again)
-			continue
-		}
-		h.flags |= hasMore
-		c.rec.more[t.Seq] = append(c.rec.more[t.Seq], again)
+		c.rec.keep(t.Seq, &h.record, &again)
 	}
 	c.held[t.Seq] = h
 	if t.Publish == PublishOK && t.Executed() == 0 {

@@ -23,7 +23,8 @@
 //	{"id": "6f…", "kind": "finished", "attempt": "c1:17", "at": 81231231231, "outcome": "ok", "pid": 71, "node": "worker-1", "sync": true}
 //
 // id is the task's id on the wire; an id of another run makes a foreign event. kind is received, started,
-// finished, acked, stored, returned or malformed. attempt names the attempt, unique among all workers of the run:
+// finished, acked, stored, returned, malformed or told, which is the running task's word that it was told that its soft limit is
+// over (Celery's SoftTimeLimitExceeded). attempt names the attempt, unique among all workers of the run:
 // a string, or an integer below 2^64. at is nanoseconds of CLOCK_MONOTONIC (time.monotonic_ns() in Python); left
 // out, it is the time of arrival. outcome goes with finished: ok, failed, retried, timed-out or killed. With
 // "sync": true the line is answered once its event is recorded, by {"ok":true} or {"ok":false,"error":"…"}; a
@@ -33,7 +34,8 @@
 //
 // "tbhist" and a version byte, then a zstd stream of frames: a kind byte, the payload's length as uvarint, the
 // payload, its CRC-32C. Frame M is Meta as JSON; T holds up to 32768 tasks by column, times as differences in
-// units of 16 ns (the terms of a task share a column with the outcome of its publish); S likewise the tasks that were never due but left evidence; F foreign events; E the totals, which
+// units of 16 ns (the terms of a task share a column with the outcome of its publish; the last column, of the times at which
+// tasks were told of their soft limits, is left out where none was, and passed over by builds that do not know it); S likewise the tasks that were never due but left evidence; F foreign events; E the totals, which
 // must match what was read. A file without its E frame is an error.
 //
 // A [Cutter] cuts the history of a long run into pieces: files of version 3 with the tasks from Meta.First on. The file that

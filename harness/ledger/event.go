@@ -4,7 +4,7 @@ package ledger
 type Kind uint8
 
 // The steps of one attempt. Returned is given back unrun; Malformed is a message that could not be read, or
-// that names no known task, and was kept aside.
+// that names no known task, and was kept aside; Told is that the running task was told that its soft limit is over.
 const (
 	Received Kind = 1 + iota
 	Started
@@ -13,6 +13,7 @@ const (
 	Stored
 	Returned
 	Malformed
+	Told
 )
 
 // Outcome is how an attempt finished; part of the file format too.
@@ -58,7 +59,7 @@ const Foreign = ^uint64(0)
 type Attempt struct {
 	ID                                 uint64
 	Received, Started, Finished, Acked int64
-	Stored                             int64
+	Stored, Told                       int64
 	Node                               uint16
 	PID                                uint32
 	Outcome                            Outcome
@@ -75,7 +76,7 @@ func (a Attempt) Completed() bool {
 // Since is the time of the first thing that is known of the attempt, 0 when nothing is.
 func (a Attempt) Since() int64 {
 	first := a.Received
-	for _, t := range [...]int64{a.Started, a.Finished, a.Acked, a.Stored} {
+	for _, t := range [...]int64{a.Started, a.Finished, a.Acked, a.Stored, a.Told} {
 		if t != 0 && (first == 0 || t < first) {
 			first = t
 		}

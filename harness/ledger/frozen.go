@@ -94,10 +94,9 @@ func (r *record) task(seq uint64, more []attempt, t *Task) {
 		Publish: r.published(), Terms: r.terms(), Attempts: t.Attempts[:0],
 	}
 	var a attempt
-	if !r.attempt(&a) {
-		return
+	if r.attempt(&a) {
+		t.Attempts = append(t.Attempts, a.Attempt)
 	}
-	t.Attempts = append(t.Attempts, a.Attempt)
 	if len(more) > 0 {
 		for i := range more {
 			t.Attempts = append(t.Attempts, more[i].Attempt)
@@ -115,14 +114,15 @@ func sortAttempts(list []Attempt) {
 // addLate adds attempts that were seen before their task was due. The tally does not know them, so that the
 // accounting check will say that the books do not agree.
 func (f *Frozen) addLate(seq uint64, list []attempt) {
-	rec := f.at(seq)
-	if rec.flags&hasAttempt == 0 {
-		rec.setAttempt(&list[0])
-		list = list[1:]
+	for i := range list {
+		f.keep(seq, f.at(seq), &list[i])
 	}
-	if len(list) > 0 {
-		f.more[seq] = append(f.more[seq], list...)
-		rec.flags |= hasMore
+}
+
+// keep takes an attempt of a task that is not kept yet.
+func (f *Frozen) keep(seq uint64, rec *record, a *attempt) {
+	if more := rec.keep(a, f.more[seq]); len(more) > 0 {
+		f.more[seq] = more
 	}
 }
 

@@ -35,6 +35,10 @@ func busy(n int) *Frozen {
 			r.Apply(e)
 			e.Kind, e.At = Started, got+rng.Int64N(ms)
 			r.Apply(e)
+			if ids%5 == 0 {
+				e.Kind = Told
+				r.Apply(e)
+			}
 			e.Kind, e.At, e.Outcome = Finished, e.At+rng.Int64N(50*ms), Outcome(1+rng.IntN(5))
 			r.Apply(e)
 			e.Kind, e.At, e.Outcome = Acked, e.At+rng.Int64N(ms), None

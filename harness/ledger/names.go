@@ -2,7 +2,7 @@ package ledger
 
 import "fmt"
 
-var kindNames = [...]string{"", "received", "started", "finished", "acked", "stored", "returned", "malformed"}
+var kindNames = [...]string{"", "received", "started", "finished", "acked", "stored", "returned", "malformed", "told"}
 
 var outcomeNames = [...]string{"", "ok", "failed", "retried", "timed-out", "killed"}
 

@@ -211,13 +211,8 @@ func (f *Frozen) append(t *Task) {
 	}
 	rec := &f.chunks[f.n/chunkTasks][f.n%chunkTasks]
 	rec.setTask(t)
-	for i, a := range t.Attempts {
-		if i == 0 {
-			rec.setAttempt(&attempt{Attempt: a})
-			continue
-		}
-		rec.flags |= hasMore
-		f.more[t.Seq] = append(f.more[t.Seq], attempt{Attempt: a})
+	for _, a := range t.Attempts {
+		f.keep(t.Seq, rec, &attempt{Attempt: a})
 	}
 	f.n++
 }

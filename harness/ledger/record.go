@@ -1,6 +1,9 @@
 package ledger
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // tick is the resolution of kept times in nanoseconds: 2^48 of them are 52 days.
 const tick = 16
@@ -19,7 +22,8 @@ func (t *ticks) set(ns int64) {
 }
 
 // A record is one task with its first attempt, in 64 bytes: ten million tasks are 640 MB, and hold no pointer for
-// the garbage collector to follow. The publishing side (publish, due, pubStart, pubEnd) is written by publishers
+// the garbage collector to follow. An attempt whose task was told of its soft limit, which few are, has no room in it and
+// lies in the overflow map. The publishing side (publish, due, pubStart, pubEnd) is written by publishers
 // and the rest by the collector, at the same time: no byte is shared.
 type record struct {
 	id      uint64
@@ -39,7 +43,7 @@ const (
 	hasMalformed = 1 << 4
 	hasRunner    = 1 << 5 // see attempt.runner
 	hasAttempt   = 1 << 6
-	hasMore      = 1 << 7 // further attempts are in the overflow map
+	hasMore      = 1 << 7 // attempts are in the overflow map
 )
 
 func (r *record) attempt(a *attempt) bool {
@@ -74,6 +78,23 @@ func (r *record) setAttempt(a *attempt) {
 	r.finished.set(a.Finished)
 	r.acked.set(a.Acked)
 	r.store.set(a.Stored)
+}
+
+// keep takes an attempt that is not kept yet, or returns the overflow with it: those come after the record's own.
+func (r *record) keep(a *attempt, more []attempt) []attempt {
+	if r.flags&(hasAttempt|hasMore) == 0 && a.Told == 0 {
+		r.setAttempt(a)
+		return more
+	}
+	r.flags |= hasMore
+	return append(more, *a)
+}
+
+// evict puts the attempt that the record kept, as it is now, into the overflow.
+func (r *record) evict(a *attempt, more []attempt) []attempt {
+	r.setAttempt(&attempt{})
+	r.flags = hasMore
+	return slices.Insert(more, 0, *a)
 }
 
 // chunkTasks is how many records are allocated at a time, so that growth copies nothing.

@@ -74,12 +74,7 @@ func (r *Recorder) admit(seq uint64) {
 	rec := r.record(seq)
 	for i := range early {
 		a := &early[i]
-		if i == 0 {
-			rec.setAttempt(a)
-		} else {
-			r.more[seq] = append(r.more[seq], *a)
-			rec.flags |= hasMore
-		}
+		r.keep(seq, rec, a)
 		r.count(&Event{Task: seq, At: a.Finished}, &attempt{}, a, rec)
 	}
 }
@@ -161,29 +156,45 @@ func (r *Recorder) apply(e *Event) {
 		return // its piece cannot be read, which Cutter.Finish will say
 	}
 	var first attempt
-	known := rec.attempt(&first)
+	a := r.of(e, rec, &first)
+	was := *a
+	a.take(e)
 	switch {
-	case !known || first.takes(e):
-		was := first
-		first.take(e)
-		rec.setAttempt(&first)
-		r.count(e, &was, &first, rec)
+	case a != &first: // it is in the overflow
+	case a.Told == 0:
+		rec.setAttempt(a)
 	default:
-		list := r.more[e.Task]
-		a, list := further(list, &first, e)
-		was := *a
-		a.take(e)
-		if a == &first {
-			rec.setAttempt(a)
-		} else {
-			r.more[e.Task] = list
-			rec.flags |= hasMore
-		}
-		r.count(e, &was, a, rec)
+		r.more[e.Task] = rec.evict(a, r.more[e.Task])
+	}
+	r.count(e, &was, a, rec)
+}
+
+// of finds the attempt of a task that an event belongs to, or adds one: in the overflow, or in first, which becomes the record's.
+func (r *Recorder) of(e *Event, rec *record, first *attempt) *attempt {
+	known := rec.attempt(first)
+	if known && first.takes(e) || !known && rec.flags&hasMore == 0 {
+		return first
+	}
+	kept := first
+	if !known {
+		kept = nil
+	}
+	a, list := further(r.more[e.Task], kept, e)
+	if a != first {
+		r.more[e.Task] = list
+		rec.flags |= hasMore
+	}
+	return a
+}
+
+// keep takes an attempt of a task that is not kept yet.
+func (r *Recorder) keep(seq uint64, rec *record, a *attempt) {
+	if more := rec.keep(a, r.more[seq]); len(more) > 0 {
+		r.more[seq] = more
 	}
 }
 
-// further finds the attempt that an event belongs to among those beyond the first, or adds one.
+// further finds the attempt that an event belongs to among those in the overflow, or adds one. First is the record's.
 func further(list []attempt, first *attempt, e *Event) (*attempt, []attempt) {
 	for i := range list {
 		if list[i].takes(e) {

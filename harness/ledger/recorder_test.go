@@ -21,7 +21,7 @@ func TestRecordIsSixtyFourBytes(t *testing.T) {
 }
 
 // story is a run that started at 1 s: an ordinary task, one that a killed child began and another finished, one
-// retried, and one that was run twice under one attempt id.
+// retried, and one that was run twice under one attempt id. Of two runs the task was told of its soft limit.
 const storyStart = 1000 * ms
 
 func at(t int64) int64 { return storyStart + t*ms }
@@ -35,6 +35,7 @@ var story = []Event{
 
 	{Task: 1, Attempt: 11, At: at(5), PID: 1, Node: 1, Kind: Received},
 	{Task: 1, Attempt: 11, At: at(6), PID: 3, Node: 1, Kind: Started},
+	{Task: 1, Attempt: 11, At: at(10), PID: 3, Node: 1, Kind: Told},
 	{Task: 1, Attempt: 11, At: at(20), PID: 3, Node: 1, Kind: Finished, Outcome: Killed},
 	{Task: 1, Attempt: 11, At: at(21), PID: 1, Node: 1, Kind: Returned},
 	{Task: 1, Attempt: 12, At: at(22), PID: 4, Node: 2, Kind: Received},
@@ -50,6 +51,7 @@ var story = []Event{
 	{Task: 3, Attempt: 15, At: at(51), PID: 2, Node: 1, Kind: Started},
 	{Task: 3, Attempt: 15, At: at(52), PID: 3, Node: 1, Kind: Started},
 	{Task: 3, Attempt: 15, At: at(53), PID: 2, Node: 1, Kind: Finished, Outcome: OK},
+	{Task: 3, Attempt: 15, At: at(53), PID: 3, Node: 1, Kind: Told},
 	{Task: 3, Attempt: 15, At: at(54), PID: 3, Node: 1, Kind: Finished, Outcome: OK},
 }
 
@@ -71,14 +73,14 @@ func TestHistoryOfAStory(t *testing.T) {
 		{Seq: 0, Due: 0, PublishStart: ms, PublishEnd: 2 * ms, Publish: PublishOK, Attempts: []Attempt{
 			{ID: 10, Received: 5 * ms, Started: 6 * ms, Finished: 7 * ms, Stored: 8 * ms, Acked: 9 * ms, Node: 1, PID: 2, Outcome: OK}}},
 		{Seq: 1, Due: ms, PublishStart: 2 * ms, PublishEnd: 3 * ms, Publish: PublishOK, Attempts: []Attempt{
-			{ID: 11, Received: 5 * ms, Started: 6 * ms, Finished: 20 * ms, Node: 1, PID: 3, Outcome: Killed, Returned: true},
+			{ID: 11, Received: 5 * ms, Started: 6 * ms, Told: 10 * ms, Finished: 20 * ms, Node: 1, PID: 3, Outcome: Killed, Returned: true},
 			{ID: 12, Received: 22 * ms, Started: 23 * ms, Finished: 24 * ms, Node: 2, PID: 4, Outcome: Failed}}},
 		{Seq: 2, Due: 2 * ms, PublishStart: 3 * ms, PublishEnd: 4 * ms, Publish: PublishOK, Attempts: []Attempt{
 			{ID: 13, Started: 30 * ms, Finished: 31 * ms, Node: 2, PID: 4, Outcome: Retried},
 			{ID: 14, Started: 40 * ms, Finished: 41 * ms, Node: 2, PID: 4, Outcome: OK}}},
 		{Seq: 3, Due: 3 * ms, PublishStart: 4 * ms, PublishEnd: 5 * ms, Publish: PublishOK, Attempts: []Attempt{
 			{ID: 15, Received: 50 * ms, Started: 51 * ms, Finished: 53 * ms, Node: 1, PID: 2, Outcome: OK},
-			{ID: 15, Started: 52 * ms, Finished: 54 * ms, Node: 1, PID: 3, Outcome: OK}}},
+			{ID: 15, Started: 52 * ms, Told: 53 * ms, Finished: 54 * ms, Node: 1, PID: 3, Outcome: OK}}},
 		{Seq: 4, Due: 4 * ms, PublishStart: 5 * ms, PublishEnd: 6 * ms, Publish: PublishOK},
 	}
 	if got := tasks(h); !reflect.DeepEqual(got, want) {
@@ -110,8 +112,8 @@ func tasks(h History) []Task {
 
 func TestOrderAndRepetitionOfEventsDoNotMatter(t *testing.T) {
 	type verdict struct {
-		Attempts, Executed int
-		Outcomes           [6]int
+		Attempts, Executed, Told int
+		Outcomes                 [6]int
 	}
 	sum := func(h History) (out []verdict) {
 		for task := range h.All() {
@@ -123,6 +125,9 @@ func TestOrderAndRepetitionOfEventsDoNotMatter(t *testing.T) {
 			v := verdict{Attempts: len(task.Attempts), Executed: task.Executed()}
 			for _, a := range task.Attempts {
 				v.Outcomes[a.Outcome]++
+				if a.Told != 0 {
+					v.Told++
+				}
 			}
 			out = append(out, v)
 		}

@@ -7,6 +7,7 @@ type Terms struct {
 	Queue   string `json:"queue,omitempty"`   // that it was sent to
 	ETA     int64  `json:"eta,omitempty"`     // not to be started earlier
 	Expires int64  `json:"expires,omitempty"` // not to be started later: a worker that gets it then acknowledges it unrun
+	Soft    int64  `json:"soft,omitempty"`    // nanoseconds from an attempt's start: it is to be told then, and not before
 	Limit   int64  `json:"limit,omitempty"`   // nanoseconds from an attempt's start: it is to be cut off then, and not before
 	Retries int    `json:"retries,omitempty"` // how often the task will ask for another attempt before it ends
 	Keys    int    `json:"keys,omitempty"`    // into how many keys the tasks are divided: a task's key is its number modulo this

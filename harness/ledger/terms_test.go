@@ -63,3 +63,31 @@ func TestEarlierVersionIsRead(t *testing.T) {
 		t.Errorf("%d tasks, the second %+v", got.Len(), got.Task(1))
 	}
 }
+
+// The times at which tasks were told of their soft limits are the last of a block, so that a build that does not know them
+// reads the rest; where there are none the block is as that build would have written it.
+func TestEarlierBuildsReadPastTold(t *testing.T) {
+	encoded := func(told int64) []byte {
+		var b block
+		for seq := range uint64(3) {
+			b.add(&Task{Seq: seq, Attempts: []Attempt{{ID: seq, Started: 32, Finished: 320, Told: told * int64(seq)}}})
+		}
+		return b.encode()
+	}
+	with, without := encoded(160), encoded(0)
+	if !bytes.HasPrefix(with, without) || len(with) == len(without) {
+		t.Errorf("with such times a block is\n%x\nand without\n%x", with, without)
+	}
+	for told, raw := range map[int64][]byte{160: with, 0: without} {
+		b, err := decodeBlock(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seq := range int64(3) {
+			var task Task
+			if b.next(&task); b.err != nil || task.Attempts[0].Told != told*seq {
+				t.Errorf("task %d: %+v, %v; want it told at %d", seq, task.Attempts, b.err, told*seq)
+			}
+		}
+	}
+}

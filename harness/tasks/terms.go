@@ -13,7 +13,7 @@ import (
 // note keeps what a line of the workload asks of its tasks, with the queue where there are several. Lines that ask for the same share it; of lines beyond what
 // a history has room for nothing is known.
 func (m *Mix) note(t scenario.TaskMix, queue string) {
-	terms := ledger.Terms{Task: t.Task, ETA: int64(t.ETA), Expires: int64(t.Expires), Limit: int64(t.Limit), Retries: t.Fails, Keys: t.Keys, Queue: queue}
+	terms := ledger.Terms{Task: t.Task, ETA: int64(t.ETA), Expires: int64(t.Expires), Soft: int64(t.Soft), Limit: int64(t.Limit), Retries: t.Fails, Keys: t.Keys, Queue: queue}
 	i := slices.Index(m.terms, terms)
 	if i < 0 && len(m.terms) < ledger.MaxTerms {
 		i = len(m.terms)

@@ -21,7 +21,7 @@ func TestTermsAreInMessagesAndHistory(t *testing.T) {
 	}
 	want := []ledger.Terms{
 		{Task: "noop", ETA: int64(time.Minute), Expires: int64(time.Hour)}, {Task: "fail", Retries: 2},
-		{Task: "noop", Limit: int64(1500 * time.Millisecond), Keys: 4}, {Task: "noop"},
+		{Task: "noop", Soft: int64(time.Second), Limit: int64(1500 * time.Millisecond), Keys: 4}, {Task: "noop"},
 	}
 	m := mixture(t, 1, mixes...)
 	if got := m.Terms(); len(got) != len(want) {
@@ -48,8 +48,8 @@ func TestTermsAreInMessagesAndHistory(t *testing.T) {
 			}
 			return due.Add(time.Duration(after))
 		}
-		if !read.ETA.Equal(at(terms.ETA)) || !read.Expires.Equal(at(terms.Expires)) || read.Hard != time.Duration(terms.Limit) {
-			t.Fatalf("a worker reads ETA %v, expiry %v, limit %v of %+v", read.ETA, read.Expires, read.Hard, terms)
+		if !read.ETA.Equal(at(terms.ETA)) || !read.Expires.Equal(at(terms.Expires)) || read.Soft != time.Duration(terms.Soft) || read.Hard != time.Duration(terms.Limit) {
+			t.Fatalf("a worker reads ETA %v, expiry %v, limits %v and %v of %+v", read.ETA, read.Expires, read.Soft, read.Hard, terms)
 		}
 		if raw.Expiration != 0 {
 			t.Fatal("the broker was told of the expiry")

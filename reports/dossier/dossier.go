@@ -158,6 +158,7 @@ func (s story) events() []Event {
 			step(a.Received, "received")
 		}
 		step(a.Started, "started")
+		step(a.Told, "told of its soft limit")
 		step(a.Finished, "finished: "+a.Outcome.String())
 		step(a.Acked, "acknowledged")
 		step(a.Stored, "result stored")

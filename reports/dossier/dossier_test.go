@@ -136,7 +136,7 @@ func TestDossier(t *testing.T) {
 	meta := ledger.Meta{Drained: true, Acks: "early", Faults: []ledger.FaultSpan{hurt(1, "pause", "broker", 100, 200), hurt(2, "pause", "broker", 940, 1005), hurt(4, "kill", "worker-1", 1300, 0)}}
 	b := opened(t, "fsync", meta, logs,
 		written{ledger.PublishOK, [][]step{{got(1010), runs(1020), ends(1100, ledger.OK), acks(1110)}}},
-		written{ledger.PublishOK, [][]step{{got(1010), acks(1015), runs(1020)}}})
+		written{ledger.PublishOK, [][]step{{got(1010), acks(1015), runs(1020), {kind: ledger.Told, at: 1050}}}})
 	if got := b.Failing(); len(got) != 1 || got[0] != "lost" {
 		t.Fatalf("failing checks: %v", got)
 	}
@@ -158,6 +158,7 @@ func TestDossier(t *testing.T) {
       1.010 s  attempt 1 received                   worker-1        70
       1.015 s  attempt 1 acknowledged               worker-1        70
       1.020 s  attempt 1 started                    worker-1        70
+      1.050 s  attempt 1 told of its soft limit     worker-1        70
 
   faults
       0.940 s  2: pause on broker, healed at 1.005 s: seen

@@ -40,7 +40,7 @@ func happenings(h ledger.History, start int64) []happening {
 				e := ledger.Event{Task: t.Seq, Attempt: a.ID, At: start + when, PID: a.PID, Node: a.Node, Kind: kind, Outcome: outcome}
 				at(max(when, t.Due+1), func(r *ledger.Recorder) { r.Apply(e) })
 			}
-			for kind, when := range map[ledger.Kind]int64{ledger.Received: a.Received, ledger.Started: a.Started, ledger.Acked: a.Acked, ledger.Stored: a.Stored} {
+			for kind, when := range map[ledger.Kind]int64{ledger.Received: a.Received, ledger.Started: a.Started, ledger.Acked: a.Acked, ledger.Stored: a.Stored, ledger.Told: a.Told} {
 				if when != 0 {
 					event(kind, when, ledger.None)
 				}

@@ -12,6 +12,7 @@ func TestEventsAgree(t *testing.T) {
 	kinds := map[worker.EventKind]ledger.Kind{
 		worker.Received: ledger.Received, worker.Started: ledger.Started, worker.Finished: ledger.Finished,
 		worker.Acked: ledger.Acked, worker.Stored: ledger.Stored, worker.Returned: ledger.Returned, worker.Malformed: ledger.Malformed,
+		worker.Told: ledger.Told,
 	}
 	for w, l := range kinds {
 		if uint8(w) != uint8(l) {
