@@ -86,6 +86,9 @@ func TestStubborn(t *testing.T) {
 				if v.Check == "time-limit" && (v.Count != 0 || v.Examined != n["timed-out"]) {
 					t.Errorf("time limits: %+v, of %v", v, n)
 				}
+				if v.Check == "soft-limit" && (v.Count != 0 || v.Examined != n["ok"]+n["timed-out"]) {
+					t.Errorf("soft limits: %+v, of %v", v, n)
+				}
 			}
 		})
 	}

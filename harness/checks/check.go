@@ -19,7 +19,8 @@
 //     lived, or long after that died (redelivered-early, redelivered-late)
 //   - overtaken: received after one of the same key that was published later (order)
 //   - expired: started when it was not to be any more
-//   - off: retried more or less often than it asks (retry-count), run past its limit or cut off before (time-limit)
+//   - off: retried more or less often than it asks (retry-count), run past its limit or cut off before (time-limit),
+//     told of its soft one too early, too late or not at all (soft-limit)
 //   - overwritten: its result was stored again; buried: dead-lettered though it had ended well (dead-letter)
 //   - missed, late, repeated: ticks of a schedule; missing, or run when it should not: the body of a chord
 //   - growing: what a node holds rises all through the load (growth)

@@ -130,6 +130,16 @@ func (sc *scope) disturbed(from, to, calm int64) bool {
 	return false
 }
 
+// hurt tells whether a fault on a node was in force at some time of a span.
+func (sc *scope) hurt(node uint16, from, to int64) bool {
+	if from > to || int(node) >= len(sc.Nodes) {
+		return false
+	}
+	return slices.ContainsFunc(sc.Faults, func(f ledger.FaultSpan) bool {
+		return f.Node == sc.Nodes[node] && f.At <= to && (f.Healed == 0 || f.Healed >= from)
+	})
+}
+
 // byBegin are the faults in order of their beginning.
 func (sc *scope) byBegin() []ledger.FaultSpan {
 	return slices.SortedStableFunc(slices.Values(sc.Faults), func(a, b ledger.FaultSpan) int { return cmp.Compare(a.At, b.At) })

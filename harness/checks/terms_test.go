@@ -102,6 +102,40 @@ func TestTimeLimit(t *testing.T) {
 		{"cut off too late, and too soon", given(acked(ran(5, 3100, ledger.TimedOut)), acked(ran(5, 500, ledger.TimedOut))).asking(second), Found, 2, []uint64{0, 1}},
 		{"failed by itself before", given(acked(ran(5, 500, ledger.Failed))).asking(second), Pass, 0, nil},
 		{"its end is not known", given(acked(hangs(5))).asking(second), Undecided, 0, nil},
+		{"its worker stood still", given(acked(ran(5, 3500, ledger.TimedOut)), acked(good(5))).asking(second).with(onWorker(900, 3400)), Pass, 0, nil},
+		{"its worker had stood still", given(acked(ran(5, 3500, ledger.TimedOut)), acked(good(5))).asking(second).with(onWorker(100, 900)), Found, 1, nil},
 		{"has no limit", given(acked(ran(5, 9000, ledger.OK))).asking(ledger.Terms{}), Undecided, 0, nil},
+	})
+}
+
+// onWorker is a fault on the worker that has all attempts.
+func onWorker(from, to int64) func(*ledger.Meta) {
+	return func(m *ledger.Meta) {
+		m.Nodes = []string{"worker-1"}
+		m.Faults = append(m.Faults, ledger.FaultSpan{Fault: "pause", Node: "worker-1", At: from * ms, Healed: to * ms})
+	}
+}
+
+// told is an attempt whose task was told of its soft limit so long after its start.
+func told(a ledger.Attempt, after int64) ledger.Attempt { a.Told = a.Started + after*ms; return a }
+
+func TestSoftLimit(t *testing.T) {
+	second := ledger.Terms{Soft: 1000 * ms}
+	deaf := told(ran(5, 9000, ledger.OK), 1001)
+	try(t, "soft-limit", []trial{
+		{"short, told at it, a little after it, not heeding it, and hung", given(acked(good(5)), acked(told(ran(5, 1001, ledger.TimedOut), 1000)),
+			acked(told(ran(5, 2700, ledger.Failed), 2500)), acked(deaf), acked(told(hangs(5), 1000))).asking(second), Pass, 0, nil},
+		{"ended a little after it, by itself", given(acked(ran(5, 1500, ledger.OK))).asking(second), Pass, 0, nil},
+		{"not told, told too late, too soon, and when it had ended", given(acked(ran(5, 3500, ledger.OK)), acked(told(ran(5, 3500, ledger.TimedOut), 3100)),
+			acked(told(ran(5, 501, ledger.TimedOut), 500)), acked(told(ran(5, 960, ledger.OK), 1000)), acked(deaf)).asking(second), Found, 4, []uint64{0, 1, 2, 3}},
+		{"told too soon, and its end is not known", given(acked(told(hangs(5), 500))).asking(second), Found, 1, nil},
+		{"killed at its hard limit without a word", given(acked(ran(5, 3100, ledger.TimedOut))).asking(second), Found, 1, nil},
+		{"its worker stood still", given(acked(told(ran(5, 3500, ledger.TimedOut), 3400)), acked(good(5))).asking(second).with(onWorker(900, 3300)), Pass, 0, nil},
+		{"its worker had stood still", given(acked(told(ran(5, 3500, ledger.TimedOut), 3400))).asking(second).with(onWorker(100, 900)), Found, 1, nil},
+		{"a fault elsewhere explains nothing", given(acked(ran(5, 3500, ledger.OK))).asking(second).with(onWorker(900, 3300)).with(fault(900, 3300)).
+			with(func(m *ledger.Meta) { m.Nodes = []string{"worker-2"} }), Found, 1, nil},
+		{"its word may be in a gap", given(acked(ran(5, 3500, ledger.OK))).asking(second).with(gaps), Undecided, 0, nil},
+		{"nothing is known", given(acked(hangs(5))).asking(second), Undecided, 0, nil},
+		{"has no soft limit", given(acked(ran(5, 9000, ledger.OK))).asking(ledger.Terms{Limit: 1}), Undecided, 0, nil},
 	})
 }

@@ -10,7 +10,8 @@ func init() {
 	register(Check{
 		Name: "time-limit",
 		Doc: "Attempts with a hard time limit that ran on for more than 2 s after it, or were cut off for a limit before they had reached it " +
-			"(20 ms for the clocks allowed). Of an attempt whose end is not known nothing is said.",
+			"(20 ms for the clocks allowed). Of an attempt whose end is not known nothing is said, nor of one that ran into a fault on its worker " +
+			"after its limit.",
 		begin: timeLimit,
 	})
 }
@@ -27,7 +28,7 @@ func timeLimit(sc *scope) judge {
 			}
 			for i := range s.Attempts {
 				a := &s.Attempts[i]
-				if a.Started == 0 || a.Finished == 0 {
+				if a.Started == 0 || a.Finished == 0 || sc.hurt(a.Node, a.Started+s.terms.Limit, a.Finished) {
 					continue
 				}
 				b.v.Examined++

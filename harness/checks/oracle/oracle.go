@@ -51,6 +51,8 @@ type Bugs struct {
 	TooLate    int  // they run them 6 s late
 	NoLimit    int  // they let tasks run on that have reached their limit
 	CutEarly   int  // they cut tasks off long before their limit
+	NoTell     int  // they do not tell tasks that go on when their soft limit is over
+	TellEarly  int  // they tell tasks long before
 	Bury       int  // they dead-letter tasks that have ended well
 	Overwrite  int  // they store a failure over the result of a task that has ended
 	Leak       bool // one of them keeps 1 MiB a second

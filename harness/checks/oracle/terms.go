@@ -11,6 +11,7 @@ const (
 	limited
 	retrying
 	other
+	asked
 )
 
 var kinds = []ledger.Terms{
@@ -20,9 +21,10 @@ var kinds = []ledger.Terms{
 	limited - 1:  {Task: "limited", Queue: "a", Limit: 50 * ms},
 	retrying - 1: {Task: "retrying", Queue: "a", Retries: 2},
 	other - 1:    {Task: "other", Queue: "b"},
+	asked - 1:    {Task: "asked", Queue: "a", Soft: 30 * ms},
 }
 
-var shares = []int{plain - 1: 60, waiting - 1: 8, stale - 1: 2, limited - 1: 6, retrying - 1: 4, other - 1: 20}
+var shares = []int{plain - 1: 54, waiting - 1: 8, stale - 1: 2, limited - 1: 6, retrying - 1: 4, other - 1: 20, asked - 1: 6}
 
 func (s *sim) pick() uint8 {
 	n := s.rng.IntN(100)

@@ -154,6 +154,9 @@ func (w *worker) start(d *delivery, child int) {
 	began := s.now
 	w.witness(child, d, ledger.Started, ledger.None)
 	length, outcome := w.course(d)
+	if told := w.told(d, &length); told > 0 {
+		w.then(told, func() { w.witness(child, d, ledger.Told, ledger.None) })
+	}
 	w.then(length, func() {
 		w.witness(child, d, ledger.Finished, outcome)
 		f.running--
@@ -196,7 +199,9 @@ func (w *worker) course(d *delivery) (length int64, o ledger.Outcome) {
 	case t.Limit > 0 && s.oneIn(s.bugs.CutEarly):
 		s.sum["time-limit"]++
 		return 10 * ms, ledger.TimedOut
-	case t.Limit == 0 && s.oneIn(s.bugs.NoRenew):
+	case t.Soft > 0 && s.rng.IntN(4) == 0: // it has much to do, and heeds its limit or does not
+		return t.Soft + ms + s.rng.Int64N(2)*200*ms, ledger.OK
+	case t.Limit+t.Soft == 0 && s.oneIn(s.bugs.NoRenew):
 		s.after(1000*ms, func() {
 			if !d.settled {
 				s.store(d.message)
@@ -207,6 +212,26 @@ func (w *worker) course(d *delivery) (length int64, o ledger.Outcome) {
 		return length, ledger.Failed
 	}
 	return length, ledger.OK
+}
+
+// told is how long after its start the task of a run is told that its soft limit is over; 0 is never.
+func (w *worker) told(d *delivery, length *int64) int64 {
+	s := w.s
+	switch soft := s.terms(d.seq).Soft; {
+	case soft == 0:
+		return 0
+	case s.oneIn(s.bugs.TellEarly):
+		s.sum["soft-limit"]++
+		return min(ms, *length)
+	case *length <= soft:
+		return 0
+	case s.oneIn(s.bugs.NoTell):
+		s.sum["soft-limit"]++
+		*length = 5000 * ms
+		return 0
+	default:
+		return soft
+	}
 }
 
 func (w *worker) finish(d *delivery) {

@@ -49,6 +49,7 @@ var Healthy = Mutant{
 		{Task: "noop", Weight: 2, ETA: 150 * time.Millisecond, Expires: time.Minute},
 		{Task: "noop", Weight: 1, ETA: 150 * time.Millisecond, Expires: 50 * time.Millisecond},
 		{Task: "io", Weight: 1, Via: "sleep", Duration: scenario.Dist{Kind: "constant", P50: time.Minute}, Limit: 200 * time.Millisecond},
+		{Task: "io", Weight: 1, Via: "sleep", Duration: scenario.Dist{Kind: "constant", P50: time.Minute}, Soft: 100 * time.Millisecond},
 	},
 }
 
@@ -198,6 +199,24 @@ var Mutants = []Mutant{
 		deliver: func(_ context.Context, p *plant, d *delivery) {
 			if p.strikes(d.message.CorrelationID) {
 				d.rewrite(func(h map[string]any) { delete(h, "timelimit") })
+			}
+		},
+	},
+	{
+		Name: "no-soft-limit", Doc: "forgets the soft limits of tasks", Check: "soft-limit", OneIn: 6, Rate: 15,
+		Tasks: []scenario.TaskMix{{Task: "io", Via: "sleep", Duration: scenario.Dist{Kind: "constant", P50: 3 * time.Second}, Soft: 300 * time.Millisecond}},
+		deliver: func(_ context.Context, p *plant, d *delivery) {
+			if p.strikes(d.message.CorrelationID) {
+				d.rewrite(func(h map[string]any) { delete(h, "timelimit") })
+			}
+		},
+	},
+	{
+		Name: "soft-limit-too-soon", Doc: "says of tasks that their soft limit is a tenth of what it is", Check: "soft-limit", OneIn: 6, Rate: 15,
+		Tasks: []scenario.TaskMix{{Task: "io", Via: "sleep", Duration: scenario.Dist{Kind: "constant", P50: 3 * time.Second}, Soft: 500 * time.Millisecond}},
+		deliver: func(_ context.Context, p *plant, d *delivery) {
+			if p.strikes(d.message.CorrelationID) {
+				d.rewrite(func(h map[string]any) { h["timelimit"] = []any{nil, 0.05} })
 			}
 		},
 	},

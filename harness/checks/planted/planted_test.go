@@ -55,7 +55,7 @@ func TestHealthyWorkerIsNotBlamed(t *testing.T) {
 	if struck != 0 || c.Counts.Acknowledged == 0 || c.Counts.Executed+count(c, "lapsed") != c.Counts.Acknowledged {
 		t.Errorf("struck %d: %+v; warnings %q", struck, c.Counts, c.Warnings)
 	}
-	for _, name := range []string{"lost", "eta-early", "eta-late", "expired", "lapsed", "retry-count", "time-limit", "redelivered-early"} {
+	for _, name := range []string{"lost", "eta-early", "eta-late", "expired", "lapsed", "retry-count", "time-limit", "soft-limit", "redelivered-early"} {
 		if found(c, name).Outcome == checks.Undecided.String() {
 			t.Errorf("%s has nothing to go by: %+v", name, found(c, name))
 		}
