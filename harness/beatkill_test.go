@@ -1,10 +1,10 @@
 package harness_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
+	"taskbench/harness/checks"
 	"taskbench/harness/scenario"
 	"taskbench/harness/scenario/expect"
 )
@@ -40,31 +40,41 @@ func TestBeatIsKilledAndMakesUp(t *testing.T) {
 	}
 }
 
-// A beat whose clock is put back sends no tick a second time, and its ticks, which it sends on, have the times of its clock:
-// by the right one those of that time are missed.
-func TestClockOfABeatIsPutBack(t *testing.T) {
-	t.Parallel()
-	s := small("goroutine", scenario.TaskMix{Task: "noop", Weight: 1})
-	s.Load.For = 3 * time.Second
-	s.System.Beat = scenario.Beat{Every: 200 * time.Millisecond, Entries: 1, Beats: 1, CatchUp: "all", Late: 20 * time.Second}
-	s.Faults = []scenario.Fault{{
-		Number: 1, At: 700 * time.Millisecond, Fault: "clock-jump", Node: "beat", For: time.Second, Params: map[string]string{"by": "-1h"},
-	}}
-	c, h, _ := runCell(t, s)
-	if len(c.Faults) != 1 || c.Faults[0].Node != "beat-1" || c.Faults[0].Healed == 0 || !strings.Contains(c.Faults[0].Proof, "behind") {
-		t.Fatalf("faults %+v", c.Faults)
-	}
-	from, to := int64(c.Faults[0].InEffect*1e9), int64(c.Faults[0].Healed*1e9)
-	missed := 0
-	for _, tick := range h.Meta().Ticks {
-		switch {
-		case len(tick.Sent) > 1:
-			t.Errorf("tick of %v was sent %d times", time.Duration(tick.Due), len(tick.Sent))
-		case len(tick.Sent) == 0 && tick.Due > from && tick.Due < to:
-			missed++
-		}
-	}
-	if missed < 2 {
-		t.Errorf("%d ticks of the time in which the clock was an hour behind were missed by the right time, want most of five", missed)
+// A beat whose clock is off sends no tick twice, and each when it is due by that clock: when it is put back they wait until it
+// is set right again, later than the schedule allows by the right time; when it is fast they are early. Nothing of that is found.
+func TestTicksByTheClockOfABeat(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault, param, value string
+		late                bool // or early
+	}{"put back": {"clock-jump", "by", "-1h", true}, "fast": {"clock-skew", "rate", "50%", false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			const bound = 1500 * time.Millisecond
+			s := small("goroutine", scenario.TaskMix{Task: "noop", Weight: 1})
+			s.Load.For = 5 * time.Second
+			s.System.Beat = scenario.Beat{Every: 200 * time.Millisecond, Entries: 1, Beats: 1, CatchUp: "all", Late: bound}
+			s.Faults = []scenario.Fault{{
+				Number: 1, At: 700 * time.Millisecond, Fault: c.fault, Node: "beat", For: 3 * time.Second, Params: map[string]string{c.param: c.value},
+			}}
+			cell, h, _ := runCell(t, s)
+			f := h.Meta().Faults
+			if len(f) != 1 || f[0].Node != "beat-1" || f[0].Healed == 0 || f[0].Ahead != 0 == (f[0].Gains != 0) {
+				t.Fatalf("faults %+v", f)
+			}
+			off := 0 // by the right time
+			for _, tick := range h.Meta().Ticks {
+				if len(tick.Sent) == 1 && (c.late && tick.Sent[0] > tick.Due+int64(bound) || !c.late && tick.Sent[0] < tick.Due-allowed) {
+					off++
+				}
+			}
+			if off == 0 {
+				t.Error("all ticks came at the right time, and the clock was wrong")
+			}
+			for _, check := range []string{"tick-missed", "tick-repeated", "tick-late"} {
+				if v := found(t, cell, check); v.Outcome != checks.Pass.String() {
+					t.Errorf("%s: %+v; %+v", check, v, cell.Findings)
+				}
+			}
+		})
 	}
 }

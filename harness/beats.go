@@ -38,7 +38,7 @@ func (s *stage) startBeats(ctx context.Context, place int) error {
 	if b.Every == 0 {
 		return nil
 	}
-	start := time.Now().Truncate(time.Millisecond)
+	start := time.Now().Truncate(b.Every)
 	s.ticks = s.receiveTicks(start)
 	for i := range b.Beats {
 		name := fmt.Sprintf("beat-%d", i+1)

@@ -14,6 +14,7 @@ import (
 	"taskbench/harness/lab/proxy"
 	"taskbench/harness/lab/proxy/step"
 	"taskbench/harness/scenario"
+	"taskbench/harness/systems"
 )
 
 // An injection is one fault of the schedule as it really happened. Times are nanoseconds since the load began.
@@ -28,6 +29,7 @@ type injection struct {
 	steps                   map[step.Step]int64 // how many messages came to each step until the fault's own did; nil for others
 	destroys                bool                // what the broker held, by design
 	ends                    bool                // the processes of its node
+	clock                   systems.Drift       // of its node's wall clock
 	err                     error
 }
 
@@ -98,7 +100,7 @@ func (s *stage) inject(ctx context.Context, f scenario.Fault, target faults.Targ
 		i.err = fmt.Errorf("inject fault %s: %w", fault.Name, err)
 		return i
 	}
-	i.inEffect, i.node, i.proof = s.now(), effect.Node, effect.Proof
+	i.inEffect, i.node, i.proof, i.clock = s.now(), effect.Node, effect.Proof, effect.Clock
 	if trap != nil && i.proof != "" {
 		i.proof = trap.Hit().String() + caughtIn(target) + "; " + i.proof
 	}

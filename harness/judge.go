@@ -124,7 +124,10 @@ func (s *stage) meta(c course) ledger.Meta {
 	}
 	for _, f := range c.faults {
 		if f.inEffect != 0 {
-			m.Faults = append(m.Faults, ledger.FaultSpan{Number: f.number, Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof, Destroys: f.destroys, Ends: f.ends})
+			m.Faults = append(m.Faults, ledger.FaultSpan{
+				Number: f.number, Fault: f.name, Node: f.node, At: f.at, InEffect: f.inEffect, Healing: f.healStart, Healed: f.healed, Proof: f.proof,
+				Destroys: f.destroys, Ends: f.ends, Ahead: int64(f.clock.Ahead), Gains: f.clock.Rate,
+			})
 		}
 	}
 	return m

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"testing"
 
 	"taskbench/harness/ledger"
@@ -30,7 +31,7 @@ func TestTicks(t *testing.T) {
 		{"gaps in the evidence", beat([]int64{1}, nil).with(gaps), Undecided, 1, nil},
 		{"no schedule", none, Undecided, 0, nil},
 	})
-	try(t, "tick-late", []trial{
+	try(t, "tick-late", append(onClocks(), []trial{
 		{"all in time", calm, Pass, 0, nil},
 		{"missed is not late", beat(nil, []int64{1}), Pass, 0, nil},
 		{"late by a second and a half, and early", beat([]int64{1500}, []int64{-30}, []int64{1}), Found, 2, nil},
@@ -38,7 +39,7 @@ func TestTicks(t *testing.T) {
 		{"the run's own bound", beat([]int64{300}).with(settings(TickLateSetting, "100ms")), Found, 1, nil},
 		{"gaps in the evidence", beat([]int64{1}).with(gaps), Undecided, 0, nil},
 		{"no schedule", none, Undecided, 0, nil},
-	})
+	}...))
 	try(t, "tick-repeated", []trial{
 		{"once each", calm, Pass, 0, nil},
 		{"three times, and twice", beat([]int64{1, 2, 3}, []int64{1}, []int64{1, 900}), Found, 3, nil},
@@ -46,6 +47,68 @@ func TestTicks(t *testing.T) {
 		{"gaps in the evidence", beat([]int64{1}).with(gaps), Undecided, 0, nil},
 		{"no schedule", none, Undecided, 0, nil},
 	})
+}
+
+// clock is a fault on the clock of a node, from 250 ms to 650 ms: how many ms it was ahead, and what it gained.
+func clock(node string, ahead int64, gains float64) func(*ledger.Meta) {
+	return func(m *ledger.Meta) {
+		m.Faults = append(m.Faults, ledger.FaultSpan{Fault: "clock", Node: node, At: 250 * ms, Healed: 650 * ms, Ahead: ahead * ms, Gains: gains})
+		if m.Settings == nil {
+			m.Settings = map[string]string{TickLateSetting: "100ms"}
+		}
+	}
+}
+
+// onClocks are trials of tick-late: a tick is in time by the right clock, and by the one that a fault had given a beat, and by
+// no other.
+func onClocks() []trial {
+	at := func(after ...int64) *history { // of ticks at 100 ms, 200 ms, ...
+		list := make([][]int64, len(after))
+		for i, a := range after {
+			list[i] = []int64{a}
+		}
+		return beat(list...)
+	}
+	ahead, behind, fast, slow := clock("beat-1", 300, 0), clock("beat-1", -300, 0), clock("beat-1", 0, 0.5), clock("beat-1", 0, -0.5)
+	early, late := at(0, 0, -50, -150, -250, -300, -300, -300, -290), at(0, 0, 390, 340, 240, 140, 40)
+	return []trial{
+		{"ahead: those that were skipped at once, the others early, or in time", early.with(ahead), Pass, 0, nil},
+		{"ahead: before it was, and earlier than it was ahead", at(0, -50, -80, -180, 0, -350, 0, -330).with(ahead), Found, 5, nil},
+		{"ahead: none later than by the right clock", at(0, 0, 120).with(ahead), Found, 1, nil},
+		{"another's clock was ahead", at(0, 0, -50).with(clock("worker-1", 300, 0)), Found, 1, nil},
+		{"behind: as much later, or when it was set right", late.with(behind), Pass, 0, nil},
+		{"behind: later than that, and early", at(0, 110, 420, 380, 0, -30, 110).with(behind), Found, 5, nil},
+		{"fast: early by what it has gained", at(0, 0, -16, -50, -83, -116, -150, -180).with(fast), Pass, 0, nil},
+		{"fast: by more", at(0, 0, -40, -80, -120, -150, -180).with(fast), Found, 5, nil},
+		{"slow: late by what it has lost", at(0, 0, 145, 245, 245, 145, 95).with(slow), Pass, 0, nil},
+		{"slow: by more", at(0, 0, 155, 255, 255, 155, 105).with(slow), Found, 5, nil},
+		{"never set right", at(0, 0, 390, 390, 390, 390, 390, 390).with(behind).with(func(m *ledger.Meta) { m.Faults[0].Healed = 0 }), Pass, 0, nil},
+	}
+}
+
+// What a clock that was set may explain of other findings is named, and that alone.
+func TestClocksAreNamedInFindings(t *testing.T) {
+	const ahead = "; fault clock had the clock of beat-1 0.300 s ahead from 0.250 s to 0.650 s"
+	for _, tt := range []struct {
+		check string
+		h     *history
+		want  []string
+	}{
+		{"tick-missed", beat([]int64{0}, nil, nil, []int64{0}, []int64{0}, []int64{0}, []int64{0}, []int64{0}, nil).with(clock("beat-1", 300, 0)), []string{
+			"each was due at 0.200 s, and nothing was sent", "each was due at 0.300 s, and nothing was sent" + ahead, "each was due at 0.900 s, and nothing was sent" + ahead}},
+		{"tick-repeated", beat([]int64{0, 1}, []int64{0, 200}).with(clock("beat-2", -100, 0)), []string{
+			"each was due at 0.100 s, and sent 2 times", "each was due at 0.200 s, and sent 2 times; fault clock had the clock of beat-2 0.100 s behind from 0.250 s to 0.650 s"}},
+		{"tick-late", beat([]int64{0}, []int64{0}, []int64{500}).with(clock("beat-1", 0, -0.5)), []string{
+			"each was due at 0.300 s, and sent at 0.800 s; fault clock had the clock of beat-1 lose 50.0 % from 0.250 s to 0.650 s"}},
+	} {
+		var got []string
+		for _, f := range Run(tt.h).Verdict(tt.check).Findings {
+			got = append(got, f.Text)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: found %q, want %q", tt.check, got, tt.want)
+		}
+	}
 }
 
 // chord is a history of two header tasks, whose attempts are given, and a body, which no publisher published.

@@ -8,10 +8,10 @@ import (
 // The wall clocks of beats are set as those of workers are.
 var (
 	_ = register(ofBeats(clockJump, "Sets the wall clock of one beat forward or back, and right again after `for` (2s). Forward, what was skipped counts as "+
-		"missed, and is made up for as the schedule says; back, no tick may be sent again: its ticks are judged by the right time, so "+
-		"that they are early, late or missed by what the clock is off. The seed chooses the victim."))
-	_ = register(ofBeats(clockSkew, "Has the wall clock of one beat go fast or slow, and sets it right again after `for` (2s): its ticks are judged by the "+
-		"right time. The seed chooses the victim."))
+		"missed unless it is made up for as the schedule says; back, no tick may be sent again. A tick is in time that is so by the right "+
+		"clock or by the one that the beat had. The seed chooses the victim."))
+	_ = register(ofBeats(clockSkew, "Has the wall clock of one beat go fast or slow, and sets it right again after `for` (2s). A tick is in time that is "+
+		"so by the right clock or by the one that the beat had. The seed chooses the victim."))
 )
 
 // ofBeats is a fault on one worker as one on a beat.

@@ -27,7 +27,8 @@ var clockJump = Fault{
 			return Effect{}, err
 		}
 		heal := setRight(w, clock)
-		if err := clock.SetClock(systems.Drift{Ahead: by}); err != nil {
+		drift := systems.Drift{Ahead: by}
+		if err := clock.SetClock(drift); err != nil {
 			return Effect{}, err
 		}
 		ahead, err := ahead(ctx, clock)
@@ -37,7 +38,7 @@ var clockJump = Fault{
 		if err != nil {
 			return Effect{}, withdraw(ctx, heal, fmt.Errorf("set the clock of %s: %w", w.Name(), err))
 		}
-		return Effect{Node: w.Name(), Proof: "by its own word it is " + distance(ahead), Heal: heal}, nil
+		return Effect{Node: w.Name(), Proof: "by its own word it is " + distance(ahead), Clock: drift, Heal: heal}, nil
 	},
 }
 

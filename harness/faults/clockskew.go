@@ -28,14 +28,15 @@ var clockSkew = Fault{
 			return Effect{}, err
 		}
 		heal := setRight(w, clock)
-		if err := clock.SetClock(systems.Drift{Rate: rate}); err != nil {
+		drift := systems.Drift{Rate: rate}
+		if err := clock.SetClock(drift); err != nil {
 			return Effect{}, err
 		}
 		proof, err := gains(ctx, clock, rate)
 		if err != nil {
 			return Effect{}, withdraw(ctx, heal, fmt.Errorf("have the clock of %s gain %.1f %%: %w", w.Name(), 100*rate, err))
 		}
-		return Effect{Node: w.Name(), Proof: proof, Heal: heal}, nil
+		return Effect{Node: w.Name(), Proof: proof, Clock: drift, Heal: heal}, nil
 	},
 }
 

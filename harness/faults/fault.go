@@ -43,8 +43,9 @@ func (t Target) claim(w systems.Worker) bool { return t.Claim == nil || t.Claim(
 
 // An Effect is an injected fault.
 type Effect struct {
-	Node  string // who was hurt: the victim's name
-	Proof string // what was seen; "" makes the run say that it saw no effect
+	Node  string        // who was hurt: the victim's name
+	Proof string        // what was seen; "" makes the run say that it saw no effect
+	Clock systems.Drift // of the victim's wall clock
 	// Heal undoes the fault and returns, with what was seen, once the undoing had its effect.
 	Heal func(ctx context.Context) (proof string, err error)
 }

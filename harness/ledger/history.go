@@ -83,4 +83,8 @@ type FaultSpan struct {
 	Proof    string `json:"proof"`
 	Destroys bool   `json:"destroys,omitempty"` // what the broker held, by design
 	Ends     bool   `json:"ends,omitempty"`     // the processes of its node
+
+	// Of a fault on the wall clock of its node: by how many nanoseconds it was set ahead, and what it gained with each second.
+	Ahead int64   `json:"ahead,omitempty"`
+	Gains float64 `json:"gains,omitempty"`
 }

@@ -43,7 +43,7 @@ type System struct {
 // A BeatSpec is all that a system needs to start one beat. Its Queues are the one to which the ticks go.
 type BeatSpec struct {
 	Spec
-	Start time.Time // the time of day at which every entry has a tick, and then one in each period
+	Start time.Time // the time of day, a whole multiple of the period, from which every entry has a tick in each period
 }
 
 // A Counter is where the tasks of chords are counted as they end.

@@ -46,9 +46,11 @@ type timer struct {
 
 func startBeat(ctx context.Context, s systems.BeatSpec) (systems.Worker, error) {
 	t := &timer{spec: s}
+	every := schedule.Every(s.System.Beat.Every)
+	every.Align = schedule.Aligned
 	for i := range s.System.Beat.Entries {
 		t.entries = append(t.entries, beat.Entry{
-			Name: systems.EntryName(i), Task: "bench.noop", Schedule: schedule.Every(s.System.Beat.Every), Start: s.Start,
+			Name: systems.EntryName(i), Task: "bench.noop", Schedule: every, Start: s.Start,
 			Options: beat.Options{Queue: s.Queues[0]}, CatchUp: beat.CatchUp{Policy: schedule.CatchUp(s.System.Beat.CatchUp)},
 		})
 	}

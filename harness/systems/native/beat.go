@@ -54,7 +54,8 @@ func startBeat(ctx context.Context, s systems.BeatSpec) (systems.Worker, error) 
 	return p.begin(ctx)
 }
 
-// writeSchedule writes a schedule in the form of package worker/beat/file.
+// writeSchedule writes a schedule in the form of package worker/beat/file. Its ticks are at times of day, which the clock of a
+// beat does not change.
 func writeSchedule(path, queue string, b scenario.Beat, start time.Time) error {
 	type entry struct {
 		Task     string `json:"task"`
@@ -64,7 +65,7 @@ func writeSchedule(path, queue string, b scenario.Beat, start time.Time) error {
 	}
 	entries := map[string]entry{}
 	for i := range b.Entries {
-		entries[systems.EntryName(i)] = entry{tasks.Prefix + "noop", "every " + b.Every.String(), queue, start.UTC().Format(time.RFC3339Nano)}
+		entries[systems.EntryName(i)] = entry{tasks.Prefix + "noop", "every " + b.Every.String() + " aligned", queue, start.UTC().Format(time.RFC3339Nano)}
 	}
 	text, err := json.Marshal(map[string]any{"entries": entries})
 	if err != nil {
