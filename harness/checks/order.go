@@ -13,7 +13,8 @@ func init() {
 		Name: "order",
 		Doc: "Tasks that a worker first received after a task of the same key whose publish began only when theirs had been acknowledged. " +
 			"Examined where the broker promises order and one worker takes one message at a time. Tasks without a key have that of their " +
-			"queue; tasks that were to wait for a time have none.",
+			"queue; tasks that were to wait for a time have none. Not found of one that had not been received when a fault began: a worker " +
+			"may have had it, and been cut off before it could say so.",
 		begin: order,
 	})
 }
@@ -35,8 +36,8 @@ func order(sc *scope) judge {
 				return
 			}
 			at := firstReceived(s)
-			if at == 0 {
-				return
+			if at == 0 || sc.disturbed(s.PublishEnd, at, 0) {
+				return // with a fault in between it may have been in the hands of one who did not come to say so
 			}
 			b.v.Examined++
 			t := turn{seq: s.Seq, terms: s.Terms, began: s.PublishStart, confirmed: s.PublishEnd, handed: at}

@@ -29,6 +29,8 @@ func TestOrder(t *testing.T) {
 		{"in turn", handed(5, 20, 30, 40), Pass, 0, nil},
 		{"one overtaken, by two", handed(5, 60, 30, 40, 70), Found, 1, []uint64{1}},
 		{"two overtaken", handed(50, 60, 30, 70), Found, 2, []uint64{0, 1}},
+		{"in the hands of one who was cut off, perhaps", handed(5, 60, 30, 40, 70).with(fault(25, 28)), Pass, 0, nil},
+		{"a fault before explains nothing", handed(5, 60, 30, 40, 70).with(fault(1, 2)), Found, 1, []uint64{1}},
 		{"published at the same time", handed(50, 40).change(func(_ int, t *ledger.Task) { t.PublishEnd = 30 * ms }), Pass, 0, nil},
 		{"a later delivery of it does not count", handed(5, 20, 30).change(func(i int, t *ledger.Task) {
 			if i == 0 {
