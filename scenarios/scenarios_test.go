@@ -195,6 +195,8 @@ var few = map[string][]string{
 	"beat":         {"memory", "redis:aof-always", "rabbitmq:quorum"},
 	"two-queues":   {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
 	"worker-pause": {"redis:aof-always", "rabbitmq:quorum", "postgres:lease", "beanstalkd:binlog", "nats:file"},
+	"terms":        {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
+	"order":        {"memory", "redis:aof-always", "rabbitmq:quorum", "postgres:lease"},
 }
 
 // pools are those that a scenario is run in where they differ in what it asks; others are run in that of their system.
@@ -316,7 +318,7 @@ func sweep(t *testing.T) {
 // Every scenario asks something, expects something, and is named after its file.
 func TestScenariosAreWhole(t *testing.T) {
 	names := scenarios.Names()
-	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts", "two-queues", "disk-full", "worker-pause"} {
+	for _, want := range []string{"steady", "broker-kill", "broker-pause", "partition", "worker-kill", "child-kill", "leak", "crash-loop", "burst", "step-cuts", "chaos", "slow-network", "rolling-restart", "leader-kill", "member-loss", "chords", "queue-limit", "beat", "result-cuts", "two-queues", "disk-full", "worker-pause", "terms", "order"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no scenario %s", want)
 		}
