@@ -86,6 +86,8 @@ func under(at int64) bool {
 	return slices.ContainsFunc(often(0, 0).meta.Faults, func(f ledger.FaultSpan) bool { return at >= f.At && at <= f.Healed })
 }
 
+func atTheEnd(m *ledger.Meta) { m.Faults[0].Healed = 59_000 * ms }
+
 func TestUnrecovered(t *testing.T) {
 	const never = 99_000
 	try(t, "unrecovered", []trial{
@@ -113,7 +115,9 @@ func TestUnrecovered(t *testing.T) {
 			}
 		}), Pass, 0, nil},
 		{"faults that follow one another without an end", often(26_500, 0).with(fault(13_000, 0)), Undecided, 0, nil},
-		{"healed at the end", hurt(never, never).with(func(m *ledger.Meta) { m.Faults[0].Healed = 59_000 * ms }), Undecided, 0, nil},
+		{"healed at the end, and both sides came back", hurt(never, never).with(atTheEnd), Pass, 0, nil},
+		{"healed at the end, and not acknowledged yet", hurt(10_000, never).with(atTheEnd), Undecided, 0, nil},
+		{"healed at the end, acknowledged and not finished yet", hurt(never, 10_000).with(atTheEnd), Pass, 0, nil},
 		{"gaps in the evidence", hurt(never, 10_000).with(gaps), Undecided, 1, nil},
 		{"no fault", given(acked(good(5))), Undecided, 0, nil},
 	})
@@ -135,11 +139,20 @@ func TestStarved(t *testing.T) {
 	both := pausing(20_000, 40_000)
 	both.meta.Terms = []ledger.Terms{{Queue: "a"}, {Queue: "b"}}
 	both.change(func(i int, t *ledger.Task) { t.Terms = uint8(1 + i%2) })
+	later := pausing(20_000, 40_000)
+	later.meta.Terms = both.meta.Terms
+	later.change(func(i int, t *ledger.Task) {
+		t.Terms = uint8(1 + i%2)
+		if i%2 == 1 && t.Attempts[0].Finished > 39_000*ms {
+			t.Attempts[0].Finished = max(t.Attempts[0].Finished, 40_900*ms)
+		}
+	})
 	try(t, "starved", []trial{
 		{"both go on", queues(0, 0), Pass, 0, nil},
 		{"one waits for a while", queues(20_000, 26_000), Pass, 0, nil},
 		{"one waits for long", queues(20_000, 32_000), Found, 1, []uint64{1999}},
 		{"both do: that is a stall", both, Pass, 0, nil},
+		{"both do, and one is back a little sooner", later, Pass, 0, nil},
 		{"a fault explains it", queues(20_000, 32_000).with(fault(19_000, 31_000)), Pass, 0, nil},
 		{"one queue", pausing(20_000, 32_000).asking(ledger.Terms{Queue: "a"}), Undecided, 0, nil},
 		{"gaps in the evidence", queues(20_000, 32_000).with(gaps), Undecided, 1, nil},

@@ -49,9 +49,10 @@ func starved(sc *scope) judge {
 	}
 }
 
-// busy tells whether something finished in the last half of the silence of another.
+// busy tells whether something finished in the third quarter of the silence of another: of two that were silent together one
+// may be back a little sooner.
 func (tl *timeline) busy(e silence) bool {
-	for at := (e.from + e.to) / 2; at < e.to; at += tl.width {
+	for at := (e.from + e.to) / 2; at < (e.from+3*e.to)/4; at += tl.width {
 		if i := int(at / tl.width); i < len(tl.alive) && tl.alive[i] {
 			return true
 		}

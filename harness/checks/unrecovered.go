@@ -18,7 +18,7 @@ func init() {
 		Name: "unrecovered",
 		Doc: "Healed faults after which one side did not come back within half a minute (setting " + RecoverWithinSetting + "): no publish was " +
 			"acknowledged of those that were tried while no fault was in force, or no task finished that a worker received since, though there were acknowledged ones. " +
-			"Where another fault follows before that time has passed, they may take twice as long, the time between the faults taken together.",
+			"Where another fault follows before that time has passed, they may take twice as long, the time between the faults taken together. A run that ends sooner shows who came back, and not who did not.",
 		begin: unrecovered,
 	})
 }
@@ -28,6 +28,7 @@ type after struct {
 	fault               *ledger.FaultSpan
 	healed, until       int64 // the time in which both sides must have come back
 	others              bool  // faults were in that time
+	short               bool  // the run ended sooner: who came back did, and of who did not nothing is known
 	tried, acked, ended int64 // the first of each; tried is while no fault was in force
 	sent                bool  // something was acknowledged early enough to be finished
 
@@ -84,13 +85,13 @@ func (a *after) judge(b *book) {
 	if a.others {
 		since += ", others followed"
 	}
-	if a.tried != 0 {
+	if a.tried != 0 && (a.acked != 0 || !a.short) {
 		b.v.Examined++
 		if a.acked == 0 || a.acked > a.until {
 			b.among(a.unheard, "%s on %s %s, and of the publishes since then none was acknowledged until %s", a.fault.Fault, a.fault.Node, since, seconds(a.until))
 		}
 	}
-	if a.sent {
+	if a.sent && (a.ended != 0 || !a.short) {
 		b.v.Examined++
 		if a.ended == 0 {
 			b.among(a.idle, "%s on %s %s, and of the tasks received since then none had finished at %s", a.fault.Fault, a.fault.Node, since, seconds(a.until))
@@ -143,7 +144,8 @@ func aftermaths(sc *scope, bound int64) (alone, together afters) {
 			return o != *f && o.At <= a.until && (o.Healed == 0 || o.Healed > f.Healed)
 		})
 		switch {
-		case !a.others && a.until <= sc.DrainEnded:
+		case !a.others:
+			a.short = a.until > sc.DrainEnded
 			alone = append(alone, a)
 		case a.others && f.Healed >= free:
 			if a.until = sc.calmUntil(f.Healed, 2*bound); a.until <= sc.DrainEnded {

@@ -18,7 +18,7 @@ var Mutants = []Mutant{
 	{"reorder", "the broker hands messages out 20 ms late, after later ones", "order", Bugs{Reorder: 300}},
 	{"phantom-confirm", "the broker confirms publishes that it does not store", "phantom-confirm", Bugs{Phantom: 500}},
 	{"swallow-confirm", "the broker stores messages and never confirms them", "recovered", Bugs{Swallow: 200}},
-	{"redeliver-acked", "the broker hands out acknowledged messages again", "redelivered-after-ack", Bugs{Redeliver: 500}},
+	{"redeliver-acked", "the broker hands out acknowledged messages again", "redelivered-after-ack", Bugs{Redeliver: 300}},
 	{"redeliver-held", "the broker hands out messages that a live worker holds", "redelivered-early", Bugs{Held: 500}},
 	{"deny", "the broker refuses publishes that it stores", "refused", Bugs{Deny: 500}},
 	{"invent", "the broker makes messages up", "unexpected", Bugs{Invent: 500}},
