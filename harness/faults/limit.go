@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/brokers"
@@ -62,7 +64,11 @@ func refusing(name, doc, limit string, params map[string]Param) Fault {
 		Name: name, Node: "broker", Doc: doc, Params: params,
 		Unfit: func(s Setting) string { return s.limit(limit) },
 		Inject: func(ctx context.Context, t Target, a Args) (Effect, error) {
-			if err := publish(ctx, t, 10*time.Second); err != nil {
+			before := 1
+			if limit == brokers.LimitLength {
+				before = param[int](a, "length") // so that the queue is full as soon as its limit is in force
+			}
+			if err := publishSeveral(ctx, t, before); err != nil {
 				return Effect{}, fmt.Errorf("publish before the limit of %s is lowered: %w", limit, err)
 			}
 			said, restore, err := reach(ctx, t, limit, a.only())
@@ -93,6 +99,37 @@ func publish(ctx context.Context, t Target, patience time.Duration) error {
 	return publishBytes(ctx, t, patience, 0)
 }
 
+// publishSeveral publishes many messages over one connection, each within ten seconds.
+func publishSeveral(ctx context.Context, t Target, many int) error {
+	const atOnce, patience = 16, 10 * time.Second
+	opening, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	b, err := t.Driver.Open(opening, t.Broker.Info().URL, t.Variant)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Close() }()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, min(many, atOnce))
+	for i := range errs {
+		all.Go(func() {
+			for errs[i] == nil && next.Add(1) <= int64(many) {
+				each, cancel := context.WithTimeout(ctx, patience)
+				errs[i] = b.Publish(each, trial(0))
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// trial is a message of a size by which it is tried whether the server takes any.
+func trial(size int) brokers.Message {
+	return brokers.Message{Queue: limitQueue, Body: []byte(`"` + strings.Repeat("x", size) + `"`), ContentType: "application/json", ContentEncoding: "utf-8"}
+}
+
 // publishBytes publishes a message of a size.
 func publishBytes(ctx context.Context, t Target, patience time.Duration, size int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -103,7 +140,7 @@ func publishBytes(ctx context.Context, t Target, patience time.Duration, size in
 	}
 	// A server that reads no more does not answer a good-bye either: then the connection ends when it reads again.
 	defer func() { go func() { _ = b.Close() }() }()
-	return b.Publish(ctx, brokers.Message{Queue: limitQueue, Body: []byte(`"` + strings.Repeat("x", size) + `"`), ContentType: "application/json", ContentEncoding: "utf-8"})
+	return b.Publish(ctx, trial(size))
 }
 
 // awaitRefusal publishes until that fails, for a server may take its time to see that it has reached a limit. Where it is to
@@ -121,6 +158,9 @@ func awaitRefusal(ctx context.Context, t Target, told bool, size int) (refusal e
 		if refusal != nil && !(told && errors.Is(refusal, context.DeadlineExceeded)) {
 			return refusal, nil
 		}
+	}
+	if refusal != nil {
+		return nil, fmt.Errorf("no publish was refused within %v: the last had no answer (%w)", patience, refusal)
 	}
 	return nil, fmt.Errorf("publishes were taken for %v all the same", patience)
 }
