@@ -55,6 +55,7 @@ func heldBriefly(ctx context.Context, t Target, timeout time.Duration) (string, 
 		return "", err
 	}
 	defer func() { _ = b.Close() }() // what it held goes back
+	asked := time.Now()              // before anything was handed out
 	c, err := b.Consume(ctx, []string{limitQueue}, 1)
 	if err != nil {
 		return "", fmt.Errorf("consume what is to be held: %w", err)
@@ -72,7 +73,11 @@ func heldBriefly(ctx context.Context, t Target, timeout time.Duration) (string, 
 			if err := c.Err(); err != nil {
 				how = trim(err)
 			}
-			return fmt.Sprintf("a consumer that held a message lost it after %.2f s: %s", time.Since(began).Seconds(), how), nil
+			lost := fmt.Sprintf("a consumer that held a message lost it after %.2f s: %s", time.Since(began).Seconds(), how)
+			if time.Since(asked) < timeout { // for another reason
+				return "", fmt.Errorf("%s; it may be held for %v", lost, timeout)
+			}
+			return lost, nil
 		}
 		began = time.Now()
 	}

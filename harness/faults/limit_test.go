@@ -97,3 +97,35 @@ func TestLimitOfALongQueue(t *testing.T) {
 		})
 	}
 }
+
+// losing is a server that hands one message out, and takes it away after a time.
+type losing struct {
+	bounded
+	after time.Duration
+	came  chan brokers.Delivery
+}
+
+func (b *losing) Consume(context.Context, []string, int) (brokers.Consumer, error) {
+	b.came = make(chan brokers.Delivery, 1)
+	b.came <- nil
+	time.AfterFunc(b.after, func() { close(b.came) })
+	return b, nil
+}
+func (b *losing) Deliveries() <-chan brokers.Delivery { return b.came }
+func (*losing) SetPrefetch(int) error                 { return nil }
+func (*losing) Err() error                            { return errors.New("gone") }
+
+// A message that is lost before its time is over is no proof that the time is what ends it.
+func TestWhatIsLostBeforeItsTimeProvesNothing(t *testing.T) {
+	for after, proved := range map[time.Duration]bool{10 * time.Millisecond: false, 1010 * time.Millisecond: true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &losing{after: after}
+			target := b.target(0)
+			target.Driver.Open = func(context.Context, string, brokers.Variant) (brokers.Broker, error) { return b, nil }
+			said, err := heldBriefly(t.Context(), target, time.Second)
+			if (err == nil) != proved || err != nil && !strings.Contains(err.Error(), "it may be held for 1s") {
+				t.Errorf("lost after %v: %q, %v", after, said, err)
+			}
+		})
+	}
+}
