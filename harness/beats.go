@@ -54,7 +54,10 @@ func (s *stage) startBeats(ctx context.Context, place int) error {
 	}
 	// What was due before a beat has read the schedule for the first time it does not owe.
 	patience := b.Every + leaving
-	if began := s.ticks.wait(ctx, patience, s.ticks.underWay); !began {
+	switch began := s.ticks.wait(ctx, patience, s.ticks.underWay); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for the first ticks of the beats: %w", context.Cause(ctx))
+	case !began:
 		return fmt.Errorf("start the beats: not every entry of their schedule had a tick that came within %v; %s may say why", patience, s.log("beat-1"))
 	}
 	return nil

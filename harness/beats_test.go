@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"taskbench/brokers"
 	"taskbench/harness/ledger"
 	"taskbench/harness/scenario"
+	"taskbench/harness/systems"
 	"taskbench/harness/systems/native"
 	"taskbench/worker/beat"
 	"taskbench/worker/message"
@@ -73,4 +76,20 @@ func TestBeatsThatCannotBe(t *testing.T) {
 	if why := noBeat(blind); !strings.Contains(why, "sent twice") {
 		t.Errorf("a broker without the flag: %q", why)
 	}
+}
+
+// Whoever interrupts a run before the first tick is not told that none came in time.
+func TestInterruptedBeforeTheFirstTick(t *testing.T) {
+	s, _ := newStepStage(t, scenario.Fault{})
+	s.cell.Scenario.System.Beat = scenario.Beat{Every: time.Hour, Entries: 1, Beats: 1}
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	s.cell.System.Beat = func(context.Context, systems.BeatSpec) (systems.Worker, error) {
+		interrupt(errors.New("interrupted"))
+		return idleWorker{name: "beat-1"}, nil
+	}
+	err := s.startBeats(ctx, 1)
+	if want := "wait for the first ticks of the beats: interrupted"; err == nil || err.Error() != want {
+		t.Errorf("got: %v\nwant: %s", err, want)
+	}
+	s.ticks.close()
 }
