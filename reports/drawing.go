@@ -181,7 +181,11 @@ func markOf(g group, stage string) (chart.Mark, bool) {
 	return chart.Mark{P50: statOf(p50).Median, P90: statOf(p90).Median, P99: statOf(p99).Median, Max: statOf(most).High}, len(p50) > 0
 }
 
+// tried tells whether a cell had anything to lose.
+func tried(c harness.Cell) bool { return c.Counts.Attempted > 0 }
+
 func losses(gs []group) drawing {
+	gs = slices.DeleteFunc(slices.Clone(gs), func(g group) bool { return !slices.ContainsFunc(g.Cells, tried) })
 	rows := min(max(3, (len(gs)+2)/3), 12) // a panel: spread over the three that stand beside each other
 	d := drawing{File: "losses", Heading: "Lost and duplicated tasks", Caption: "The worst repeat of each cell."}
 	most, any := 0, false
@@ -206,7 +210,10 @@ func losses(gs []group) drawing {
 		body.Max = float64(most)
 		d.Panels[i].Body = body
 	}
-	if !any && len(gs) > 0 {
+	switch {
+	case len(gs) == 0:
+		d.Missing = "No task was published."
+	case !any:
 		d.Caption = "Nothing was lost and nothing ran twice, in any repeat."
 	}
 	return d
