@@ -44,7 +44,7 @@ func (l embedded) Unfit(ctx context.Context, d brokers.Driver) string {
 	case d.Server.Program != "":
 		return l.programs.Unfit(ctx, d)
 	}
-	return "broker " + d.Name + " cannot be embedded: it needs a server"
+	return "broker " + d.Name + " cannot be embedded: it needs a server, which labs docker and process start"
 }
 
 // Makes is as lab.Maker has it.

@@ -144,6 +144,8 @@ func TestUnfit(t *testing.T) {
 	l := newLab(t)
 	if why := l.Unfit(t.Context(), brokers.Driver{Name: "big"}); !strings.Contains(why, "broker big cannot be embedded") {
 		t.Errorf("unfit because %q", why)
+	} else if !strings.Contains(why, "labs docker and process") {
+		t.Errorf("%q does not say what would do", why)
 	}
 	d := labtest.Driver()
 	if _, err := l.Start(t.Context(), lab.Request{Driver: d, Variant: d.Variants[0], Name: "b", Keep: true}); err == nil || !strings.Contains(err.Error(), "kept") {
