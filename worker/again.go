@@ -72,7 +72,7 @@ func (s *session) takeAgain(ctx, settle context.Context, d brokers.Delivery, num
 	a.job.Task, _ = message.Read(m, s.worker.options.Accept...) // read before
 	t := a.job.Task
 	a.task = s.worker.tasks[t.Name]
-	a.key = key{id: t.ID, retries: int32(t.Retries), deaths: deathsOf(m)}
+	a.key = keyOf(&t)
 	if s.admit(ctx, settle, a, true) {
 		s.start(ctx, settle, a)
 	}

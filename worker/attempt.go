@@ -19,6 +19,9 @@ import (
 // the count outlives workers; only what was started is counted, never what was merely prefetched.
 const deathsHeader = "x-taskbench-deaths"
 
+// returnsHeader counts the copies that were sent back because the task asked to be queued again.
+const returnsHeader = "x-taskbench-returns"
+
 // An attempt is one delivery in hand. It belongs to a lane, which uses it again for the next delivery, unless it runs on.
 type attempt struct {
 	session  *session
@@ -118,13 +121,13 @@ func (s *session) take(ctx, settle context.Context, a *attempt, d brokers.Delive
 		return true
 	}
 	a.task = w.tasks[t.Name]
-	a.key = key{id: t.ID, retries: int32(t.Retries), deaths: deathsOf(m)}
+	a.key = keyOf(&t)
 	if a.task == nil {
 		s.unknown(settle, a)
 		return true
 	}
 	redelivered := d.Redelivered()
-	a.job.Redelivered = redelivered || a.key.deaths > 0
+	a.job.Redelivered = redelivered || a.key.deaths > 0 || a.key.returns > 0
 	w.observe(a.event(Received))
 	if !s.admit(ctx, settle, a, redelivered) {
 		return true
@@ -219,10 +222,16 @@ func (w *Worker) unwanted(a *attempt) string {
 	return ""
 }
 
-// deathsOf reads the count from a message. Anything but a count is none.
-func deathsOf(m brokers.Message) int32 {
-	n, _ := integer(m.Headers[deathsHeader])
-	return int32(min(max(n, 0), mostDeaths))
+// keyOf names the message of a task that was read.
+func keyOf(t *message.Task) key {
+	h := t.Message.Headers
+	return key{id: t.ID, retries: int32(t.Retries), deaths: countOf(h[deathsHeader]), returns: countOf(h[returnsHeader])}
+}
+
+// countOf reads a count from a header. Anything but a count is none.
+func countOf(v any) int32 {
+	n, _ := integer(v)
+	return int32(min(max(n, 0), mostCounted))
 }
 
 // integer is the number in a header, in any of the types that brokers make of one; beyond 2^62 it is that.
@@ -243,8 +252,8 @@ func integer(v any) (n int64, is bool) {
 	return 0, false
 }
 
-// mostDeaths leaves room to count on, whatever a stranger has written.
-const mostDeaths = 1 << 30
+// mostCounted leaves room to count on, whatever a stranger has written.
+const mostCounted = 1 << 30
 
 // execute runs an attempt and settles it.
 func (s *session) execute(ctx, settle context.Context, a *attempt) {

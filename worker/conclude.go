@@ -253,7 +253,7 @@ func (s *session) fail(ctx, settle context.Context, a *attempt, r pool.Result) {
 	if r.Status == pool.TimedOut && !a.acked && !a.task.acksFailure {
 		if deaths := a.key.deaths + 1; int(deaths) < w.config.MaxAttempts {
 			w.rejectedEvent(a, true)
-			s.sendBack(settle, a, deaths)
+			s.sendBack(settle, a, deathsHeader, deaths)
 			return
 		}
 	}
@@ -304,7 +304,7 @@ func (s *session) killed(settle context.Context, a *attempt, r pool.Result) {
 	default:
 		w.log.Warn("pool child lost: its task goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "pid", r.PID, "deaths", deaths)
 		w.rejectedEvent(a, true)
-		s.sendBack(settle, a, deaths)
+		s.sendBack(settle, a, deathsHeader, deaths)
 	}
 }
 

@@ -10,10 +10,10 @@ import (
 const remembered = 100_000
 
 // A key names one message of one task: a retry is another message than the one it came from, and so is the copy
-// that is sent after a child's death.
+// that is sent after a child's death, or because the task asked to be queued again.
 type key struct {
-	id              string
-	retries, deaths int32
+	id                       string
+	retries, deaths, returns int32
 }
 
 // memory knows which messages are in hand, and which were finished though the broker may not know it. When the

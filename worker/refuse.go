@@ -68,7 +68,7 @@ func (s *session) reject(ctx, settle context.Context, a *attempt, x *result.Exce
 		w.rejectedEvent(a, true)
 		pause(ctx, requeueDelay) // not in the pool, and no longer than the session
 		if ctx.Err() == nil && w.config.MaxDeliveries > 0 && a.deliveries() > w.config.MaxDeliveries/2 {
-			s.sendBack(settle, a, a.key.deaths) // its count begins anew: it may ask for this as often as it likes
+			s.sendBack(settle, a, returnsHeader, a.key.returns+1) // its count begins anew: it may ask for this as often as it likes
 			return
 		}
 		s.giveBack(settle, a)

@@ -207,18 +207,18 @@ func (w *Worker) retried(settle context.Context, a *attempt, r pool.Result) {
 	w.events.Retried(a.key.id, repr.Exception(x.Type, x.Args...), x.Traceback)
 }
 
-// sendBack returns a message with a count of deaths: as a copy, which is stored before the original is acknowledged, since a
-// message cannot be changed on its way back.
-func (s *session) sendBack(settle context.Context, a *attempt, deaths int32) {
+// sendBack returns a message with a new count in one of its headers: as a copy, which is stored before the original is
+// acknowledged, since a message cannot be changed on its way back. The count tells the two apart.
+func (s *session) sendBack(settle context.Context, a *attempt, header string, count int32) {
 	w := s.worker
 	m := a.job.Task.Message
 	m.Headers = maps.Clone(m.Headers)
 	if m.Headers == nil {
 		m.Headers = map[string]any{}
 	}
-	m.Headers[deathsHeader] = deaths
+	m.Headers[header] = count
 	if err := w.publish(context.WithoutCancel(settle), m); err != nil {
-		w.log.Error("message could not be sent back with its count of deaths: it goes back without", "worker", w.config.Name, "id", a.key.id, "err", err)
+		w.log.Error("message could not be sent back with its new count: it goes back without", "worker", w.config.Name, "id", a.key.id, "header", header, "err", err)
 		s.giveBack(settle, a)
 		return
 	}

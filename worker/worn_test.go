@@ -85,6 +85,44 @@ func TestMessagesThatWereHandedOutTooOften(t *testing.T) {
 	}
 }
 
+// The copy as which a task goes back that asked for it is another message than the one it came from: it is not taken for
+// that one, and acknowledged unrun, when the broker hands it out again after a lost connection.
+func TestTheCopyOfATaskThatAskedToBeQueuedAgainIsAnotherMessage(t *testing.T) {
+	for name, fail := range map[string]func(string, bool) bool{
+		"the copy is in hand at the loss":          nil,
+		"the acknowledgement of the other is lost": dropping("ack", false, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newFake()
+				s.counts, s.fail = true, fail
+				s.put(task("patient", "x"))
+				var runs, again atomic.Int64
+				r := testRegistry()
+				r.Add("patient", func(_ context.Context, r *Request) (any, error) {
+					if r.Redelivered {
+						again.Add(1)
+					}
+					switch runs.Add(1) {
+					case 5: // the first copy
+						s.dropAll()
+						fallthrough
+					case 1, 2, 3, 4:
+						return nil, ErrReject{Requeue: true}
+					}
+					return nil, nil
+				})
+				w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 1, MaxDeliveries: 6}, Options{Registry: r})
+				pass(time.Minute)
+				if st := w.Stats(); runs.Load() != 6 || again.Load() != 5 || st.Succeeded != 1 || s.left() != 0 || len(s.published) != 1 {
+					t.Errorf("it ran %d times, %d of them again, and went back as a copy %d times: %+v", runs.Load(), again.Load(), len(s.published), st)
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
 // A task may ask to be queued again as often as it likes: that is no death of a worker.
 func TestATaskThatAsksToBeQueuedAgainIsNotHandedOutTooOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestHeadersOfWrongTypes(t *testing.T) {
 	headers := []string{
 		"lang", "task", "id", "root_id", "parent_id", "group", "group_index", "retries", "eta", "expires", "timelimit", "argsrepr",
 		"kwargsrepr", "origin", "shadow", "ignore_result", "stamps", "stamped_headers", "compression", "meth", "replaced_task_nesting",
-		"periodic_task_name", "redelivered", "x-taskbench-deaths", "x-taskbench-once", "x-taskbench-apply",
+		"periodic_task_name", "redelivered", "x-taskbench-deaths", "x-taskbench-returns", "x-taskbench-once", "x-taskbench-apply",
 	}
 	values := []any{
 		nil, true, 0, -1, int64(math.MinInt64), 1.5, math.MaxFloat64, "", "x", strings.Repeat("x", 10_000), "\x00\xff", []any{}, []any{nil, -1, "x", []any{}},
