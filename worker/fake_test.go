@@ -28,6 +28,9 @@ type fakeServer struct {
 	// counts makes deliveries say how often their message was handed out.
 	counts bool
 
+	// bound is how often a message is handed out before one that is given back is kept aside; 0 is no bound.
+	bound int
+
 	mu        sync.Mutex
 	ready     []fakeItem
 	dead      []brokers.Message
@@ -334,7 +337,7 @@ func (d *fakeDelivery) Ack(ctx context.Context) error {
 
 func (d *fakeDelivery) Nack(ctx context.Context, requeue bool) error {
 	return d.settle("nack", func() {
-		if requeue {
+		if bound := d.conn.server.bound; requeue && (bound == 0 || d.handed <= bound) {
 			d.conn.server.ready = append(d.conn.server.ready, fakeItem{d.m, true, d.handed})
 		} else {
 			d.conn.server.dead = append(d.conn.server.dead, d.m)

@@ -53,6 +53,16 @@ func isReject(x *result.Exception) bool {
 // requeueDelay is how long a message that its task refuses is held before it goes back.
 const requeueDelay = time.Second
 
+// mostReturns is how often a message is handed out before it goes back as a copy. A broker may bound that by itself, and drop
+// what comes to its bound: that of RabbitMQ's quorum queues is 20, of which what workers merely had in hand takes some.
+func (w *Worker) mostReturns() int {
+	const most = 10
+	if own := w.config.MaxDeliveries; own > 0 {
+		return min(own/2, most)
+	}
+	return most
+}
+
 // reject settles a message that its task refuses.
 func (s *session) reject(ctx, settle context.Context, a *attempt, x *result.Exception) {
 	w := s.worker
@@ -67,8 +77,8 @@ func (s *session) reject(ctx, settle context.Context, a *attempt, x *result.Exce
 	case requeue:
 		w.rejectedEvent(a, true)
 		pause(ctx, requeueDelay) // not in the pool, and no longer than the session
-		if ctx.Err() == nil && w.config.MaxDeliveries > 0 && a.deliveries() > w.config.MaxDeliveries/2 {
-			s.sendBack(settle, a, returnsHeader, a.key.returns+1) // its count begins anew: it may ask for this as often as it likes
+		if ctx.Err() == nil && a.deliveries() > w.mostReturns() {
+			s.sendBack(settle, a, returnsHeader, a.key.returns+1) // the broker's count begins anew: it may ask for this as often as it likes
 			return
 		}
 		s.giveBack(settle, a)

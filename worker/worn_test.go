@@ -125,10 +125,16 @@ func TestTheCopyOfATaskThatAskedToBeQueuedAgainIsAnotherMessage(t *testing.T) {
 
 // A task may ask to be queued again as often as it likes: that is no death of a worker.
 func TestATaskThatAsksToBeQueuedAgainIsNotHandedOutTooOften(t *testing.T) {
+	t.Run("of the worker's bound", func(t *testing.T) { asksOften(t, 6, 0, 3) })
+	t.Run("of the broker's bound", func(t *testing.T) { asksOften(t, 0, 20, 10) })
+	t.Run("of the broker's bound alone", func(t *testing.T) { asksOften(t, -1, 20, 10) })
+}
+
+func asksOften(t *testing.T, most, bound, every int) {
 	synctest.Test(t, func(t *testing.T) {
 		const often = 50
 		s := newFake()
-		s.counts = true
+		s.counts, s.bound = true, bound
 		s.put(task("patient", "x"))
 		var runs atomic.Int64
 		r := testRegistry()
@@ -138,13 +144,13 @@ func TestATaskThatAsksToBeQueuedAgainIsNotHandedOutTooOften(t *testing.T) {
 			}
 			return nil, nil
 		})
-		w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 1, MaxDeliveries: 6}, Options{Registry: r})
+		w := beginWith(t, s, Config{Pool: "goroutine", Concurrency: 1, MaxDeliveries: most}, Options{Registry: r})
 		pass(2 * often * time.Second)
 		if st := w.Stats(); runs.Load() != often || st.Succeeded != 1 || st.Malformed != 0 || s.left() != 0 {
 			t.Errorf("it ran %d times: %+v", runs.Load(), st)
 		}
-		if n := len(s.published); n == 0 || n > often/3 {
-			t.Errorf("it went back as a copy %d times, want every third time or less", n)
+		if n := len(s.published); n == 0 || n > often/every {
+			t.Errorf("it went back as a copy %d times, want every time in %d or less", n, every)
 		}
 		w.stop()
 	})
