@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taskbench/worker/message"
@@ -31,8 +32,8 @@ type Backend struct {
 	news    *board.Poller
 	turn    chan struct{} // of writing, where only one may
 
-	store, saveGroup string // statements
-	claimless        error  // why there is no table of claims
+	store, saveGroup string      // statements
+	claimable        atomic.Bool // there is the table of claims
 
 	closing sync.Once
 	closed  chan struct{}
@@ -66,11 +67,7 @@ func Open(ctx context.Context, url string, o result.Options) (*Backend, error) {
 			return nil, fmt.Errorf("make the tables of results: %w", b.explain(err))
 		}
 	}
-	if _, err := db.ExecContext(ctx, d.claims); err != nil { // not everybody who opens it may make tables, or claims anything
-		if _, none := db.ExecContext(ctx, "SELECT 1 FROM taskbench_claims WHERE 1 = 0"); none != nil {
-			b.claimless = fmt.Errorf("make the table taskbench_claims: %w", b.explain(err))
-		}
-	}
+	_ = b.makeClaimable(ctx) // not everybody who opens it may make tables, or claims anything: who does is told then
 	b.news = board.Poll(interval, patience, b.ready)
 	return b, nil
 }
@@ -282,7 +279,7 @@ func (b *Backend) Group(ctx context.Context, id string) (json.RawMessage, error)
 
 // Cleanup implements result.Cleaner, for tasks, groups and claims that have lapsed.
 func (b *Backend) Cleanup(ctx context.Context) error {
-	if b.claimless == nil {
+	if b.claimable.Load() {
 		if err := b.write(ctx, "DELETE FROM taskbench_claims WHERE expires <= "+b.dialect.now); err != nil {
 			return fmt.Errorf("clean up claims in %s: %w", b.dialect.driver, err)
 		}

@@ -8,13 +8,24 @@ import (
 	"time"
 )
 
+// makeClaimable makes the table of claims, where nobody has.
+func (b *Backend) makeClaimable(ctx context.Context) error {
+	if b.claimable.Load() {
+		return nil
+	}
+	if err := b.write(ctx, b.dialect.claims); err != nil && b.write(ctx, "SELECT 1 FROM taskbench_claims WHERE 1 = 0") != nil {
+		return fmt.Errorf("make the table taskbench_claims: %w", err)
+	}
+	b.claimable.Store(true)
+	return nil
+}
+
 // Claim implements result.Claimer. The claim is written where the row lets it, and the row then says whose it is.
 func (b *Backend) Claim(ctx context.Context, id, holder string, life time.Duration) (wait time.Duration, err error) {
 	var of string
 	var ms int64
 	d := b.dialect
-	err = b.claimless
-	if err == nil {
+	if err = b.makeClaimable(ctx); err == nil {
 		insert := fmt.Sprintf("INSERT INTO taskbench_claims (task_id, holder, expires) VALUES (%s, %s, %s + %s)", d.places(1), d.places(2), d.now, d.places(3))
 		err = b.write(ctx, insert+d.claim(d.now), id, holder, life.Milliseconds())
 	}

@@ -15,7 +15,8 @@
 // Nothing expires by itself: Cleanup, for Celery's task celery.backend_cleanup, removes what is older than the expiry.
 //
 // Claims on tasks are rows of a table of ours, taskbench_claims, with the holder and the time, by the server's clock, at
-// which the claim lapses. Who may not make the table can do all else; nobody can claim a task without it.
+// which the claim lapses. Who may not make the table can do all else; nobody can claim a task without it. Whoever claims one
+// tries again to make it.
 //
 // # URL
 //

@@ -95,6 +95,38 @@ func TestReadsCelerysRows(t *testing.T) {
 	}
 }
 
+// A table of claims that could not be made when the backend was opened is made once it can be.
+func TestTheTableOfClaimsIsMadeLater(t *testing.T) {
+	url := "sqlite:///" + filepath.Join(t.TempDir(), "results.db")
+	other, err := Open(t.Context(), url, result.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, statement := range []string{"DROP TABLE taskbench_claims", "CREATE INDEX taskbench_claims ON celery_taskmeta (status)"} {
+		if _, err := other.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := Open(t.Context(), url, result.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := b.Claim(t.Context(), "id", "first", time.Minute); err == nil || !strings.Contains(err.Error(), "make the table taskbench_claims") {
+		t.Errorf("without the table: %v", err)
+	}
+	if err := b.Cleanup(t.Context()); err != nil {
+		t.Errorf("clean up without the table: %v", err)
+	}
+	if _, err := other.db.ExecContext(t.Context(), "DROP INDEX taskbench_claims"); err != nil {
+		t.Fatal(err)
+	}
+	if wait, err := b.Claim(t.Context(), "id", "first", time.Minute); err != nil || wait != 0 {
+		t.Errorf("once it can be made: wait %v, %v", wait, err)
+	}
+}
+
 func TestLocate(t *testing.T) {
 	for in, want := range map[string]string{
 		"db+sqlite:///results.db":       "file:results.db?",
