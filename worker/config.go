@@ -96,9 +96,7 @@ type Options struct {
 }
 
 // mostDeliveries is so many that only a message comes to it that ends one worker after the other. The broker counts as well
-// what a worker merely had in hand when it died, lost its connection or stopped, and what it gave back because a retry
-// could not be sent: once a second at most, so for a quarter of an hour at least, and each time for the ten seconds of a
-// timeout as a rule.
+// what a worker merely had in hand when it died, lost its connection or stopped.
 const mostDeliveries = 1000
 
 // Pools are the concurrency models by name.

@@ -103,7 +103,7 @@ type Claimer interface {
 	Release(ctx context.Context, id, holder string) error
 }
 
-// A Replier is a Backend whose server removes nothing by itself: the task celery.backend_cleanup calls it.
+// A Cleaner is a Backend whose server removes nothing by itself: the task celery.backend_cleanup calls it.
 type Cleaner interface {
 	// Cleanup removes what is older than the backend's expiry.
 	Cleanup(ctx context.Context) error
