@@ -12,7 +12,7 @@ import (
 // A holder has three tries before its claim lapses.
 const (
 	claimLife  = 15 * time.Second
-	claimRenew = claimLife / 3
+	claimRenew = claimLife / 4
 	claimAsk   = time.Second
 )
 

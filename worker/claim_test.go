@@ -96,6 +96,40 @@ func TestAClaimOfTheDead(t *testing.T) {
 	})
 }
 
+// cutOff are results that take their time to answer to claims, and for a while do not at all.
+type cutOff struct {
+	*moody
+	from, until time.Time
+}
+
+func (c cutOff) Claim(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error) {
+	if now := time.Now(); now.After(c.from) && now.Before(c.until) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	defer func() { <-time.After(10 * time.Millisecond) }()
+	return c.moody.Claim(ctx, id, holder, life)
+}
+
+// Of three tries to renew a claim one is enough, also where the others are not answered: the copy that another worker has waits on.
+func TestAClaimOfAWorkerThatIsCutOffForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second, b := newFake(), newFake(), newMoody()
+		lapses := time.Now().Add(claimLife)
+		first.put(once("wait", "body", 30_000))
+		w := beginWith(t, first, Config{Pool: "goroutine"}, Options{Results: cutOff{b, time.Now().Add(time.Second), lapses.Add(-4 * time.Second)}})
+		pass(time.Second)
+		second.put(once("wait", "body", 30_000))
+		v := beginWith(t, second, Config{Pool: "goroutine"}, Options{Results: b})
+		pass(time.Minute)
+		if a, b := w.Stats(), v.Stats(); a.Succeeded != 1 || b.Started != 0 || b.Deduplicated != 1 || second.left() != 0 {
+			t.Errorf("%d succeeded; of the copy %d were started, %d acknowledged unrun, %d left; want 1, 0, 1, 0", a.Succeeded, b.Started, b.Deduplicated, second.left())
+		}
+		w.stop()
+		v.stop()
+	})
+}
+
 // A copy that waits is run soon after the other has failed, and goes back to the broker when its worker stops first.
 func TestACopyThatWaits(t *testing.T) {
 	r := testRegistry()
