@@ -105,9 +105,9 @@ func publishToDead(ctx context.Context, e *Env) error {
 	if err := publish(ctx, e.Broker, q, 1); err != nil {
 		return err
 	}
-	start, err := e.Subject.Kill(ctx)
+	start, err := e.kill(ctx)
 	if err != nil {
-		return fmt.Errorf("kill the server: %w", err)
+		return err
 	}
 	var late error
 	for i := range 3 {
@@ -116,11 +116,8 @@ func publishToDead(ctx context.Context, e *Env) error {
 			break
 		}
 	}
-	if err := start(ctx); err != nil { // also after a failure: the next clause needs it
-		return errors.Join(late, fmt.Errorf("start the server again: %w", err))
-	}
-	if late != nil {
-		return late
+	if err := errors.Join(late, start()); err != nil {
+		return err
 	}
 	if _, err := resume(ctx, e.Broker, q, 2); err != nil {
 		return fmt.Errorf("publish after the restart: %w", err)

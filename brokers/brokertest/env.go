@@ -50,16 +50,29 @@ func (e *Env) Open(ctx context.Context) (brokers.Broker, error) {
 	return b, nil
 }
 
+// kill kills the server, and returns how to start it again: also when the clause's time is over, as the next one needs it.
+func (e *Env) kill(ctx context.Context) (start func() error, err error) {
+	again, err := e.Subject.Kill(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kill the server: %w", err)
+	}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Minute)
+		defer cancel()
+		if err := again(ctx); err != nil {
+			return fmt.Errorf("start the server again: %w", err)
+		}
+		return nil
+	}, nil
+}
+
 // restart kills the server and starts it again.
 func (e *Env) restart(ctx context.Context) error {
-	start, err := e.Subject.Kill(ctx)
+	start, err := e.kill(ctx)
 	if err != nil {
-		return fmt.Errorf("kill the server: %w", err)
+		return err
 	}
-	if err := start(ctx); err != nil {
-		return fmt.Errorf("start the server again: %w", err)
-	}
-	return nil
+	return start()
 }
 
 // close closes what was opened and empties the clause's queues where that is possible.
