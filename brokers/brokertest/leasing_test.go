@@ -37,12 +37,36 @@ func leaseBugs() []bug {
 		{clause: "lease-ends-not-early", name: "gives back at once", hurt: stalls(memory.Rules{})},
 		{clause: "lease-ends-not-early", name: "keeps for the dead", hurt: stalls(memory.Rules{Lease: time.Hour})},
 		{
+			clause: "lease-ends-not-early", name: "consumes too late to see it",
+			consume: func(ctx context.Context, queues []string, prefetch int, next consumeFunc) (brokers.Consumer, error) {
+				<-time.After(3 * time.Second)
+				return next(ctx, queues, prefetch)
+			},
+		},
+		{
 			clause: "lease-is-renewed", name: "does not renew",
 			see: func(d brokers.Delivery) brokers.Delivery {
 				time.AfterFunc(5*time.Second, func() { _ = d.Nack(context.Background(), true) })
 				return d
 			},
 		},
+	}
+}
+
+// Where consuming took too long, the lease is looked at once more.
+func TestTheLeaseIsLookedAtOnceMore(t *testing.T) {
+	i := slices.IndexFunc(brokertest.Clauses(), func(c brokertest.Clause) bool { return c.Name == "lease-ends-not-early" })
+	consumes := 0
+	r := apply(t, brokertest.Clauses()[i], func() bug {
+		return bug{consume: func(ctx context.Context, queues []string, prefetch int, next consumeFunc) (brokers.Consumer, error) {
+			if consumes++; consumes == 1 {
+				<-time.After(3 * time.Second)
+			}
+			return next(ctx, queues, prefetch)
+		}}
+	})
+	if r.Err != nil || consumes != 2 {
+		t.Errorf("consumed %d times: %v", consumes, r.Err)
 	}
 }
 
