@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"taskbench/brokers/servertest"
@@ -256,6 +257,37 @@ var bugs = map[string]func(b *bent, o result.Options){
 	},
 }
 
+// straight is a backend in which no bug is planted yet.
+func straight(m *memory.Results) *bent {
+	return &bent{Results: m, store: m.Store, get: m.Get, wait: m.Wait, forget: m.Forget, shut: m.Close, group: m.Group, report: m.Report, claim: m.Claim, yield: m.Release}
+}
+
+// A backend that takes its time breaks no clause about claims: they are about what it says, and not about how soon.
+func TestClaimsOfASlowBackend(t *testing.T) {
+	for _, c := range resulttest.Clauses() {
+		if !slices.Contains(c.Needs, resulttest.Claimer) {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				results := memory.New(result.Options{})
+				s := resulttest.Subject{Open: func(_ context.Context, o result.Options) (result.Backend, error) {
+					m := results.Connect(o)
+					b := straight(m)
+					b.claim = func(ctx context.Context, id, holder string, life time.Duration) (time.Duration, error) {
+						<-time.After(1100 * time.Millisecond)
+						return m.Claim(ctx, id, holder, life)
+					}
+					return b, nil
+				}}
+				if fits, err := resulttest.Check(t.Context(), s, c); err != nil || !fits {
+					t.Errorf("%v (the clause applies: %v)", err, fits)
+				}
+			})
+		})
+	}
+}
+
 // Every clause catches the bug that is planted for it.
 func TestClausesCatch(t *testing.T) {
 	for _, c := range resulttest.Clauses() {
@@ -266,8 +298,7 @@ func TestClausesCatch(t *testing.T) {
 			}
 			results := memory.New(result.Options{})
 			s := resulttest.Subject{Open: func(_ context.Context, o result.Options) (result.Backend, error) {
-				m := results.Connect(o)
-				b := &bent{Results: m, store: m.Store, get: m.Get, wait: m.Wait, forget: m.Forget, shut: m.Close, group: m.Group, report: m.Report, claim: m.Claim, yield: m.Release}
+				b := straight(results.Connect(o))
 				plant(b, o)
 				return b, nil
 			}}
