@@ -179,8 +179,12 @@ func TestClaimOutOfReach(t *testing.T) {
 				s, b := newFake(), newMoody()
 				b.set(true)
 				s.put(once("noop", "body"))
-				w := beginWith(t, s, Config{Pool: "goroutine"}, Options{Results: b})
+				book, log := newLogbook(t)
+				w := beginWith(t, s, Config{Pool: "goroutine"}, Options{Results: b, Log: log})
 				pass(time.Minute)
+				if n := len(book.of("a step of a task cannot be done yet: it is tried again; see that the result backend and the broker run")); n != 1 {
+					t.Errorf("it was said %d times that a task that was not run yet has to wait", n)
+				}
 				if st := w.Stats(); st.Started != 0 || s.left() != 1 {
 					t.Errorf("meanwhile: %d started, %d left; want 0, 1", st.Started, s.left())
 				}

@@ -43,7 +43,7 @@ var errInsisted = errors.New("it was tried for an hour")
 // insist repeats a step that has failed. Its error says why it is given up.
 func (s *session) insist(settle context.Context, a *attempt, step func(context.Context) error, err error) error {
 	w := s.worker
-	w.log.Warn("the end of a task cannot be told yet: it is tried again; see that the result backend and the broker run", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+	w.log.Warn("a step of a task cannot be done yet: it is tried again; see that the result backend and the broker run", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 	wait := firstBackoff
 	since, last := time.Now(), lastSends
 	for {
@@ -84,7 +84,7 @@ func (s *session) resign(settle context.Context, a *attempt, err error) {
 	case errors.Is(err, errInsisted):
 		s.end(a, s.malformed(settle, a, err), true)
 	default:
-		log.Error("the end of a task could not be told before the stop: its message goes back, and it will be run again", "err", err)
+		log.Error("a step of a task could not be done before the stop: its message goes back, and whoever gets it runs it", "err", err)
 		s.giveBack(settle, a)
 	}
 }
