@@ -43,12 +43,13 @@ func reach(lower func(ctx context.Context, rdb *goredis.Client, policy string) (
 		}
 		restore := func(ctx context.Context) error {
 			defer func() { _ = rdb.Close() }() // nothing depends on it any more
-			for name, value := range before {
+			var errs []error
+			for name, value := range before { // each, whatever becomes of the others
 				if err := rdb.ConfigSet(ctx, name, value).Err(); err != nil {
-					return fmt.Errorf("give redis at %s its %s of %s back: %w", t, name, value, err)
+					errs = append(errs, fmt.Errorf("give redis at %s its %s of %s back: %w", t, name, value, err))
 				}
 			}
-			return nil
+			return errors.Join(errs...)
 		}
 		said, err := lower(ctx, rdb, policy)
 		if err != nil {

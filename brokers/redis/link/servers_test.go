@@ -49,14 +49,18 @@ func (s *speaker) say(info string) {
 }
 
 func (s *speaker) serve(c net.Conn) {
-	defer func() { _ = c.Close() }() // the client may have done so
+	converse(c, func(words []string) string { return s.answer(words[0]) })
+}
+
+// converse answers commands, of which the first word is in small letters.
+func converse(c net.Conn, answer func(words []string) string) {
 	r := bufio.NewReader(c)
 	for {
-		command := ""
-		var words int
-		if _, err := fmt.Fscanf(r, "*%d\r\n", &words); err != nil {
+		var n int
+		if _, err := fmt.Fscanf(r, "*%d\r\n", &n); err != nil || n == 0 {
 			return
 		}
+		words := make([]string, n)
 		for i := range words {
 			var size int
 			if _, err := fmt.Fscanf(r, "$%d\r\n", &size); err != nil {
@@ -66,11 +70,10 @@ func (s *speaker) serve(c net.Conn) {
 			if _, err := io.ReadFull(r, word); err != nil {
 				return
 			}
-			if i == 0 {
-				command = strings.ToLower(string(word[:size]))
-			}
+			words[i] = string(word[:size])
 		}
-		if _, err := io.WriteString(c, s.answer(command)); err != nil {
+		words[0] = strings.ToLower(words[0])
+		if _, err := io.WriteString(c, answer(words)); err != nil {
 			return
 		}
 	}
