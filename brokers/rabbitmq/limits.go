@@ -31,13 +31,13 @@ var limits = []brokers.Limit{
 	{Name: brokers.LimitDisk, Inside: true, Reach: told("disk alarm",
 		says("set_disk_free_limit", "1000000GB"), says("set_disk_free_limit", diskFree))},
 	{Name: brokers.LimitConnections, Inside: true, Reach: told("limit of connections", crowded, says("clear_vhost_limits", "-p", vhost))},
-	{Name: brokers.LimitLength, Inside: true, Reach: told("limit of a queue's length", bounded, says("clear_policy", "-p", vhost, policy))},
+	{Name: brokers.LimitLength, Inside: true, Reach: told("limit of a queue's length", bounded, freed)},
 	{Name: brokers.LimitHolding, Inside: true, Reach: told("consumer timeout", hurried, patient)},
 }
 
 const (
 	vhost  = "/"                // of a lab's server: the only one it has
-	policy = "taskbench.length" // which bounds queues
+	policy = "taskbench.length" // the first of the names of those that bound queues
 )
 
 // A saying is the commands to rabbitmqctl that set a limit to what is asked, or give it back.
@@ -57,19 +57,6 @@ func crowded(ctx context.Context, c brokers.Console, _ string) ([][]string, erro
 		return nil, fmt.Errorf("count the connections: %w", err)
 	}
 	return [][]string{{"set_vhost_limits", "-p", vhost, fmt.Sprintf(`{"max-connections": %d}`, len(open))}}, nil
-}
-
-// bounded refuses what is published to a queue that has so many messages ready. That it is to refuse comes first, by itself: a
-// classic queue that learns both at once learns its length first, and drops what it has beyond that.
-func bounded(_ context.Context, _ brokers.Console, length string) ([][]string, error) {
-	if _, err := strconv.Atoi(length); err != nil {
-		return nil, fmt.Errorf("length %q is no number", length)
-	}
-	set := func(rule string) []string {
-		return []string{"set_policy", "-p", vhost, "--apply-to", "queues", "--priority", "100", policy, ".*", rule}
-	}
-	const refuse = `"overflow": "reject-publish"`
-	return [][]string{set("{" + refuse + "}"), set(`{"max-length": ` + length + ", " + refuse + "}")}, nil
 }
 
 // hurried sets how long a consumer may hold a message. Channels keep what they began with: so everybody has to connect again.

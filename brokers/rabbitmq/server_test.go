@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestVariants(t *testing.T) {
 
 // A classic queue that is bounded before it knows that it is to refuse drops what it has beyond the bound.
 func TestQueuesLearnToRefuseBeforeTheyAreBounded(t *testing.T) {
-	commands, err := bounded(t.Context(), brokers.Console{}, "7")
+	commands, err := bounded(t.Context(), brokers.Console{Run: func(context.Context, ...string) (string, error) { return "[]", nil }}, "7")
 	if err != nil || len(commands) != 2 {
 		t.Fatalf("%q, %v", commands, err)
 	}
@@ -67,7 +68,7 @@ func TestQueuesLearnToRefuseBeforeTheyAreBounded(t *testing.T) {
 	if strings.Contains(first, "max-length") || !strings.Contains(first, "reject-publish") {
 		t.Errorf("first %s", first)
 	}
-	if !strings.Contains(last, `"max-length": 7`) || !strings.Contains(last, "reject-publish") {
+	if !strings.Contains(last, `"max-length":7`) || !strings.Contains(last, "reject-publish") {
 		t.Errorf("then %s", last)
 	}
 	if _, err := bounded(t.Context(), brokers.Console{}, "many"); err == nil {
