@@ -124,7 +124,7 @@ func (l *log) summarise() bool {
 	l.list("failed at first, and passed when run once more: each is to be looked at", l.unsteady)
 	l.list("failed", l.failed)
 	for _, s := range l.allowed {
-		if !s.used {
+		if !s.used && !s.sometimes() {
 			l.say("\nThe list of skips allows %s %s, which was not skipped: take it out.\n", s.pkg, s.test)
 		}
 	}

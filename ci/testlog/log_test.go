@@ -26,6 +26,7 @@ func TestLog(t *testing.T) {
 		"a silent skip":      {ok + skipped, "", false, []string{"no engine", "skipped without standing", "1 passed, 1 failed, 0 skipped"}, nil},
 		"an allowed skip":    {ok + skipped, "m/a TestS/* needs a second machine\n", true, []string{"1 passed, 0 failed, 1 skipped"}, []string{"no engine"}},
 		"a skip too many":    {ok, "m/a TestS/* needs a second machine\n", true, []string{"m/a TestS/*, which was not skipped"}, nil},
+		"a skip at times":    {ok, "m/a TestS/* sometimes: it rains\n", true, []string{"1 passed, 0 failed, 0 skipped"}, []string{"was not skipped"}},
 		"does not build":     {ok + unbuilt, "", false, []string{"undefined: x", "m/c (does not build)"}, nil},
 		"a crash":            {ok + crashed, "", false, []string{"panic: gone", "m/d (no test of its own failed: see above)"}, nil},
 		"nothing at all":     {"", "", false, []string{"No test was run."}, nil},

@@ -36,6 +36,9 @@ func parseSkips(text string) ([]*skip, error) {
 	return all, nil
 }
 
+// sometimes tells whether the test is skipped on some days alone, as its reason then says first.
+func (s *skip) sometimes() bool { return strings.HasPrefix(s.reason, "sometimes: ") }
+
 // allow finds the entry that lets the test be skipped; patterns match level by level of a subtest's name.
 func allow(all []*skip, pkg, test string) bool {
 	for _, s := range all {

@@ -43,6 +43,8 @@ func (a *app) imagesBuildCommand() *cobra.Command {
 			}
 			o := images.Options{Only: args, Force: force, Log: io.Discard, Claim: leftovers.Scratch, Done: func(i images.Image) {
 				_, _ = fmt.Fprintln(a.stdout, imageLine(i))
+			}, LeftOut: func(i images.Image, cause error) {
+				_, _ = fmt.Fprintln(a.stderr, leftOutLine(i, cause))
 			}}
 			if verbose {
 				o.Log = a.stderr
@@ -67,6 +69,14 @@ func imageLine(i images.Image) string {
 		return fmt.Sprintf("%-28s up to date, %d MiB", i.Tag, i.Size>>20)
 	}
 	return fmt.Sprintf("%-28s built in %.1f s, %d MiB", i.Tag, i.Took.Seconds(), i.Size>>20)
+}
+
+func leftOutLine(i images.Image, cause error) string {
+	line := fmt.Sprintf("%-28s left out: %v", i.Tag, cause)
+	if i.Optional != "" {
+		line += fmt.Sprintf(" (it is optional, since %s; `bench images build %s` tries again)", i.Optional, i.Name)
+	}
+	return line
 }
 
 func (a *app) imagesListCommand() *cobra.Command {

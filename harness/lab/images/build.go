@@ -20,23 +20,28 @@ import (
 
 // Options of Build.
 type Options struct {
-	Only  []string    // names of the images to build; none is all
-	Force bool        // build anew what is fresh, which also fetches newer packages; the base stays
-	Log   io.Writer   // output of the builders; nil discards it
-	Done  func(Image) // told of each image as soon as it is there; nil is nobody
+	Only    []string                   // names of the images to build; none is all
+	Force   bool                       // build anew what is fresh, which also fetches newer packages; the base stays
+	Log     io.Writer                  // output of the builders; nil discards it
+	Done    func(Image)                // told of each image as soon as it is there; nil is nobody
+	LeftOut func(i Image, cause error) // told of each that cannot be built and that nobody asked for by name; nil is nobody
 
 	// Claim is told of a directory that is made beside the user's programs, as brokers.Workbench has it; nil is nobody.
 	Claim func(dir string) (release func() error, err error)
 }
 
 // Build makes the images that are missing or not made from the recipe as it is now, and returns all that were
-// asked for, the base first. What it made before an error stays, and is returned with the error.
+// asked for, the base first. What it made before an error stays, and is returned with the error. Where all are asked for,
+// those are left out that are optional or made from sources which are not here, and that cannot be built.
 func Build(ctx context.Context, o Options) ([]Image, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
 	if o.Done == nil {
 		o.Done = func(Image) {}
+	}
+	if o.LeftOut == nil {
+		o.LeftOut = func(Image, error) {}
 	}
 	recipes, err := read(o.Only)
 	if err != nil {
@@ -53,11 +58,16 @@ func Build(ctx context.Context, o Options) ([]Image, error) {
 		return nil, err
 	}
 	o.Done(base)
-	all := []Image{base}
+	built, err := ensureAll(ctx, c, recipes, base.ID, o)
+	return append([]Image{base}, built...), err
+}
+
+// ensureAll is Build for all but the base.
+func ensureAll(ctx context.Context, c *client.Client, recipes []recipe, baseID string, o Options) (all []Image, err error) {
 	for _, r := range recipes {
-		i, err := ensure(ctx, c, r, base.ID, o)
-		if errors.Is(err, errNoSources) && len(o.Only) == 0 { // nobody asked for this one
-			_, _ = fmt.Fprintln(o.Log, err)
+		i, err := ensure(ctx, c, r, baseID, o)
+		if err != nil && len(o.Only) == 0 && ctx.Err() == nil && (i.Optional != "" || errors.Is(err, errNoSources)) {
+			o.LeftOut(i, err)
 			continue
 		}
 		if err != nil {

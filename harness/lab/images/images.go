@@ -24,13 +24,14 @@ const contentLabel = "taskbench.content"
 
 // An Image is one that can be built, and what the engine has of it.
 type Image struct {
-	Name    string        // "redis", as in redis.Dockerfile
-	Tag     string        // "taskbench/redis:1"
-	ID      string        // "" when it has not been built
-	Size    int64         // bytes
-	Created time.Time     // when it was built
-	Fresh   bool          // it is made from the recipe as it is now
-	Took    time.Duration // what Build took to make it; 0 when it was fresh already
+	Name     string        // "redis", as in redis.Dockerfile
+	Tag      string        // "taskbench/redis:1"
+	ID       string        // "" when it has not been built
+	Size     int64         // bytes
+	Created  time.Time     // when it was built
+	Fresh    bool          // it is made from the recipe as it is now
+	Took     time.Duration // what Build took to make it; 0 when it was fresh already
+	Optional string        // why it may be one that cannot be built today; "" where that is a failure
 }
 
 // List tells what can be built and which of it the engine has: the base first, the others by name.

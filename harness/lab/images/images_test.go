@@ -154,6 +154,42 @@ func TestBootstrapSaysWhatToInstall(t *testing.T) {
 	}
 }
 
+// What is optional and cannot be built keeps nobody from the others, but whoever asks for it is told; what is not, fails.
+func TestOptionalImageIsLeftOut(t *testing.T) {
+	c := enginetest.Needed(t)
+	if _, err := Build(t.Context(), Options{Only: []string{"redis"}}); err != nil { // for the base, and what comes after
+		t.Fatal(err)
+	}
+	base, err := look(t.Context(), c, Image{Tag: Base}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cannot = "FROM " + Base + "\nRUN exit 3\n"
+	rs, err := read([]string{"redis"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(text string) []recipe { return append([]recipe{{"none", []byte(text)}}, rs...) }
+	var left []Image
+	o := Options{Log: io.Discard, Done: func(Image) {}, LeftOut: func(i Image, cause error) {
+		if cause == nil || i.Optional != "it rains" {
+			t.Errorf("left out %+v: %v", i, cause)
+		}
+		left = append(left, i)
+	}}
+	built, err := ensureAll(t.Context(), c, with("# optional: it rains\n"+cannot), base.ID, o)
+	if err != nil || len(left) != 1 || len(built) != 1 || built[0].Name != "redis" {
+		t.Errorf("left out %+v, built %+v (%v)", left, built, err)
+	}
+	if built, err := ensureAll(t.Context(), c, with(cannot), base.ID, o); err == nil || len(built) != 0 || len(left) != 1 {
+		t.Errorf("without being optional: built %+v (%v)", built, err)
+	}
+	o.Only = []string{"none"}
+	if _, err := ensureAll(t.Context(), c, with("# optional: it rains\n"+cannot), base.ID, o); err == nil || len(left) != 1 {
+		t.Errorf("asked for by name: %v", err)
+	}
+}
+
 func TestSecondBuildIsALookUp(t *testing.T) {
 	enginetest.Needed(t)
 	only := []string{"redis"}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,20 @@ type recipe struct {
 	text []byte
 }
 
-func (r recipe) image() Image { return Image{Name: r.name, Tag: "taskbench/" + r.name + ":1"} }
+func (r recipe) image() Image {
+	return Image{Name: r.name, Tag: "taskbench/" + r.name + ":1", Optional: r.optional()}
+}
+
+// A Dockerfile with this line says why its image may be one that cannot be built today: all others are built without it.
+var optionalLine = regexp.MustCompile(`(?m)^# optional: (\S.*)$`)
+
+// optional is that reason; "" where there is none.
+func (r recipe) optional() string {
+	if found := optionalLine.FindSubmatch(r.text); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
 
 // content is the hash of what the image is made from: the recipe, its base, and what else it is made of here. The packages
 // that apt-get installs are not in it, so a newer package needs a forced build. Where the sources are not here, an image
