@@ -30,6 +30,13 @@
 // queues: every five milliseconds at most while messages trickle in, less and less often then, and four times a second after a few
 // seconds. What the same broker publishes or gives back wakes it at once.
 //
+// # MySQL or MariaDB
+//
+// Both keep the same contract and are tried in the same way, MariaDB as of Debian's stable suite and MySQL as of its
+// unstable one; no statement is for one of them alone but for the sequences below. A lab takes the first image that it can
+// have, MySQL's official one; where no image can be pulled, that is MariaDB, which is there in a third of the time, and
+// --image mysql=taskbench/mysql:1 has MySQL instead.
+//
 // # Durability
 //
 // That is the server's setting innodb_flush_log_at_trx_commit, which labs give to servers of their own and which no client

@@ -44,10 +44,10 @@ var Driver = brokers.Driver{
 	Open: open,
 	Server: brokers.ServerSpec{
 		Product:  "mysql",
-		Images:   []string{"mysql:8.4.6", "mariadb:11.8.3", "taskbench/mariadb:1"},
+		Images:   []string{"mysql:8.4.6", "mariadb:11.8.3", "taskbench/mariadb:1", "taskbench/mysql:1"},
 		Port:     3306,
 		Data:     "/var/lib/mysql",
-		Binaries: []string{"mariadbd|mysqld|/usr/sbin/mariadbd"},
+		Binaries: []string{"mariadbd|mysqld|/usr/sbin/mariadbd|/usr/sbin/mysqld"},
 		Command:  command,
 		URL:      func(addr string) string { return "mysql://taskbench@" + addr + "/taskbench" },
 		Ready:    ready,

@@ -60,6 +60,7 @@ func init() {
 		"raise max_connections of the server, or start fewer workers: each takes up to nine connections":           {1040, 1203, 1226},
 		"a table of that name has another shape; move it away, or name another database in the URL":                {1054, 1136, 1146, 1176, 1364},
 		"the server is a replica or read-only; name the primary in the URL":                                        {1290, 1836, 1792},
+		"the server takes encrypted connections alone: add tls=true to the URL":                                    {3159},
 		"free space on the server's disk":                                                                          {1021, 1114, 3675, 1030},
 		"raise max_allowed_packet of the server, or send less in one message":                                      {1153, 1301},
 	} {

@@ -52,6 +52,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A server of MySQL's can be told to take encrypted connections alone, as those that others run for you often are.
+func TestEncryptionIsAskedFor(t *testing.T) {
+	refused := &mysql.MySQLError{Number: 3159, Message: "Connections using insecure transport are prohibited while --require_secure_transport=ON."}
+	if err := judge(refused); !brokers.Definite(err) || !strings.Contains(err.Error(), "add tls=true to the URL") {
+		t.Errorf("refused for want of encryption: %v", err)
+	}
+}
+
 func TestTablesOfAnotherShape(t *testing.T) {
 	t.Parallel()
 	servertest.Needed(t)

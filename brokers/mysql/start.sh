@@ -23,7 +23,13 @@ elif command -v setpriv >/dev/null; then
 fi
 
 # The first server wins that is there; a database whose making was cut short is made again.
-if command -v mariadbd >/dev/null; then server=mariadbd; else server=mysqld; fi
+# MySQL wants a directory for the files of statements that nobody here uses, unless it is told that there is none.
+if command -v mariadbd >/dev/null; then
+  server=mariadbd
+else
+  server=mysqld
+  set -- --secure-file-priv=NULL "$@"
+fi
 if [ ! -d "$data" ]; then
   rm -rf "$data.new"
   if command -v mariadb-install-db >/dev/null; then

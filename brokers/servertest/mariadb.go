@@ -11,14 +11,15 @@ import (
 	mysql "github.com/go-sql-driver/mysql"
 )
 
-// MariaDB starts MariaDB with an empty database, from the binaries of Debian's mariadb-server-core. As root it runs as
-// nobody. Its URL is mysql://...; it is faster than a real one, as it does not wait for the disk.
+// MariaDB starts MariaDB with an empty database, from the binaries of Debian's mariadb-server-core, or MySQL on a machine
+// that has that instead. As root it runs as nobody. Its URL is mysql://...; it is faster than a real one, as it does not
+// wait for the disk.
 //
 // Beside the user of the URL, who may do everything in the database, there is "reader" with the password "secret", who
 // may only look.
 func MariaDB(t testing.TB) *Server {
 	t.Helper()
-	server, install := Find(t, "mariadbd|/usr/sbin/mariadbd"), Find(t, "mariadb-install-db")
+	server := Find(t, "mariadbd|/usr/sbin/mariadbd|mysqld|/usr/sbin/mysqld")
 	dir, err := os.MkdirTemp("/tmp", "taskbench-mariadb-") // a path that another user may enter
 	if err != nil {
 		t.Fatal(err)
@@ -34,8 +35,15 @@ func MariaDB(t testing.TB) *Server {
 		cmd.Env = append(os.Environ(), "TMPDIR="+dir) // at its start a server removes all temporary tables from there
 		return nobody(cmd)
 	}
-	if out, err := as(exec.Command(install, append(args, "--skip-test-db", "--auth-root-authentication-method=normal")...)).CombinedOutput(); err != nil {
-		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
+	var install *exec.Cmd
+	if filepath.Base(server) == "mysqld" {
+		install = exec.Command(server, append(args, "--initialize-insecure")...)
+		args = append(args, "--disable-log-bin", "--secure-file-priv=NULL", "--loose-mysqlx=OFF")
+	} else {
+		install = exec.Command(Find(t, "mariadb-install-db"), append(args, "--skip-test-db", "--auth-root-authentication-method=normal")...)
+	}
+	if out, err := as(install).CombinedOutput(); err != nil {
+		t.Fatalf("make the database: %v\n%s", err, out)
 	}
 	port := fmt.Sprint(FreePort(t))
 	args = append(args, "--bind-address=127.0.0.1", "--port="+port, "--socket="+filepath.Join(dir, "socket"), "--init-file="+users,

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/brokers/brokertest"
 	"taskbench/harness/lab"
+	"taskbench/harness/lab/images"
 	"taskbench/harness/lab/labs"
 	"taskbench/harness/lab/labtest"
 )
@@ -35,9 +39,10 @@ func TestMain(m *testing.M) {
 }
 
 // Every variant of every broker keeps its contract on a real server: in the lab that BENCH_LAB names, auto when it
-// names none; brokers without a server are embedded, and they are tried in the embedded lab with those whose server Go makes. A broker that the
-// lab ought to hold and cannot is a failure, but with auto, where the embedded brokers must do on a machine that has
-// nothing else, and in lab process with those that Debian has no server for.
+// names none; brokers without a server are embedded, and they are tried in the embedded lab with those whose server Go
+// makes. A broker that the lab ought to hold and cannot is a failure, but with auto, where the embedded brokers must do on
+// a machine that has nothing else, and in lab process with those that Debian has no server for. In the container lab a
+// driver of several products is tried on each that is built here.
 func TestBrokersKeepTheirContract(t *testing.T) {
 	for _, d := range all.Drivers() {
 		for _, v := range d.Variants {
@@ -46,18 +51,48 @@ func TestBrokersKeepTheirContract(t *testing.T) {
 				if os.Getenv("BENCH_LAB") == labs.Embedded && d.Server.Embedded == nil && !d.Server.Library && d.Server.Program == "" {
 					t.Skip("the embedded lab has no server for it")
 				}
-				keepsContract(t, d, v)
+				keepsContract(t, d, v, labs.Options{})
 			})
+			if os.Getenv("BENCH_LAB") != labs.Docker {
+				continue
+			}
+			for _, image := range others(d) {
+				t.Run(d.Name+":"+v.Name+" on "+path.Base(image), func(t *testing.T) {
+					t.Parallel()
+					leftOut(t, image)
+					keepsContract(t, d, v, labs.Options{Images: map[string]string{d.Name: image}})
+				})
+			}
 		}
 	}
 }
 
-func keepsContract(t *testing.T, d brokers.Driver, v brokers.Variant) {
+// others are the images built here that a driver names after its first one.
+func others(d brokers.Driver) []string {
+	built := slices.DeleteFunc(slices.Clone(d.Server.Images), func(image string) bool { return !strings.HasPrefix(image, "taskbench/") })
+	return built[min(1, len(built)):]
+}
+
+// leftOut skips a test of an image that is optional and could not be built.
+func leftOut(t *testing.T, tag string) {
+	known, err := images.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range known {
+		if i.Tag == tag && i.Optional != "" && i.ID == "" {
+			t.Skipf("there is no %s, which is optional: %s", tag, i.Optional)
+		}
+	}
+}
+
+func keepsContract(t *testing.T, d brokers.Driver, v brokers.Variant, o labs.Options) {
 	where := os.Getenv("BENCH_LAB")
 	if where == "" || d.Server.Command == nil {
 		where = labs.Auto
 	}
-	l, why, err := labs.Pick(t.Context(), where, d, labs.Options{Make: where != labs.Auto})
+	o.Make = where != labs.Auto
+	l, why, err := labs.Pick(t.Context(), where, d, o)
 	if err != nil {
 		if where == labs.Auto && d.Server.Embedded == nil && !d.Server.Library {
 			t.Skipf("this machine has no server for %s: %v", d.Name, err)
