@@ -154,6 +154,8 @@ func explainMySQL(err error) error {
 			what = "the tables are not as Celery makes them; move celery_taskmeta and celery_tasksetmeta away"
 		case 1290, 1836, 1792:
 			what = "the server is read-only; name the primary in the URL"
+		case 3159:
+			what = "the server takes encrypted connections alone; add tls=true to the URL"
 		case 1406:
 			return fmt.Errorf("%w: a column is too short, as the server says; have the task return less, or ALTER TABLE celery_taskmeta MODIFY result LONGBLOB: %w", result.ErrRefused, err)
 		case 1153:

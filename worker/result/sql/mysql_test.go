@@ -56,6 +56,14 @@ func TestMariaDBRefuses(t *testing.T) {
 	}
 }
 
+// A server of MySQL's can be told to take encrypted connections alone.
+func TestEncryptionIsAskedFor(t *testing.T) {
+	err := explainMySQL(&mysql.MySQLError{Number: 3159, Message: "Connections using insecure transport are prohibited while --require_secure_transport=ON."})
+	if !strings.Contains(err.Error(), "add tls=true to the URL") {
+		t.Error(err)
+	}
+}
+
 // Where Celery has made the tables on a MySQL, or an older program of ours, rows number themselves; Celery on MariaDB
 // numbers them from a sequence. Either is written to.
 func TestMariaDBTablesOfEitherKind(t *testing.T) {
