@@ -21,7 +21,7 @@ func (s *skipped) Skipf(format string, args ...any) { s.why = fmt.Sprintf(format
 // A server that Debian has must be there; one that it has not may be absent, and the reason is told.
 func TestUnpackaged(t *testing.T) {
 	absent := errors.New("it is not on PATH")
-	for _, broker := range []string{"rabbitmq", "redis", "postgres", "mysql", "beanstalkd"} {
+	for _, broker := range []string{"rabbitmq", "redis", "postgres", "mysql", "beanstalkd", "nats"} {
 		s := &skipped{}
 		if Unpackaged(s, broker, absent); s.why != "" {
 			t.Errorf("%s may be absent: %s", broker, s.why)
