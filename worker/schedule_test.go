@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -185,29 +186,32 @@ func TestRetryThatCannotBeSent(t *testing.T) {
 	}
 }
 
-// full is a broker that takes no messages until some time, and goes on with all else, as one during an alarm.
+// full is a broker that takes no messages until some time, with such an error, and goes on with all else, as one during an alarm.
 type full struct {
 	*memorybroker.Connection
 	until time.Time
+	err   error
 }
 
 func (f full) Publish(ctx context.Context, m brokers.Message) error {
 	if time.Now().Before(f.until) {
-		return brokers.Refusef("memory is full")
+		return f.err
 	}
 	return f.Connection.Publish(ctx, m)
 }
 
 // While the broker takes no messages, a task that asks for a retry is held and not run again and again; a worker that stops
-// meanwhile gives it back.
+// meanwhile gives it back. A retry that may have been stored is not sent again.
 func TestRetryThatIsRefused(t *testing.T) {
 	for what, c := range map[string]struct {
 		refused, stop time.Duration
+		err           error
 		want          Stats
 		left          int
 	}{
-		"for a while":    {time.Minute, 2 * time.Minute, Stats{Started: 2, Retried: 1, Succeeded: 1}, 0},
-		"until the stop": {time.Hour, time.Minute, Stats{Started: 1, Retried: 1, Returned: 1}, 1},
+		"for a while":    {time.Minute, 2 * time.Minute, brokers.Refusef("memory is full"), Stats{Started: 2, Retried: 1, Succeeded: 1}, 0},
+		"until the stop": {time.Hour, time.Minute, brokers.Refusef("memory is full"), Stats{Started: 1, Retried: 1, Returned: 1}, 1},
+		"in doubt":       {time.Second / 2, time.Minute, errors.New("no answer"), Stats{Started: 3, Retried: 2, Returned: 1, Succeeded: 1}, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -215,7 +219,7 @@ func TestRetryThatIsRefused(t *testing.T) {
 				defer e.Close()
 				d, until := memorybroker.Driver, time.Now().Add(c.refused)
 				d.Open = func(context.Context, string, brokers.Variant) (brokers.Broker, error) {
-					return full{e.Connect(memorybroker.Rules{}), until}, nil
+					return full{e.Connect(memorybroker.Rules{}), until, c.err}, nil
 				}
 				if err := e.Broker().Publish(t.Context(), task("retry", "id", 1)); err != nil {
 					t.Fatal(err)

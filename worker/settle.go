@@ -163,16 +163,18 @@ func (s *session) retry(settle context.Context, a *attempt, r pool.Result) {
 		s.end(a, true, a.acked)
 		return
 	}
-	// The broker has this task still. It is held, as given back it would be run again, ask again, and count as delivered each
-	// time; a session that ends lets go of it.
-	if err != nil {
+	// The broker has this task still. While it is certain that the retry was not stored the message is held: given back it
+	// would be run again, ask again, and count as delivered each time. A session that ends lets go of it. A retry that may
+	// have been stored is not sent again, since each would be run.
+	if brokers.Definite(err) {
 		w.log.Warn("retry could not be sent yet: it is tried again, and its message held; see that the broker runs and takes messages", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
 	}
-	for err != nil && s.lasts(sendAgain) {
+	for brokers.Definite(err) && s.lasts(sendAgain) {
 		err = w.publish(alive, m)
 	}
 	if err != nil {
-		w.log.Warn("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		w.log.Error("retry could not be sent: the message goes back", "worker", w.config.Name, "task", a.job.Task.Name, "id", a.key.id, "err", err)
+		s.lasts(sendAgain) // it would fail again at once
 		s.giveBack(settle, a)
 		return
 	}
