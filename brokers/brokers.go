@@ -65,6 +65,12 @@ type Inspector interface {
 	Depth(ctx context.Context, queue string) (ready, unacked int, err error)
 }
 
+// A Keeper can count the keys that its server keeps for good: those that nothing removes after a time. A list of messages is one
+// key, however long it is, so that they grow in number only where something is left behind.
+type Keeper interface {
+	Keys(ctx context.Context) (int, error)
+}
+
 // A Purger can empty a queue; it returns how many ready messages were removed.
 type Purger interface {
 	Purge(ctx context.Context, queue string) (int, error)

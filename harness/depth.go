@@ -8,34 +8,44 @@ import (
 	"taskbench/harness/ledger"
 )
 
-// How often the broker is asked how many messages are handed out and not settled: no more than a hundredth of its time
-// goes into the answers, so that what is measured stays what it was.
+// How often the broker is asked how much it holds: no more than a hundredth of its time goes into the answers, so that what
+// is measured stays what it was.
 const (
 	depthEvery = 2 * time.Second
 	depthShare = 100
 )
 
-// A depths watches how many messages of the queue are handed out and not settled, as the broker tells.
+// A question is one that a broker is asked again and again. An answer below 0 is that it cannot tell.
+type question struct {
+	what string
+	ask  func(context.Context) (int, error)
+}
+
+// A depths watches how much the broker holds, as it tells: messages of the queue that are handed out and not settled, and keys.
 type depths struct {
 	stop func()
 	done chan struct{}
 
-	mu   sync.Mutex
-	line ledger.Series
+	mu    sync.Mutex
+	lines []ledger.Series // one of each question
 }
 
 // watchDepths asks until it is stopped or ctx ends. A broker that is down, or does not count, yields nothing.
-func watchDepths(ctx context.Context, now func() int64, ask func(context.Context) (ready, unacked int, err error), end func()) *depths {
+func watchDepths(ctx context.Context, now func() int64, questions []question, end func()) *depths {
 	ctx, stop := context.WithCancel(ctx)
-	d := &depths{stop: stop, done: make(chan struct{}), line: ledger.Series{Node: "broker", What: "unacked"}}
+	d := &depths{stop: stop, done: make(chan struct{})}
+	for _, q := range questions {
+		d.lines = append(d.lines, ledger.Series{Node: "broker", What: q.what})
+	}
 	go func() {
 		defer close(d.done)
 		defer end()
 		for ctx.Err() == nil {
 			asked := time.Now()
-			_, unacked, err := ask(ctx)
-			if err == nil && unacked >= 0 {
-				d.add(now(), unacked)
+			for i, q := range questions {
+				if n, err := q.ask(ctx); err == nil && n >= 0 {
+					d.add(i, now(), n)
+				}
 			}
 			wait := time.NewTimer(max(depthEvery, depthShare*time.Since(asked)))
 			select {
@@ -48,22 +58,28 @@ func watchDepths(ctx context.Context, now func() int64, ask func(context.Context
 	return d
 }
 
-func (d *depths) add(at int64, unacked int) {
+func (d *depths) add(i int, at int64, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.line.At, d.line.Of = append(d.line.At, at), append(d.line.Of, float64(unacked))
+	line := &d.lines[i]
+	line.At, line.Of = append(line.At, at), append(line.Of, float64(n))
 }
 
-// series is what was told so far, evenly thinned.
-func (d *depths) series() (line ledger.Series) {
+// series is what was told so far, evenly thinned, of each question that was answered.
+func (d *depths) series() (all []ledger.Series) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	line.Node, line.What = d.line.Node, d.line.What
-	step := max(1, (len(d.line.At)+mostSamples-1)/mostSamples)
-	for i := 0; i < len(d.line.At); i += step {
-		line.At, line.Of = append(line.At, d.line.At[i]), append(line.Of, d.line.Of[i])
+	for _, told := range d.lines {
+		line := ledger.Series{Node: told.Node, What: told.What}
+		step := max(1, (len(told.At)+mostSamples-1)/mostSamples)
+		for i := 0; i < len(told.At); i += step {
+			line.At, line.Of = append(line.At, told.At[i]), append(line.Of, told.Of[i])
+		}
+		if len(line.At) > 0 {
+			all = append(all, line)
+		}
 	}
-	return line
+	return all
 }
 
 // end stops the watching and returns once the last answer is in.

@@ -101,15 +101,48 @@ type counter struct {
 
 func (s *stage) newCounter() *counter { return &counter{stage: s} }
 
+// open has a connection.
+func (c *counter) open(ctx context.Context) error {
+	if c.broker != nil {
+		return nil
+	}
+	b, err := c.stage.cell.Driver.Open(ctx, c.stage.node.Info().URL, c.stage.cell.Variant)
+	if err == nil {
+		c.broker = b
+	}
+	return err
+}
+
+// unacked is how many messages are handed out and not settled, below 0 where the broker cannot tell.
+func (c *counter) unacked(ctx context.Context) (int, error) {
+	_, n, err := c.depth(ctx)
+	return n, err
+}
+
+// keys is how many keys the broker's server keeps for good, below 0 where it has none.
+func (c *counter) keys(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := c.open(ctx); err != nil {
+		return 0, err
+	}
+	keeper, ok := c.broker.(brokers.Keeper)
+	if !ok {
+		return -1, nil
+	}
+	n, err := keeper.Keys(ctx)
+	if err != nil {
+		c.close()
+	}
+	return n, err
+}
+
+// depth is how many messages are ready, and how many are handed out and not settled.
 func (c *counter) depth(ctx context.Context) (ready, unacked int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if c.broker == nil {
-		b, err := c.stage.cell.Driver.Open(ctx, c.stage.node.Info().URL, c.stage.cell.Variant)
-		if err != nil {
-			return 0, 0, err
-		}
-		c.broker = b
+	if err := c.open(ctx); err != nil {
+		return 0, 0, err
 	}
 	inspector, ok := c.broker.(brokers.Inspector)
 	if !ok {

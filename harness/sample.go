@@ -10,7 +10,7 @@ import (
 	"taskbench/harness/systems"
 )
 
-// sample starts reading what every node uses, and how many messages are handed out.
+// sample starts reading what every node uses, and how much the broker holds.
 func (s *stage) sample(ctx context.Context) {
 	begin := time.Now().Add(-time.Duration(s.now()))
 	if !s.cell.Driver.Server.Library {
@@ -26,7 +26,7 @@ func (s *stage) sample(ctx context.Context) {
 		s.samplers = append(s.samplers, metrics.Watch(ctx, w.Name(), begin, usageOf(w)))
 	}
 	c := s.newCounter()
-	s.depths = watchDepths(ctx, s.now, c.depth, c.close)
+	s.depths = watchDepths(ctx, s.now, []question{{"unacked", c.unacked}, {"keys", c.keys}}, c.close)
 }
 
 // usageOf sums a worker's parent and children.

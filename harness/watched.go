@@ -18,13 +18,17 @@ func inOrder(c CellPlan) bool {
 // mostSamples is how many samples of a quantity a history keeps: the others are left out, evenly.
 const mostSamples = 600
 
-// series is what every node used and the broker had handed out, for the history.
+// series is what every node used and the broker held, for the history. What a broker within this process used is this
+// process's, whose own books grow: only its connections are told apart.
 func (s *stage) series() []ledger.Series {
 	var all []ledger.Series
 	for _, sampler := range s.samplers {
 		samples := sampler.Samples()
 		step := max(1, (len(samples)+mostSamples-1)/mostSamples)
 		for what, of := range quantities {
+			if what != "connections" && s.node.Info().Shared && sampler.Node == s.node.Info().Name {
+				continue
+			}
 			line := ledger.Series{Node: sampler.Node, What: what}
 			for i := 0; i < len(samples); i += step {
 				if v := of(samples[i]); v >= 0 {
@@ -37,9 +41,7 @@ func (s *stage) series() []ledger.Series {
 		}
 	}
 	if s.depths != nil { // the load has begun
-		if line := s.depths.series(); len(line.At) > 0 {
-			all = append(all, line)
-		}
+		all = append(all, s.depths.series()...)
 	}
 	slices.SortFunc(all, func(a, b ledger.Series) int {
 		return slices.Compare([]string{a.Node, a.What}, []string{b.Node, b.What})

@@ -16,7 +16,7 @@ import (
 	"taskbench/brokers/redis/stream"
 )
 
-// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer, on kombu's lists.
+// broker implements brokers.Broker, Inspector, Keeper, Purger, Batcher, Exchanger and Delayer, on kombu's lists.
 type broker struct {
 	*exchange.Exchanges
 	*outbox.Outbox

@@ -28,6 +28,14 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 	return sum(lengths), unacked, err
 }
 
+// Keys implements brokers.Keeper.
+func (b *broker) Keys(ctx context.Context) (int, error) {
+	if b.holders.Ended() {
+		return 0, brokers.ErrClosed
+	}
+	return b.link.Keys(ctx)
+}
+
 // Purge implements brokers.Purger. It takes what is ready in one step, so that the count is exact.
 func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
 	if b.holders.Ended() {

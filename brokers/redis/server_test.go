@@ -183,3 +183,47 @@ func TestConsumerThatEndsInFullFlightKeepsNothing(t *testing.T) {
 		}
 	}
 }
+
+// What messages and their holders need is gone once they are, so that the keys are as many as the queues have bindings; what
+// expires does not count.
+func TestKeysDoNotGrow(t *testing.T) {
+	servertest.Needed(t)
+	t.Parallel()
+	b, rdb := launch(t)
+	keys := func() int {
+		t.Helper()
+		n, err := b.(brokers.Keeper).Keys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	c, err := b.Consume(t.Context(), []string{"q"}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := func(n int) {
+		t.Helper()
+		for range n {
+			if err := b.Publish(t.Context(), brokers.Message{Queue: "q"}); err != nil {
+				t.Fatal(err)
+			}
+			next(t, c, 5*time.Second)
+		}
+	}
+	work(5)
+	before := keys()
+	work(100)
+	if err := rdb.Set(t.Context(), "a result", "x", time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if after := keys(); after != before || before == 0 {
+		t.Errorf("%d keys after five messages, %d after a hundred more", before, after)
+	}
+	if err := rdb.Set(t.Context(), "left behind", "x", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n := keys(); n != before+1 {
+		t.Errorf("%d keys with one more than %d", n, before)
+	}
+}

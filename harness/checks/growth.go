@@ -11,7 +11,7 @@ import (
 func init() {
 	register(Check{
 		Name: "growth",
-		Doc: "Quantities of a node (memory, file descriptors, connections; of a broker that counts them, unacknowledged messages) that rose all through the longest " +
+		Doc: "Quantities of a node (memory, file descriptors, connections; of a broker that counts them, unacknowledged messages and keys without an expiry) that rose all through the longest " +
 			"stretch of the load without a fault: the 99.9 % interval of a straight line's slope is above zero in both halves, each half has " +
 			"a quarter of the rise, and the rise is no trifle. Stretches of less than 20 s say nothing.",
 		begin: growth,
@@ -19,7 +19,7 @@ func init() {
 }
 
 // trifles are rises that are nothing to tell of; a tenth of the mean is one as well.
-var trifles = map[string]float64{"rss": 16 << 20, "fds": 16, "connections": 8, "unacked": 100}
+var trifles = map[string]float64{"rss": 16 << 20, "fds": 16, "connections": 8, "unacked": 100, "keys": 50}
 
 const (
 	growthSpan    = int64(20 * time.Second)

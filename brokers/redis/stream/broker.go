@@ -15,7 +15,7 @@ import (
 	"taskbench/brokers/redis/outbox"
 )
 
-// broker implements brokers.Broker, Inspector, Purger, Batcher, Exchanger and Delayer.
+// broker implements brokers.Broker, Inspector, Keeper, Purger, Batcher, Exchanger and Delayer.
 type broker struct {
 	*exchange.Exchanges
 	*outbox.Outbox

@@ -27,6 +27,14 @@ func (b *broker) Depth(ctx context.Context, queue string) (ready, unacked int, e
 	return int(counts[0]), int(counts[1]), nil
 }
 
+// Keys implements brokers.Keeper.
+func (b *broker) Keys(ctx context.Context) (int, error) {
+	if b.holders.Ended() {
+		return 0, brokers.ErrClosed
+	}
+	return b.link.Keys(ctx)
+}
+
 // Purge implements brokers.Purger. Where something is held, what is ready goes by and by, and what is published meanwhile
 // may go with it.
 func (b *broker) Purge(ctx context.Context, queue string) (int, error) {
