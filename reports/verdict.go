@@ -91,10 +91,59 @@ func passed(r harness.Result, n map[harness.Outcome]int) string {
 	default:
 		what = fmt.Sprintf(": of %s acknowledged tasks none was lost; %s", units.Count(sum.Acknowledged), repeats(sum.Duplicated))
 	}
+	what += ticks(r) + chords(r)
 	if n[harness.Unfit] > 0 {
 		what += fmt.Sprintf("; %s not run (%s)", were(n[harness.Unfit], "more"), reason(first(r, harness.Unfit)))
 	}
 	return who + what + "."
+}
+
+// ticks tells of the schedules of a run that had a beat, "" of others.
+func ticks(r harness.Result) string {
+	missed, repeated := checked(r, "tick-missed"), checked(r, "tick-repeated")
+	if missed.Examined == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; of %s ticks %s missed and %s sent again", units.Count(missed.Examined), was(missed.Count), was(repeated.Count))
+}
+
+// chords tells of the chords of a run that had any, "" of others.
+func chords(r harness.Result) string {
+	missing, body := checked(r, "chord-missing"), checked(r, "chord-body")
+	if missing.Examined == 0 {
+		return ""
+	}
+	if missing.Count+body.Count == 0 {
+		return fmt.Sprintf("; %s chords had their bodies run once each", units.Count(missing.Examined))
+	}
+	return fmt.Sprintf("; of the bodies of %s chords %s missing, and there were %s runs too many", units.Count(missing.Examined), was(missing.Count), units.Count(body.Count))
+}
+
+// checked sums what a check said of the measured cells.
+func checked(r harness.Result, check string) (sum harness.Checked) {
+	for _, c := range r.Cells {
+		if !measured(c) {
+			continue
+		}
+		for _, k := range c.Checks {
+			if k.Check == check {
+				sum.Examined += k.Examined
+				sum.Count += k.Count
+			}
+		}
+	}
+	return sum
+}
+
+// was is "none was", "1 was" or "2 were".
+func was(n int) string {
+	switch n {
+	case 0:
+		return "none was"
+	case 1:
+		return "1 was"
+	}
+	return units.Count(n) + " were"
 }
 
 // failed is the sentence for a run in which a cell failed: the worst one first, then how the others did.

@@ -21,6 +21,11 @@ func TestVerdict(t *testing.T) {
 			c.Faults = append(c.Faults, harness.FaultResult{Fault: name, Node: node, At: 10})
 		}
 	}
+	said := func(check string, examined, count int) func(*harness.Cell) {
+		return func(c *harness.Cell) {
+			c.Checks = append(c.Checks, harness.Checked{Check: check, Examined: examined, Count: count})
+		}
+	}
 	warn := func(s string) func(*harness.Cell) {
 		return func(c *harness.Cell) { c.Warnings = append(c.Warnings, s) }
 	}
@@ -38,6 +43,14 @@ func TestVerdict(t *testing.T) {
 		{"one", "a · solo passed: of 6,000 acknowledged tasks none was lost and none ran twice.", run("x", "", harness.Pass, cell("a", harness.Pass))},
 		{"two", "Both cells passed: of 12,000 acknowledged tasks none was lost; 1 execution was a repeat.",
 			run("x", "", harness.Pass, cell("a", harness.Pass), cell("b", harness.Pass, func(c *harness.Cell) { c.Counts.Duplicated = 1 }))},
+		{"a beat", "Both cells passed: of 12,000 acknowledged tasks none was lost and none ran twice; of 80 ticks none was missed and 1 was sent again.",
+			run("x", "", harness.Pass, cell("a", harness.Pass, said("tick-missed", 40, 0), said("tick-repeated", 40, 1)), cell("b", harness.Pass, said("tick-missed", 40, 0)))},
+		{"chords", "a · solo passed: of 6,000 acknowledged tasks none was lost and none ran twice; 600 chords had their bodies run once each.",
+			run("x", "", harness.Pass, cell("a", harness.Pass, said("chord-missing", 600, 0), said("chord-body", 600, 0)))},
+		{"chords that went wrong", "a · solo passed: of 6,000 acknowledged tasks none was lost and none ran twice; of the bodies of 600 chords 2 were missing, and there were 3 runs too many.",
+			run("x", "", harness.Pass, cell("a", harness.Pass, said("chord-missing", 600, 2), said("chord-body", 600, 3)))},
+		{"checks that had nothing to examine", "a · solo passed: of 6,000 acknowledged tasks none was lost and none ran twice.",
+			run("x", "", harness.Pass, cell("a", harness.Pass, said("chord-missing", 0, 0), said("tick-missed", 0, 0)))},
 		{"nothing happened", "a · solo passed, although not one task was acknowledged.",
 			run("x", "", harness.Pass, cell("a", harness.Pass, func(c *harness.Cell) { c.Counts = harness.Counts{} }))},
 		{"expected loss", "a · solo passed; a loss was expected, and it lost 1,204 of 6,000 acknowledged tasks: its durability class is memory, and the broker was killed 10 s into the load.",
