@@ -170,24 +170,11 @@ var unfit = map[string]string{
 	"slow-network/sqlite": "library",
 	"broker-pause/memory": "shares its process",
 
-	"chords/memory":            keeps,
-	"chords/sqlite":            keeps,
-	"chords/rabbitmq:quorum":   keeps,
-	"chords/postgres:lease":    keeps,
-	"chords/mysql:lease":       keeps,
-	"chords/mongodb:lease":     keeps,
-	"chords/couchdb:lease":     keeps,
-	"chords/beanstalkd:binlog": keeps,
-	"chords/nats:file":         keeps,
-
 	"step-cuts/sqlite":        "library",
 	"step-cuts/mysql:lease":   "not understood",
 	"step-cuts/couchdb:lease": "not understood",
 	"step-cuts/nats:file":     "not understood",
 }
-
-// keeps is what is said where results are asked for, which the native worker keeps in Redis alone.
-const keeps = "keeps them in redis"
 
 // few are the brokers for a scenario that asks little of them: its faults leave them alone, and all, or all of a kind, do the
 // same for it.
