@@ -17,6 +17,7 @@ func TestLuck(t *testing.T) {
 		Driver: Driver, Variant: Driver.Variants[0],
 		URL:     func(addr string) string { return "beanstalk://" + addr },
 		Foreign: "is it beanstalkd",
+		Forgets: true, // as doc.go says: about every second on a machine that does nothing else
 		Start: func(t *testing.T, s *lucktest.Subject) {
 			s.Server = servertest.LaunchAs(t, Driver, s.Variant, func(*brokers.Command, string) {}).URL
 			s.Apart = func(ahead time.Duration) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/metrics"
+	"strconv"
 	"time"
 
 	"taskbench/brokers"
@@ -124,6 +125,7 @@ func heap() int64 {
 const (
 	kept = 4 * time.Second  // for so long a message is held, of which a lease that is long over would be ended several times
 	back = 30 * time.Second // within which a dead consumer's lease ends
+	many = 24               // messages, each held by a consumer of its own, of which a server does not forget all
 )
 
 // apart has a message held by the living, come back from the dead, delayed and expire, on a server with another clock.
@@ -144,15 +146,21 @@ func apart(ctx context.Context, s Subject, url string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if err := b.Publish(ctx, brokers.Message{Queue: queue, CorrelationID: "held", Expiration: 30 * time.Minute}); err != nil {
-		return err
+	held := 1
+	if s.Forgets {
+		held = many
 	}
-	first, err := mortal.Consume(ctx, []string{queue}, 1)
-	if err != nil {
-		return err
-	}
-	if _, err := next(ctx, first, 10*time.Second); err != nil {
-		return err
+	for i := range held {
+		if err := b.Publish(ctx, brokers.Message{Queue: queue, CorrelationID: "held " + strconv.Itoa(i), Expiration: 30 * time.Minute}); err != nil {
+			return err
+		}
+		holder, err := mortal.Consume(ctx, []string{queue}, 1)
+		if err != nil {
+			return err
+		}
+		if _, err := next(ctx, holder, 10*time.Second); err != nil {
+			return err
+		}
 	}
 	c, err := b.Consume(ctx, []string{queue}, 1)
 	if err != nil {
@@ -189,14 +197,20 @@ func delayed(ctx context.Context, b brokers.Broker, c brokers.Consumer, queue st
 	if err := waits.Delay(ctx, brokers.Message{Queue: queue, CorrelationID: "delayed"}, began.Add(delay)); err != nil {
 		return err
 	}
-	d, err := next(ctx, c, 15*time.Second)
-	if err != nil {
-		return fmt.Errorf("what was delayed by a second: %w", err)
+	var d brokers.Delivery
+	for d == nil || d.Message().CorrelationID != "delayed" { // more of what was held may come
+		var err error
+		if d, err = next(ctx, c, 15*time.Second); err != nil {
+			return fmt.Errorf("what was delayed by a second: %w", err)
+		}
+		if err := d.Ack(ctx); err != nil {
+			return err
+		}
 	}
 	if took := time.Since(began); took < delay/2 {
 		return fmt.Errorf("what was delayed by a second came after %v", took)
 	}
-	return d.Ack(ctx)
+	return nil
 }
 
 func next(ctx context.Context, c brokers.Consumer, within time.Duration) (brokers.Delivery, error) {

@@ -66,6 +66,9 @@ type Subject struct {
 	// Apart starts a server whose clock is so far ahead of this process's, or behind it, and returns its URL. Nil for none.
 	Apart func(ahead time.Duration) (url string)
 
+	// Forgets says that the server may forget to end a lease: of many that are over one has to end, where else each has.
+	Forgets bool
+
 	// Elsewhere says of each clause that is not applied why that is: the test that is about it, or what makes it impossible.
 	Elsewhere map[string]string
 }
