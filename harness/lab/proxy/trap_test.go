@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -88,11 +89,23 @@ func comes(t *testing.T, c net.Conn, want string) {
 
 func nothingComes(t *testing.T, c *net.TCPConn) {
 	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
-	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("%d bytes came, %v", n, err)
+	if b, err := soon(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%q came, %v", b, err)
 	}
+}
+
+// heard is the first byte that comes soon, if any does.
+func heard(c *net.TCPConn) string {
+	b, _ := soon(c) // silence, most of the time
+	return b
+}
+
+func soon(c *net.TCPConn) (string, error) {
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+	b := make([]byte, 1)
+	n, err := c.Read(b)
 	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return string(b[:n]), err
 }
 
 // The connection stands still before the second ack, whose frame came together with others; another goes on.
@@ -109,12 +122,18 @@ func TestTrapWithholdsTheStep(t *testing.T) {
 	if h.Nth != 2 || h.Link != 1 || h.Steps[step.Ack] != 2 || h.String() != "ack 2 on connection 1 was seen and withheld from the server" {
 		t.Errorf("hit %+v: %s", h, h)
 	}
-	nothingComes(t, c)
+	ahead := "" // what goes before the step has been passed on, and its echo may be back before the link stands still
+	if b := heard(c); b != "" {
+		ahead = b
+		comes(t, c, "orld\n")
+		ahead += "orld\n"
+		nothingComes(t, c)
+	}
 	send(t, other, "ack\n")
 	comes(t, other, "ack\n")
 	trap.Release()
 	trap.Release()
-	comes(t, c, "world\nack\nafter\n")
+	comes(t, c, strings.TrimPrefix("world\nack\nafter\n", ahead))
 }
 
 // A trap for one side lets the other pass uncounted, and tells the client's end of the connection.
