@@ -27,7 +27,7 @@ const childOf = "TASKBENCH_TEST_HOLD_URL"
 func TestMain(m *testing.M) {
 	url := os.Getenv(childOf)
 	if url == "" {
-		labtest.AtOnce(5) // they wait for leases to end and servers to come back
+		labtest.AtOnce(4) // they wait for leases to end and servers to come back
 		os.Exit(m.Run())
 	}
 	d, v, err := all.Find(os.Args[1])
