@@ -39,16 +39,9 @@ func (w *slowWorker) Start(context.Context) error {
 // A fault that failed leaves nothing to heal: the worker is up again.
 func TestFailedInjectionLeavesTheWorkerUp(t *testing.T) {
 	for _, name := range []string{"stop", "kill"} {
-		f, err := Find(name, "worker")
-		if err != nil {
-			t.Fatal(err)
-		}
 		w := &slowWorker{up: true}
-		a, err := f.Args(0, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
+		f, a := plain(t, name, "worker")
+		_, err := f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
 		if err == nil || !w.up {
 			t.Errorf("%s: error %v, worker up: %v", name, err, w.up)
 		}
@@ -70,10 +63,10 @@ func (w *halfWorker) Kill(context.Context, ...int) error {
 	return nil
 }
 
-// A worker that left by half is ended and started: what stays of it would be taken for a worker, and consume nothing.
-func TestAWorkerThatLeftByHalfIsWholeAgain(t *testing.T) {
-	w := &halfWorker{slowWorker: slowWorker{up: true}}
-	f, err := Find("stop", "worker")
+// plain is a fault with its parameters as they are by default.
+func plain(t *testing.T, name, node string) (Fault, Args) {
+	t.Helper()
+	f, err := Find(name, node)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +74,14 @@ func TestAWorkerThatLeftByHalfIsWholeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
+	return f, a
+}
+
+// A worker that left by half is ended and started: what stays of it would be taken for a worker, and consume nothing.
+func TestAWorkerThatLeftByHalfIsWholeAgain(t *testing.T) {
+	w := &halfWorker{slowWorker: slowWorker{up: true}}
+	f, a := plain(t, "stop", "worker")
+	_, err := f.Inject(t.Context(), Target{Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
 	if err == nil || !strings.Contains(err.Error(), "processes [42] are still there") {
 		t.Errorf("error %v", err)
 	}
@@ -104,14 +104,7 @@ func (*slowBeat) Name() string { return "beat-1" }
 
 // Of beats, too, what failed leaves nothing to heal, and workers are not taken for them.
 func TestKillOfABeat(t *testing.T) {
-	f, err := Find("kill", "beat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := f.Args(0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, a := plain(t, "kill", "beat")
 	b, w := &slowBeat{slowWorker{up: true}}, &slowWorker{up: true}
 	target := Target{Beats: []systems.Worker{b}, Workers: []systems.Worker{w}, Rand: rand.New(rand.NewPCG(1, 1))}
 	if _, err := f.Inject(t.Context(), target, a); err == nil || !strings.Contains(err.Error(), "kill beat-1") || !b.up {
@@ -130,14 +123,7 @@ func (b *killedBeat) Kill(context.Context, ...int) error { b.up = false; return 
 
 // The healing of a beat does not claim what only a worker does.
 func TestABeatRunsAgain(t *testing.T) {
-	f, err := Find("kill", "beat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := f.Args(0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, a := plain(t, "kill", "beat")
 	b := &killedBeat{slowBeat{slowWorker{up: true}}}
 	e, err := f.Inject(t.Context(), Target{Beats: []systems.Worker{b}, Rand: rand.New(rand.NewPCG(1, 1))}, a)
 	if err != nil {
