@@ -10,7 +10,7 @@ import (
 
 	_ "taskbench/brokers/mysql" // what is tried: a change of it makes an earlier result void
 	"taskbench/harness/lab/engine"
-	"taskbench/harness/lab/images"
+	"taskbench/harness/lab/labtest"
 	_ "taskbench/worker/result/sql" // likewise
 )
 
@@ -21,15 +21,7 @@ func TestOnMySQL(t *testing.T) {
 		t.Skip("a container is wanted, and this is not the container lab")
 	}
 	const image = "taskbench/mysql:1"
-	known, err := images.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range known {
-		if i.Tag == image && i.ID == "" && i.Optional != "" {
-			t.Skipf("there is no %s, which is optional: %s", image, i.Optional)
-		}
-	}
+	labtest.LeftOut(t, image)
 	for pkg, tests := range map[string]string{
 		"brokers/mysql":     "^TestLuck$/^(password|rights|replica|disk|connections|shape|large_messages)$",
 		"worker/result/sql": "^TestContractOnMariaDB$",

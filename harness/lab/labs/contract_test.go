@@ -16,7 +16,6 @@ import (
 	"taskbench/brokers/all"
 	"taskbench/brokers/brokertest"
 	"taskbench/harness/lab"
-	"taskbench/harness/lab/images"
 	"taskbench/harness/lab/labs"
 	"taskbench/harness/lab/labtest"
 )
@@ -59,7 +58,7 @@ func TestBrokersKeepTheirContract(t *testing.T) {
 			for _, image := range others(d) {
 				t.Run(d.Name+":"+v.Name+" on "+path.Base(image), func(t *testing.T) {
 					t.Parallel()
-					leftOut(t, image)
+					labtest.LeftOut(t, image)
 					keepsContract(t, d, v, labs.Options{Images: map[string]string{d.Name: image}})
 				})
 			}
@@ -71,19 +70,6 @@ func TestBrokersKeepTheirContract(t *testing.T) {
 func others(d brokers.Driver) []string {
 	built := slices.DeleteFunc(slices.Clone(d.Server.Images), func(image string) bool { return !strings.HasPrefix(image, "taskbench/") })
 	return built[min(1, len(built)):]
-}
-
-// leftOut skips a test of an image that is optional and could not be built.
-func leftOut(t *testing.T, tag string) {
-	known, err := images.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range known {
-		if i.Tag == tag && i.Optional != "" && i.ID == "" {
-			t.Skipf("there is no %s, which is optional: %s", tag, i.Optional)
-		}
-	}
 }
 
 func keepsContract(t *testing.T, d brokers.Driver, v brokers.Variant, o labs.Options) {
