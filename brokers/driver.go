@@ -148,6 +148,10 @@ type ServerSpec struct {
 	// URL is what Open takes, for a server that answers at addr ("host:port"; a directory for a Library).
 	URL func(addr string) string
 
+	// Stay is the URL of the one server that a URL names, for a client that would find others by way of it; nil where clients
+	// stay with what they are given.
+	Stay func(url string) string
+
 	// Ready makes a real protocol exchange with the server and returns its version. The lab repeats it
 	// until it succeeds or the lab's patience ends.
 	Ready func(ctx context.Context, url string) (version string, err error)

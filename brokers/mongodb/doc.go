@@ -67,6 +67,15 @@
 // claims from that for 0.3 seconds, for which an urgent message may have to wait. The cost of a claim, and of counting, still
 // grows with the backlog.
 //
+// # Replica sets
+//
+// A URL that names several hosts, or has replicaSet, leads to whichever member is the primary, and to the next one after it. While
+// there is none, errors are Definite after three seconds; once there is, consumers have ended and are to be started
+// again, and what they held comes back when its lease ends. With lease every write waits for a majority, so that an election
+// takes back nothing that was confirmed or acknowledged; with lease-w1 it may. This is tried against members that are
+// made up before one server: what real ones do among themselves is not. Labs start one mongod, which is no set, and a
+// run at a URL stays with the member that this names, for its faults are on the way to that one.
+//
 // # Why mongo-driver
 //
 // go.mongodb.org/mongo-driver/v2 is MongoDB's own client: pooled connections, contexts that are heeded, an error for each

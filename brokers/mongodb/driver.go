@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	_ "embed" // the start script
+	"net/url"
 	"strconv"
 
 	"taskbench/brokers"
@@ -55,6 +56,7 @@ var Driver = brokers.Driver{
 		Binaries: []string{"mongod|ferretdb"},
 		Command:  command,
 		URL:      func(addr string) string { return "mongodb://" + addr + "/" },
+		Stay:     stay,
 		Ready:    ready,
 	},
 }
@@ -73,9 +75,22 @@ func command(l brokers.Launch) brokers.Command {
 	return brokers.Command{Args: []string{"sh", "-c", start, "mongodb", l.Host, strconv.Itoa(l.Port), l.Dir, synchronous}}
 }
 
+// stay has the library ask a member of a replica set, and not the set that it knows.
+func stay(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw // which will be refused
+	}
+	q := u.Query()
+	q.Del("replicaSet")
+	q.Set("directConnection", "true")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // ready asks for the version, which is part of opening.
-func ready(ctx context.Context, url string) (string, error) {
-	l, err := dial(ctx, url, brokers.Variant{})
+func ready(ctx context.Context, at string) (string, error) {
+	l, err := dial(ctx, at, brokers.Variant{})
 	if err != nil {
 		return "", err
 	}

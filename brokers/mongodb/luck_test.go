@@ -2,10 +2,7 @@ package mongodb
 
 import (
 	"context"
-	"encoding/binary"
-	"io"
 	"net"
-	"slices"
 	"testing"
 	"time"
 
@@ -70,45 +67,20 @@ func refuser(t *testing.T, command string, code int32, name string) string {
 		{Key: "maxWireVersion", Value: 21}, {Key: "version", Value: "7.0.0"}, {Key: "n", Value: 1},
 	}
 	return servertest.Serve(t, func(c net.Conn) {
-		for answer(c, command, yes, no) == nil {
+		for {
+			asked, err := readRequest(c)
+			if err != nil {
+				return
+			}
+			said := yes
+			if asked.command() == command {
+				said = no
+			}
+			if asked.answer(c, said) != nil {
+				return
+			}
 		}
 	})
-}
-
-// answer reads one message of MongoDB's protocol, and answers it in the same form.
-func answer(c net.Conn, command string, yes, no bson.D) error {
-	const header, query, msg = 16, 2004, 2013
-	head := make([]byte, header)
-	if _, err := io.ReadFull(c, head); err != nil {
-		return err
-	}
-	body := make([]byte, binary.LittleEndian.Uint32(head)-header)
-	if _, err := io.ReadFull(c, body); err != nil {
-		return err
-	}
-	said := yes
-	var reply []byte
-	form := uint32(1) // OP_REPLY
-	switch binary.LittleEndian.Uint32(head[12:]) {
-	case query:
-		reply = append(make([]byte, 16), 1, 0, 0, 0) // no flags, no cursor, from the beginning, one document
-	case msg:
-		form, reply = msg, make([]byte, 5) // no flags, one document
-		if first, err := bson.Raw(body[5:]).IndexErr(0); err == nil && first.Key() == command {
-			said = no
-		}
-	}
-	doc, err := bson.Marshal(said)
-	if err != nil {
-		return err
-	}
-	reply = slices.Concat(reply, doc)
-	out := binary.LittleEndian.AppendUint32(nil, uint32(header+len(reply)))
-	out = binary.LittleEndian.AppendUint32(out, 1)
-	out = append(out, head[4:8]...)
-	out = binary.LittleEndian.AppendUint32(out, form)
-	_, err = c.Write(append(out, reply...))
-	return err
 }
 
 func testLargeMessages(t *testing.T, at string) {

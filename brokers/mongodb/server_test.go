@@ -28,12 +28,18 @@ func serve(t *testing.T) *servertest.Server {
 // connect opens a broker of the default variant, or of another, on a database of the test's own.
 func connect(t *testing.T, at string, variant string) brokers.Broker {
 	t.Helper()
+	return openAs(t, at+databaseOf(t), variant)
+}
+
+func databaseOf(t *testing.T) string { return strings.NewReplacer("/", "_", " ", "_").Replace(t.Name()) }
+
+func openAs(t *testing.T, url, variant string) brokers.Broker {
+	t.Helper()
 	v, err := Driver.Variant(variant)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
-	b, err := Driver.Open(t.Context(), at+name, v)
+	b, err := Driver.Open(t.Context(), url, v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +95,7 @@ func TestOnServer(t *testing.T) {
 		"neighbours are woken": testNeighbours, "bindings of kombu": testKombusBindings, "too large": testTooLarge,
 		"late reject": testLateReject, "late removal": testLateRemoval, "one heir": testOneHeir,
 		"heir of long ago": testHeirOfLongAgo, "large backlog": testLargeBacklog,
-		"clocks apart": testClocksApart,
+		"clocks apart": testClocksApart, "failover": testFailover, "member alone": testMemberAlone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,12 +41,20 @@ func (l external) Unfit(_ context.Context, d brokers.Driver) string {
 		return fmt.Sprintf("the URL of %s, %s, names a server by way of others, and a run needs one that stays what it is: give that of the master", d.Name, lab.Redact(raw))
 	}
 	if len(brokers.URLs(raw)) > 1 {
-		return fmt.Sprintf("the URL of %s, %s, names several servers, and a run needs one: give that of one of them", d.Name, lab.Redact(raw))
+		return several(d, raw)
 	}
-	if u, err := url.Parse(raw); err != nil || u.Host == "" {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
 		return fmt.Sprintf("the URL of %s, %s, names no server", d.Name, lab.Redact(raw))
+	case strings.Contains(u.Host, ","), strings.HasSuffix(u.Scheme, "+srv"):
+		return several(d, raw)
 	}
 	return ""
+}
+
+func several(d brokers.Driver, raw string) string {
+	return fmt.Sprintf("the URL of %s, %s, names several servers, and a run needs one: give that of one of them", d.Name, lab.Redact(raw))
 }
 
 func (l external) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
@@ -54,6 +62,9 @@ func (l external) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 		return nil, fmt.Errorf("use external %s: %s", r.Driver.Name, why)
 	}
 	raw := l.URLs[r.Driver.Name]
+	if stay := r.Driver.Server.Stay; stay != nil {
+		raw = stay(raw)
+	}
 	if r.Patience == 0 {
 		r.Patience = patience
 	}

@@ -77,7 +77,8 @@ func TestAnErrorTellsNoSecret(t *testing.T) {
 
 func TestUnfit(t *testing.T) {
 	d, _ := fake(t)
-	for url, want := range map[string]string{"": "--url fake=", "nonsense": "names no server", "sentinel://a:1;sentinel://b:2/0?master_name=m": "give that of the master"} {
+	for url, want := range map[string]string{"": "--url fake=", "nonsense": "names no server", "sentinel://a:1;sentinel://b:2/0?master_name=m": "give that of the master",
+		"mongodb://u:hunter2@a:1,b:2/?replicaSet=rs0": "mongodb://u:xxxxx@a:1,b:2/?replicaSet=rs0, names several servers", "mongodb+srv://a/": "names several servers"} {
 		l := New(Options{URLs: map[string]string{"fake": url}})
 		if why := l.Unfit(t.Context(), d); !strings.Contains(why, want) {
 			t.Errorf("with URL %q unfit because %q", url, why)

@@ -1,0 +1,65 @@
+package mongodb
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// The kinds of messages of MongoDB's protocol that clients send, and the length of what each message begins with.
+const (
+	headerSize = 16
+	kindReply  = 1
+	kindQuery  = 2004 // the first question alone
+	kindMsg    = 2013
+)
+
+// A request is one message of a client, as it came.
+type request []byte
+
+func readRequest(c net.Conn) (request, error) {
+	r := make(request, headerSize)
+	if _, err := io.ReadFull(c, r); err != nil {
+		return nil, err
+	}
+	r = append(r, make([]byte, max(0, int(binary.LittleEndian.Uint32(r))-headerSize))...)
+	_, err := io.ReadFull(c, r[headerSize:])
+	return r, err
+}
+
+func (r request) kind() uint32 { return binary.LittleEndian.Uint32(r[12:]) }
+
+// command is what is asked for; "" in the first question, which is always who the server is.
+func (r request) command() string {
+	const flags = 5 // and the kind of what follows them
+	if r.kind() != kindMsg {
+		return ""
+	}
+	first, err := bson.Raw(r[headerSize+flags:]).IndexErr(0)
+	if err != nil {
+		return ""
+	}
+	return first.Key()
+}
+
+// answer says a document in the form of the question.
+func (r request) answer(c net.Conn, said bson.D) error {
+	doc, err := bson.Marshal(said)
+	if err != nil {
+		return err
+	}
+	kind, reply := uint32(kindReply), append(make([]byte, 16), 1, 0, 0, 0) // no flags, no cursor, from the beginning, one document
+	if r.kind() == kindMsg {
+		kind, reply = kindMsg, make([]byte, 5) // no flags, one document
+	}
+	reply = slices.Concat(reply, doc)
+	out := binary.LittleEndian.AppendUint32(nil, uint32(headerSize+len(reply)))
+	out = binary.LittleEndian.AppendUint32(out, 1)
+	out = append(out, r[4:8]...)
+	out = binary.LittleEndian.AppendUint32(out, kind)
+	_, err = c.Write(append(out, reply...))
+	return err
+}

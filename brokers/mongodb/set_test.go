@@ -1,0 +1,239 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"taskbench/brokers"
+	"taskbench/brokers/servertest"
+)
+
+// A set shows clients what a replica set of three members shows them: each member says who they all are and who is the
+// primary, and that one alone takes commands. Behind it is one FerretDB, so that every member has what a majority has;
+// what replicas do among themselves is not tried here.
+type set struct {
+	store   string // where FerretDB listens
+	members []string
+
+	mu      sync.Mutex
+	primary int // -1 while nobody is
+	term    uint32
+	down    map[int]bool
+	conns   map[net.Conn]int // with whose they are
+}
+
+const setName = "rs0"
+
+func newSet(t *testing.T, store string) *set {
+	s := &set{store: strings.Trim(strings.TrimPrefix(store, "mongodb://"), "/"), term: 1, down: map[int]bool{}, conns: map[net.Conn]int{}}
+	listed := make(chan struct{})
+	for i := range 3 {
+		s.members = append(s.members, servertest.Serve(t, func(c net.Conn) {
+			<-listed
+			s.serve(c, i)
+		}))
+	}
+	close(listed)
+	return s
+}
+
+// url names the members of these numbers, and a database of the test's own.
+func (s *set) url(t *testing.T, options string, of ...int) string {
+	hosts := make([]string, len(of))
+	for i, member := range of {
+		hosts[i] = s.members[member]
+	}
+	return "mongodb://" + strings.Join(hosts, ",") + "/" + databaseOf(t) + "?" + options
+}
+
+// admit is false for a member that is down.
+func (s *set) admit(c net.Conn, member int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.down[member] {
+		s.conns[c] = member
+	}
+	return !s.down[member]
+}
+
+func (s *set) leave(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *set) leads(member int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.primary == member
+}
+
+// elect makes a member the primary, or nobody. Connections stay.
+func (s *set) elect(member int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.primary = member
+	s.term++
+}
+
+// kill has a member hang up on everybody, for good. If it was the primary, nobody is.
+func (s *set) kill(member int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down[member] = true
+	if s.primary == member {
+		s.primary = -1
+	}
+	for c, of := range s.conns {
+		if of == member {
+			_ = c.Close()
+		}
+	}
+}
+
+func (s *set) serve(c net.Conn, member int) {
+	if !s.admit(c, member) {
+		return
+	}
+	defer s.leave(c)
+	store, err := net.Dial("tcp", s.store)
+	if err != nil {
+		return
+	}
+	defer func() { _ = store.Close() }()
+	for {
+		asked, err := readRequest(c)
+		if err != nil {
+			return
+		}
+		switch name := asked.command(); {
+		case name == "", name == "hello", name == "isMaster", name == "ismaster":
+			err = asked.answer(c, s.hello(member))
+		case name == "buildInfo" || s.leads(member):
+			err = pass(c, store, asked)
+		case name == "find" || name == "aggregate":
+			err = asked.answer(c, refusal(13435, "NotPrimaryNoSecondaryOk"))
+		default:
+			err = asked.answer(c, refusal(10107, "NotWritablePrimary"))
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// pass asks the store, and hands on what it says.
+func pass(c, store net.Conn, asked request) error {
+	if _, err := store.Write(asked); err != nil {
+		return err
+	}
+	said, err := readRequest(store)
+	if err == nil {
+		_, err = c.Write(said)
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func refusal(code int32, name string) bson.D {
+	return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "not primary"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
+}
+
+// hello is what a member says of itself and of the others, by the fields of MongoDB's command of that name.
+func (s *set) hello(member int) bson.D {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := bson.D{
+		{Key: "ok", Value: 1}, {Key: "setName", Value: setName}, {Key: "setVersion", Value: 1}, {Key: "hosts", Value: s.members},
+		{Key: "me", Value: s.members[member]}, {Key: "isWritablePrimary", Value: s.primary == member}, {Key: "ismaster", Value: s.primary == member},
+		{Key: "secondary", Value: s.primary != member}, {Key: "maxBsonObjectSize", Value: 16 << 20}, {Key: "maxMessageSizeBytes", Value: 48_000_000},
+		{Key: "maxWriteBatchSize", Value: 1000}, {Key: "minWireVersion", Value: 0}, {Key: "maxWireVersion", Value: 21},
+	}
+	if s.primary >= 0 {
+		said = append(said, bson.E{Key: "primary", Value: s.members[s.primary]})
+	}
+	if s.primary == member {
+		said = append(said, bson.E{Key: "electionId", Value: bson.NewObjectIDFromTimestamp(time.Unix(int64(s.term), 0))})
+	}
+	return said
+}
+
+// Whoever names the set goes on with its next primary, however the last one went: what was published before is there, what
+// was held comes again when its lease ends, and the consumer is told that it has to start again.
+func testFailover(t *testing.T, at string) {
+	for name, end := range map[string]func(s *set){
+		"primary dies":       func(s *set) { s.kill(0) },
+		"primary steps down": func(s *set) { s.elect(-1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t, at)
+			b := openAs(t, s.url(t, "replicaSet="+setName, 2, 0), "lease") // the third is found by way of them
+			const before, all = 10, 20
+			publish(t, b, before)
+			c := consume(t, b, 4)
+			servertest.Next(t, c, 10*time.Second) // and is held
+
+			end(s)
+			if err := b.Publish(t.Context(), letter(before)); err == nil {
+				t.Error("a publish succeeds where nobody leads")
+			}
+			for range c.Deliveries() { // what is on its way, and then the end
+			}
+			if c.Err() == nil {
+				t.Error("the consumer's end has no reason")
+			}
+			s.elect(1)
+			for i := before; i < all; i++ {
+				if err := servertest.Until(t.Context(), 20*time.Second, func() error { return b.Publish(t.Context(), letter(i)) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			drain(t, b, all)
+		})
+	}
+}
+
+// drain consumes until so many different messages have been acknowledged, as a worker does: again, where a consumer ends.
+func drain(t *testing.T, b brokers.Broker, all int) {
+	t.Helper()
+	seen := map[string]bool{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for len(seen) < all {
+		c, err := b.Consume(ctx, []string{"q"}, 4)
+		for err == nil && len(seen) < all {
+			d, open := <-c.Deliveries()
+			if !open {
+				err = c.Err()
+			} else if d.Ack(ctx) == nil {
+				seen[d.Message().CorrelationID] = true
+			}
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%d of %d messages came: %v", len(seen), all, err)
+		}
+	}
+}
+
+// A member that is no primary says so, and what to do about it. A run stays with the server that it was given.
+func testMemberAlone(t *testing.T, at string) {
+	s := newSet(t, at)
+	for member, want := range []string{"", "name the whole replica set"} {
+		b := openAs(t, Driver.Server.Stay(s.url(t, "", member)), "lease")
+		err := b.Publish(t.Context(), letter(0))
+		if want == "" && err != nil || want != "" && (!brokers.Definite(err) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("member %d: %v", member, err)
+		}
+	}
+}
