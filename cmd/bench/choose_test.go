@@ -47,6 +47,17 @@ func TestDefaultBrokers(t *testing.T) {
 	if got := choose(where{lab: labs.Embedded}); slices.Contains(got, "redis") || len(got) == 0 {
 		t.Errorf("in the embedded lab: %q", got)
 	}
+	process := where{lab: labs.Process, brokers: []string{"all:all"}}
+	if got := choose(process); !slices.Contains(got, "redis:stream") || slices.Contains(got, "redis:sentinel") || slices.Contains(got, "sqlite:wal") {
+		t.Errorf("of all in lab process: %q, want the variants of redis that are one server", got)
+	}
+	if text := said.String(); !strings.Contains(text, " redis:sentinel, ") || !strings.Contains(text, " sqlite, ") {
+		t.Errorf("of all in lab process with redis-server it is said:\n%s", text)
+	}
+	process.brokers = []string{"sqlite:all", "redis:sentinel", "redis:all"}
+	if got := choose(process); len(got) != 8 || !slices.Contains(got, "sqlite:wal") || strings.Count(said.String(), "redis:sentinel") != 1 {
+		t.Errorf("with what was named and is not there: %q, want it too, for the plan to say why not\n%s", got, said.String())
+	}
 	if got := choose(where{lab: labs.Docker}); !slices.Equal(got, driverNames()) {
 		t.Errorf("without an engine in lab docker: %q, want those whose lack is then told", got)
 	}

@@ -69,7 +69,8 @@ resources and losses side by side. Only brokers of one durability class are rank
 Their load is that of the calm cells, so that often nothing waits in a broker which ends, and nothing can be lost: the
 report says how much did. ` + "`bench run broker-kill`" + ` lets a backlog wait.
 
-Without --brokers it takes every broker that this machine can run.
+Without --brokers it takes every broker that this machine can run. Of all, too, those are left out, and named, that the lab has
+no place for; a broker that is asked for by its own name has to be there.
 
 ` + exitCodesHelp,
 		Example: `  bench compare
