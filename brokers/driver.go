@@ -54,6 +54,7 @@ type Variant struct {
 	Promises   []Promise
 	Settings   map[string]string // every server and client setting that is not the product's default
 	Members    int               // how many servers stand together as one, by the server's Cluster; 0 and 1 are one alone
+	Images     []string          // container images that can be it, instead of all the server's; nil where each of those can
 
 	// Lease is for how long a message stays with a consumer that gives no sign of life, where the URL says nothing else. A
 	// living consumer renews it before half of it is over, for as long as it holds the message. It is 0 without Timeout.

@@ -28,7 +28,7 @@ func newStepStage(t *testing.T, f scenario.Fault) (*stage, brokers.Broker) {
 	s.clock = &clock{watch: func(Progress) {}}
 	s.cell.Driver, s.cell.Variant = broker.Driver, broker.Driver.Variants[0]
 	s.cell.Scenario.Faults = []scenario.Fault{f}
-	l, _, err := labs.Pick(t.Context(), labs.Embedded, s.cell.Driver, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), labs.Embedded, s.cell.Driver, s.cell.Variant, labs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestStepsThatDoNotFit(t *testing.T) {
 	driver := broker.Driver
 	driver.Wire = nil // as of a broker whose wire nobody has described
 	s := scenario.Scenario{Faults: []scenario.Fault{{Fault: "disconnect", Node: "broker", On: "ack", Nth: 1}}}
-	l, _, err := labs.Pick(t.Context(), labs.Embedded, broker.Driver, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), labs.Embedded, broker.Driver, broker.Driver.Variants[0], labs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestTheDiskIsFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := labs.Pick(t.Context(), "process", d, labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
+			if _, _, err := labs.Pick(t.Context(), "process", d, d.Variants[0], labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
 				t.Skipf("this machine has no server for %s: %v", d.Name, err)
 			}
 			t.Parallel() // it mostly waits

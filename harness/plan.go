@@ -132,15 +132,13 @@ func NewPlan(ctx context.Context, r Request) (Plan, error) {
 			wrong = append(wrong, err)
 			continue
 		}
-		l, why, err := labs.Pick(ctx, r.Lab, d, labs.Options{Images: r.Images, URLs: r.URLs, Make: true})
+		l, why, err := labs.Pick(ctx, r.Lab, d, v, labs.Options{Images: r.Images, URLs: r.URLs, Make: true})
 		var unknown *labs.UnknownError
 		switch {
 		case errors.As(err, &unknown):
 			wrong = append(wrong, err)
 		case err != nil:
 			lacking = append(lacking, err) // it names the broker
-		case l.Name() != labs.Docker && l.Name() != labs.External && lab.Single(l.Name(), v) != "":
-			lacking = append(lacking, fmt.Errorf("broker %s: %s", d.Name, lab.Single(l.Name(), v)))
 		default:
 			places = append(places, placed{d, v, l, why})
 		}

@@ -22,7 +22,7 @@ func TestResultsInTheBroker(t *testing.T) {
 	servertest.Needed(t)
 	for broker, d := range map[string]brokers.Driver{"redis:memory": redis.Driver, "postgres:lease": postgres.Driver, "rabbitmq:quorum": rabbitmq.Driver} {
 		t.Run(broker, func(t *testing.T) {
-			if _, _, err := labs.Pick(t.Context(), "process", d, labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
+			if _, _, err := labs.Pick(t.Context(), "process", d, d.Variants[0], labs.Options{}); err != nil && os.Getenv("BENCH_LAB") != "process" {
 				t.Skipf("this machine has no server for %s: %v", d.Name, err)
 			}
 			t.Parallel() // it mostly waits

@@ -48,7 +48,7 @@ func on(ctx context.Context, broker string, do func(site) ([]line, error)) (_ []
 	if err != nil {
 		return nil, err
 	}
-	l, _, err := labs.Pick(ctx, labs.Auto, d, labs.Options{Make: true})
+	l, _, err := labs.Pick(ctx, labs.Auto, d, v, labs.Options{Make: true})
 	if err != nil {
 		return nil, err
 	}

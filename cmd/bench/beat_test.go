@@ -152,7 +152,7 @@ func beatBroker(t *testing.T, name string) string {
 	if where == "" {
 		where = labs.Auto
 	}
-	l, _, err := labs.Pick(t.Context(), where, d, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), where, d, d.Variants[0], labs.Options{})
 	if err != nil {
 		if where == labs.Auto || where == labs.Embedded {
 			t.Skipf("this machine has no server for %s: %v", name, err)

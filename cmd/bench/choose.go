@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"taskbench/brokers/all"
-	"taskbench/harness/lab"
 	"taskbench/harness/lab/labs"
 )
 
@@ -111,6 +110,6 @@ func (w where) holds(ctx context.Context, name string) bool {
 	if err != nil || w.urls[d.Name] != "" { // a bad URL was asked for: the plan says why it cannot be used
 		return true
 	}
-	l, _, err := labs.Pick(ctx, w.lab, d, labs.Options{Images: w.images, Make: len(w.brokers) > 0})
-	return err == nil && (l.Name() == labs.Docker || lab.Single(l.Name(), v) == "")
+	_, _, err = labs.Pick(ctx, w.lab, d, v, labs.Options{Images: w.images, Make: len(w.brokers) > 0})
+	return err == nil
 }

@@ -27,7 +27,8 @@ func (a *app) doctorCommand() *cobra.Command {
 
 With a broker it starts one, or takes the server at --url, applies every clause of the broker contract that the
 variant's promises call for, and prints how each went. With BROKER:all it does so for each variant, one after another, and
-with all:all for each of every broker. Its queues are the doctor's own; a server at --url is not restarted.
+with all:all for each of every broker; those that there is no place for are named and left out. Its queues are the doctor's
+own; a server at --url is not restarted.
 
 Exit codes:
   0  every clause that applies holds
@@ -38,17 +39,17 @@ Exit codes:
 		ValidArgsFunction: a.completeBroker,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.want(c, args, 0, 1)
-			var patients []patient
+			asked := where{brokers: args, lab: s.lab, images: map[string]string{}, urls: map[string]string{}}
 			if len(args) == 1 {
-				for _, name := range (where{brokers: args}).named() {
-					d, v, err := all.Find(name)
+				for _, name := range asked.named() {
+					d, _, err := all.Find(name)
 					if err == nil && at != "" {
 						if wrong := fits(d, at); wrong != nil {
 							err = fmt.Errorf("--url: %w", wrong)
 						}
 					}
 					a.mistake(err)
-					patients = append(patients, patient{d, v})
+					asked.images[d.Name], asked.urls[d.Name] = s.image, at
 				}
 			} else if at != "" {
 				a.mistake(fmt.Errorf("--url needs a broker: bench doctor BROKER --url %s", at))
@@ -59,7 +60,7 @@ Exit codes:
 			if len(args) == 0 {
 				return a.machine(c.Context(), s.lab)
 			}
-			return a.examineAll(c.Context(), s, at, patients)
+			return a.examineAll(c.Context(), s, at, a.chooseBrokers(c.Context(), asked))
 		},
 	}
 	s.flags(a, c)
@@ -83,14 +84,24 @@ func (a *app) machine(ctx context.Context, lab string) error {
 	}
 	_, _ = fmt.Fprintf(w, "\nBROKER\tLAB\tWHY\n")
 	for _, d := range all.Drivers() {
-		l, why, err := labs.Pick(ctx, lab, d, labs.Options{})
-		if err != nil {
-			_, _ = fmt.Fprintf(w, "%s\t-\t%s\n", d.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
-			continue
+		where, why := place(ctx, lab, d, d.Variants[0])
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", d.Name, where, why)
+		for _, v := range d.Variants[1:] { // those that have another place
+			if elsewhere, why := place(ctx, lab, d, v); elsewhere != where {
+				_, _ = fmt.Fprintf(w, "%s:%s\t%s\t%s\n", d.Name, v.Name, elsewhere, why)
+			}
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", d.Name, l.Name(), why)
 	}
 	return w.Flush()
+}
+
+// place is the lab where a broker would run, and why there; "-" where none can.
+func place(ctx context.Context, lab string, d brokers.Driver, v brokers.Variant) (where, why string) {
+	l, why, err := labs.Pick(ctx, lab, d, v, labs.Options{})
+	if err != nil {
+		return "-", strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return l.Name(), why
 }
 
 func engineLine(ctx context.Context) string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"taskbench/brokers"
+	"taskbench/brokers/all"
 	"taskbench/brokers/brokertest"
 	"taskbench/harness"
 	"taskbench/harness/lab"
@@ -16,29 +17,26 @@ import (
 	"taskbench/reports/units"
 )
 
-// A patient is a broker that the doctor examines.
-type patient struct {
-	driver  brokers.Driver
-	variant brokers.Variant
-}
-
 // examineAll holds each of them to its contract, whatever is found of the others. What could not be examined comes before
 // what was found, and a clause that does not hold before one that is undecided.
-func (a *app) examineAll(ctx context.Context, s server, at string, all []patient) error {
+func (a *app) examineAll(ctx context.Context, s server, at string, names []string) error {
 	var lacking []error
 	var worst error
-	for _, p := range all {
-		err := a.examine(ctx, s, at, p.driver, p.variant)
+	for _, name := range names {
+		d, v, err := all.Find(name)
+		if err == nil {
+			err = a.examine(ctx, s, at, d, v)
+		}
 		var found verdict
 		switch {
-		case ctx.Err() != nil || len(all) == 1:
+		case ctx.Err() != nil || len(names) == 1:
 			return err
 		case errors.As(err, &found):
 			if worst == nil || found.code == exitFailed {
 				worst = found
 			}
 		case err != nil:
-			lacking = append(lacking, fmt.Errorf("%s:%s: %w", p.driver.Name, p.variant.Name, err))
+			lacking = append(lacking, fmt.Errorf("%s:%s: %w", d.Name, v.Name, err))
 		}
 	}
 	if len(lacking) > 0 {
@@ -54,7 +52,7 @@ func (a *app) examine(ctx context.Context, s server, at string, d brokers.Driver
 	if at != "" {
 		o.URLs, where = map[string]string{d.Name: at}, labs.External
 	}
-	l, why, err := labs.Pick(ctx, where, d, o)
+	l, why, err := labs.Pick(ctx, where, d, v, o)
 	if err != nil {
 		return harness.EnvironmentError{Err: err}
 	}

@@ -65,7 +65,7 @@ func (a *app) up(c *cobra.Command, s server, d brokers.Driver, v brokers.Variant
 	if d.Server.Library {
 		return inputError(fmt.Errorf("%s is a library over files: there is no server to start; use a URL such as %s", d.Name, d.Server.URL("/tmp/tasks")))
 	}
-	l, why, err := labs.Pick(c.Context(), s.lab, d, s.options(d))
+	l, why, err := labs.Pick(c.Context(), s.lab, d, v, s.options(d))
 	if err != nil {
 		return harness.EnvironmentError{Err: err}
 	}

@@ -29,7 +29,7 @@ import (
 func serverOf(t *testing.T, d brokers.Driver, where string) Target {
 	t.Helper()
 	servertest.Needed(t)
-	l, _, err := labs.Pick(t.Context(), where, d, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), where, d, d.Variants[0], labs.Options{})
 	if err != nil {
 		if os.Getenv("BENCH_LAB") != where {
 			t.Skipf("this machine has no server for %s: %v", d.Name, err)

@@ -13,9 +13,9 @@ import (
 type Lab interface {
 	Name() string // docker, process, embedded or external
 
-	// Unfit says why the lab cannot run the driver's server, or "" when it can. It starts nothing, and it
+	// Unfit says why the lab cannot run the driver's server as that variant, or "" when it can. It starts nothing, and it
 	// does not pull or build.
-	Unfit(ctx context.Context, d brokers.Driver) string
+	Unfit(ctx context.Context, d brokers.Driver, v brokers.Variant) string
 
 	// Start brings a server up and returns once it answers its own protocol. On error nothing is left
 	// behind, and the error carries the end of the server's log.

@@ -44,8 +44,8 @@ type docker struct{ Options }
 
 func (docker) Name() string { return "docker" }
 
-func (l docker) Unfit(ctx context.Context, d brokers.Driver) string {
-	if d.Server.Command == nil || len(l.images(d)) == 0 {
+func (l docker) Unfit(ctx context.Context, d brokers.Driver, v brokers.Variant) string {
+	if d.Server.Command == nil || len(l.images(d, v)) == 0 {
 		return "broker " + d.Name + " has no server that runs in a container"
 	}
 	c, err := engine.Connect(ctx)
@@ -53,16 +53,23 @@ func (l docker) Unfit(ctx context.Context, d brokers.Driver) string {
 		return err.Error()
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := choose(ctx, c, l.images(d), engine.Known.Has); err != nil {
+	_, err = choose(ctx, c, l.images(d, v), engine.Known.Has)
+	switch {
+	case err != nil && v.Images != nil:
+		return fmt.Sprintf("variant %s is not in every image: %v", v.Name, err)
+	case err != nil:
 		return err.Error()
 	}
 	return ""
 }
 
-// images are the candidates for a driver, best first.
-func (l docker) images(d brokers.Driver) []string {
-	if image := l.Images[d.Name]; image != "" {
+// images are the candidates for a variant, best first.
+func (l docker) images(d brokers.Driver, v brokers.Variant) []string {
+	switch image := l.Images[d.Name]; {
+	case image != "":
 		return []string{image}
+	case v.Images != nil:
+		return v.Images
 	}
 	return d.Server.Images
 }
@@ -74,8 +81,8 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	fail := func(err error) (lab.Node, error) {
 		return nil, fmt.Errorf("start %s in a container: %w", r.Driver.Name, err)
 	}
-	if r.Driver.Server.Command == nil || len(l.images(r.Driver)) == 0 {
-		return fail(errors.New(l.Unfit(ctx, r.Driver)))
+	if r.Driver.Server.Command == nil || len(l.images(r.Driver, r.Variant)) == 0 {
+		return fail(errors.New(l.Unfit(ctx, r.Driver, r.Variant)))
 	}
 	if r.Port != 0 && r.Variant.Members > 1 {
 		return fail(fmt.Errorf("it is %d servers, and one port was chosen: leave the port out", r.Variant.Members))
@@ -93,7 +100,7 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	if err != nil {
 		return fail(err)
 	}
-	image, err := choose(ctx, c, l.images(r.Driver), engine.Known.Pull)
+	image, err := choose(ctx, c, l.images(r.Driver, r.Variant), engine.Known.Pull)
 	if err != nil {
 		return fail(errors.Join(err, c.Close()))
 	}

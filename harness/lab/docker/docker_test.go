@@ -259,19 +259,34 @@ func TestNoImageNamesWhatWasTried(t *testing.T) {
 	if err == nil {
 		t.Fatal("started")
 	}
-	for _, text := range []string{err.Error(), l.Unfit(t.Context(), d)} {
-		for _, want := range append(d.Server.Images, "localhost:1: registry cannot be reached", "`bench images build`") {
+	for _, text := range []string{err.Error(), l.Unfit(t.Context(), d, brokers.Variant{})} {
+		for _, want := range append(d.Server.Images, "localhost:1: registry cannot be reached") {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q does not say %q", text, want)
 			}
 		}
 	}
 	began := time.Now()
-	if l.Unfit(t.Context(), d) == "" || time.Since(began) > 2*time.Second {
+	if l.Unfit(t.Context(), d, brokers.Variant{}) == "" || time.Since(began) > 2*time.Second {
 		t.Errorf("the dead registry was asked again: %v", time.Since(began))
 	}
+	c, err := engine.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	away := func(context.Context, *client.Client, string) error { return errors.New("away") }
+	for name, want := range map[string]bool{"taskbench/none:1": true, "none:1": false} {
+		if _, err := choose(t.Context(), c, []string{name}, away); err == nil || strings.Contains(err.Error(), "`bench images build`") != want {
+			t.Errorf("image %s: %v", name, err)
+		}
+	}
+	own := brokers.Variant{Name: "own", Images: []string{"localhost:1/own:1"}}
+	if why := l.Unfit(t.Context(), redis(), own); !strings.Contains(why, "variant own") || !strings.Contains(why, own.Images[0]) || strings.Contains(why, "images build") {
+		t.Errorf("as a variant of another image unfit because %q", why)
+	}
 	o := newLab(t, Options{Images: map[string]string{"redis": "localhost:1/mine:1"}})
-	if why := o.Unfit(t.Context(), redis()); !strings.Contains(why, "localhost:1/mine:1") || strings.Contains(why, "taskbench/redis") {
+	if why := o.Unfit(t.Context(), redis(), brokers.Variant{}); !strings.Contains(why, "localhost:1/mine:1") || strings.Contains(why, "taskbench/redis") {
 		t.Errorf("with another image unfit because %q", why)
 	}
 }
@@ -280,11 +295,11 @@ func TestNoEngine(t *testing.T) {
 	t.Setenv(client.EnvOverrideHost, "unix://"+filepath.Join(t.TempDir(), "no.sock"))
 	l := New(Options{})
 	began := time.Now()
-	why := l.Unfit(t.Context(), redis())
+	why := l.Unfit(t.Context(), redis(), brokers.Variant{})
 	if !strings.Contains(why, "no container engine answers") || !strings.Contains(why, "make engine") || time.Since(began) > 3*time.Second {
 		t.Errorf("unfit because %q after %v", why, time.Since(began))
 	}
-	if why := l.Unfit(t.Context(), brokers.Driver{Name: "library"}); !strings.Contains(why, "library has no server") {
+	if why := l.Unfit(t.Context(), brokers.Driver{Name: "library"}, brokers.Variant{}); !strings.Contains(why, "library has no server") {
 		t.Errorf("unfit because %q", why)
 	}
 }

@@ -37,12 +37,12 @@ func (embedded) Name() string { return name }
 
 func within(d brokers.Driver) bool { return d.Server.Library || d.Server.Embedded != nil }
 
-func (l embedded) Unfit(ctx context.Context, d brokers.Driver) string {
+func (l embedded) Unfit(ctx context.Context, d brokers.Driver, v brokers.Variant) string {
 	switch {
 	case within(d):
-		return ""
+		return lab.Single(l.Name(), v)
 	case d.Server.Program != "":
-		return l.programs.Unfit(ctx, d)
+		return l.programs.Unfit(ctx, d, v)
 	}
 	return "broker " + d.Name + " cannot be embedded: it needs a server, which labs docker and process start"
 }
@@ -67,10 +67,7 @@ func (l embedded) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 }
 
 func (l embedded) start(ctx context.Context, r lab.Request) (*node, error) {
-	if why := l.Unfit(ctx, r.Driver); why != "" {
-		return nil, errors.New(why)
-	}
-	if why := lab.Single(l.Name(), r.Variant); why != "" {
+	if why := l.Unfit(ctx, r.Driver, r.Variant); why != "" {
 		return nil, errors.New(why)
 	}
 	if r.Keep {

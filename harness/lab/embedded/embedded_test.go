@@ -66,7 +66,7 @@ func TestContractOfAProgram(t *testing.T) {
 	}
 	d := labtest.Made()
 	asked := servertest.FakeGo(t, self, nil)
-	if why := l.Unfit(t.Context(), d); !strings.Contains(why, "name the broker, and Go builds it") {
+	if why := l.Unfit(t.Context(), d, brokers.Variant{}); !strings.Contains(why, "name the broker, and Go builds it") {
 		t.Errorf("before it is made: %q", why)
 	}
 	if _, err := d.Server.Program.Make(t.Context(), brokers.Workbench{}); err != nil {
@@ -142,7 +142,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 
 func TestUnfit(t *testing.T) {
 	l := newLab(t)
-	if why := l.Unfit(t.Context(), brokers.Driver{Name: "big"}); !strings.Contains(why, "broker big cannot be embedded") {
+	if why := l.Unfit(t.Context(), brokers.Driver{Name: "big"}, brokers.Variant{}); !strings.Contains(why, "broker big cannot be embedded") {
 		t.Errorf("unfit because %q", why)
 	} else if !strings.Contains(why, "labs docker and process") {
 		t.Errorf("%q does not say what would do", why)

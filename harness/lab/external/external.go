@@ -29,7 +29,7 @@ type external struct{ Options }
 
 func (external) Name() string { return "external" }
 
-func (l external) Unfit(_ context.Context, d brokers.Driver) string {
+func (l external) Unfit(_ context.Context, d brokers.Driver, _ brokers.Variant) string {
 	raw := l.URLs[d.Name]
 	if raw == "" {
 		return fmt.Sprintf("no URL was given for %s: --url %s=...", d.Name, d.Name)
@@ -58,7 +58,7 @@ func several(d brokers.Driver, raw string) string {
 }
 
 func (l external) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
-	if why := l.Unfit(ctx, r.Driver); why != "" {
+	if why := l.Unfit(ctx, r.Driver, r.Variant); why != "" {
 		return nil, fmt.Errorf("use external %s: %s", r.Driver.Name, why)
 	}
 	raw := l.URLs[r.Driver.Name]

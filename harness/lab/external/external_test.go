@@ -36,7 +36,7 @@ func fake(t *testing.T) (brokers.Driver, string) {
 func TestUsesWhatIsThereAndHurtsNothing(t *testing.T) {
 	d, url := fake(t)
 	l := New(Options{URLs: map[string]string{"fake": url}})
-	if why := l.Unfit(t.Context(), d); why != "" {
+	if why := l.Unfit(t.Context(), d, brokers.Variant{}); why != "" {
 		t.Fatal(why)
 	}
 	n, err := l.Start(t.Context(), lab.Request{Driver: d, Variant: d.Variants[0], Name: "broker"})
@@ -80,7 +80,7 @@ func TestUnfit(t *testing.T) {
 	for url, want := range map[string]string{"": "--url fake=", "nonsense": "names no server", "sentinel://a:1;sentinel://b:2/0?master_name=m": "give that of the master",
 		"mongodb://u:hunter2@a:1,b:2/?replicaSet=rs0": "mongodb://u:xxxxx@a:1,b:2/?replicaSet=rs0, names several servers", "mongodb+srv://a/": "names several servers"} {
 		l := New(Options{URLs: map[string]string{"fake": url}})
-		if why := l.Unfit(t.Context(), d); !strings.Contains(why, want) {
+		if why := l.Unfit(t.Context(), d, brokers.Variant{}); !strings.Contains(why, want) {
 			t.Errorf("with URL %q unfit because %q", url, why)
 		}
 	}

@@ -5,6 +5,7 @@ package images
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -15,9 +16,15 @@ import (
 
 // Base is the image that the others stand on; Upstream is what it is made from where that can be pulled.
 const (
-	Base     = "taskbench/base:1"
+	Base     = prefix + "base:1"
 	Upstream = "debian:bookworm-slim"
 )
+
+// prefix begins the tags of all that are built.
+const prefix = "taskbench/"
+
+// Local tells whether an image of that tag is built, and not pulled.
+func Local(tag string) bool { return strings.HasPrefix(tag, prefix) }
 
 // contentLabel carries the hash of all that an image was made from.
 const contentLabel = "taskbench.content"

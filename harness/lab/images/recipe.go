@@ -31,7 +31,7 @@ type recipe struct {
 }
 
 func (r recipe) image() Image {
-	return Image{Name: r.name, Tag: "taskbench/" + r.name + ":1", Optional: r.optional()}
+	return Image{Name: r.name, Tag: prefix + r.name + ":1", Optional: r.optional()}
 }
 
 // A Dockerfile with this line says why its image may be one that cannot be built today: all others are built without it.

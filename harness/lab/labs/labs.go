@@ -44,21 +44,21 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no lab %q: there are %s", e.Name, strings.Join(Names(), ", "))
 }
 
-// An UnfitError is a lab that cannot run the driver's server, or for auto that none can.
+// An UnfitError is a lab that cannot run the broker's server, or for auto that none can.
 type UnfitError struct {
-	Lab, Driver string
+	Lab, Broker string
 	Why         string
 }
 
 func (e *UnfitError) Error() string {
-	return fmt.Sprintf("broker %s cannot run in lab %s: %s", e.Driver, e.Lab, e.Why)
+	return fmt.Sprintf("broker %s cannot run in lab %s: %s", e.Broker, e.Lab, e.Why)
 }
 
-// Pick returns the lab of that name for a driver, and says why it was taken. Auto takes external when a URL was
+// Pick returns the lab of that name for a variant of a driver, and says why it was taken. Auto takes external when a URL was
 // given for the driver, and else the first of docker, process and embedded that works; why then says what kept
 // the earlier ones from it. A lab that was asked for by name and does not work is an UnfitError, never another lab.
-func Pick(ctx context.Context, name string, d brokers.Driver, o Options) (l lab.Lab, why string, err error) {
-	return pick(ctx, name, d, o.URLs[d.Name] != "", all(o))
+func Pick(ctx context.Context, name string, d brokers.Driver, v brokers.Variant, o Options) (l lab.Lab, why string, err error) {
+	return pick(ctx, name, d, v, o.URLs[d.Name] != "", all(o))
 }
 
 func all(o Options) []lab.Lab {
@@ -70,7 +70,7 @@ func all(o Options) []lab.Lab {
 	}
 }
 
-func pick(ctx context.Context, name string, d brokers.Driver, hasURL bool, all []lab.Lab) (lab.Lab, string, error) {
+func pick(ctx context.Context, name string, d brokers.Driver, v brokers.Variant, hasURL bool, all []lab.Lab) (lab.Lab, string, error) {
 	if !slices.Contains(Names(), name) {
 		return nil, "", &UnknownError{name}
 	}
@@ -83,7 +83,7 @@ func pick(ctx context.Context, name string, d brokers.Driver, hasURL bool, all [
 		if name != l.Name() && (name != Auto || l.Name() == External) {
 			continue
 		}
-		why := l.Unfit(ctx, d)
+		why := l.Unfit(ctx, d, v)
 		switch {
 		case why == "" && len(reasons) == 0 && name == Auto:
 			return l, "the first choice", nil

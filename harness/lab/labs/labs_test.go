@@ -17,8 +17,8 @@ import (
 // choice is a lab that is fit or not.
 type choice struct{ name, unfit string }
 
-func (c choice) Name() string                                 { return c.name }
-func (c choice) Unfit(context.Context, brokers.Driver) string { return c.unfit }
+func (c choice) Name() string                                                  { return c.name }
+func (c choice) Unfit(context.Context, brokers.Driver, brokers.Variant) string { return c.unfit }
 func (c choice) Start(context.Context, lab.Request) (lab.Node, error) {
 	return nil, errors.New("not for starting")
 }
@@ -43,7 +43,7 @@ func TestPick(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			labs := []lab.Lab{choice{Docker, c.docker}, choice{Process, c.process}, choice{Embedded, c.embedded}, choice{External, ""}}
-			l, why, err := pick(t.Context(), c.ask, labtest.Driver(), c.url, labs)
+			l, why, err := pick(t.Context(), c.ask, labtest.Driver(), labtest.Driver().Variants[0], c.url, labs)
 			if c.err != "" {
 				var unfit *UnfitError
 				if !errors.As(err, &unfit) || !strings.Contains(err.Error(), c.err) || l != nil {
@@ -59,7 +59,7 @@ func TestPick(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	_, _, err := Pick(t.Context(), "dokcer", labtest.Driver(), Options{})
+	_, _, err := Pick(t.Context(), "dokcer", labtest.Driver(), labtest.Driver().Variants[0], Options{})
 	var unknown *UnknownError
 	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "docker, process, embedded, external") {
 		t.Errorf("error %v", err)
@@ -70,12 +70,12 @@ func TestUnknown(t *testing.T) {
 func TestWithoutEngine(t *testing.T) {
 	t.Setenv(client.EnvOverrideHost, "unix:///no/such/socket")
 	d := labtest.Driver() // its binary is there
-	l, why, err := Pick(t.Context(), Auto, d, Options{})
+	l, why, err := Pick(t.Context(), Auto, d, d.Variants[0], Options{})
 	if err != nil || l.Name() != Process || !strings.Contains(why, "not docker: broker fake has no server that runs in a container") {
 		t.Errorf("picked %v because %q (%v)", l, why, err)
 	}
 	d.Server.Images = []string{"taskbench/none:1"}
-	if _, _, err := Pick(t.Context(), Docker, d, Options{}); err == nil || !strings.Contains(err.Error(), "no container engine answers") {
+	if _, _, err := Pick(t.Context(), Docker, d, d.Variants[0], Options{}); err == nil || !strings.Contains(err.Error(), "no container engine answers") {
 		t.Errorf("docker without an engine: %v", err)
 	}
 	var names []string

@@ -33,7 +33,7 @@ type Subject struct {
 func Run(t *testing.T, s Subject) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	if why := s.Lab.Unfit(ctx, s.Driver); why != "" {
+	if why := s.Lab.Unfit(ctx, s.Driver, s.Variant); why != "" {
 		t.Fatalf("the lab is unfit: %s", why)
 	}
 	log := filepath.Join(t.TempDir(), "logs", "node.log")

@@ -53,9 +53,12 @@ type processes struct {
 
 func (l processes) Name() string { return l.name }
 
-func (l processes) Unfit(ctx context.Context, d brokers.Driver) string {
+func (l processes) Unfit(ctx context.Context, d brokers.Driver, v brokers.Variant) string {
 	if d.Server.Command == nil || len(d.Server.Binaries) == 0 {
 		return "broker " + d.Name + " has no server that runs as a process"
+	}
+	if why := lab.Single(l.Name(), v); why != "" {
+		return why
 	}
 	return l.find(ctx, d.Server).lacks
 }
@@ -64,10 +67,7 @@ func (l processes) Unfit(ctx context.Context, d brokers.Driver) string {
 const attempts = 4
 
 func (l processes) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
-	if why := l.Unfit(ctx, r.Driver); why != "" {
-		return nil, fmt.Errorf("start %s as a process: %s", r.Driver.Name, why)
-	}
-	if why := lab.Single(l.Name(), r.Variant); why != "" {
+	if why := l.Unfit(ctx, r.Driver, r.Variant); why != "" {
 		return nil, fmt.Errorf("start %s as a process: %s", r.Driver.Name, why)
 	}
 	if r.Port != 0 && port.Taken(r.Port) {

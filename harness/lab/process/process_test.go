@@ -210,10 +210,10 @@ func TestUnfitNamesWhatIsMissing(t *testing.T) {
 	l, _ := newLab(t, 10*time.Second)
 	d := labtest.Driver()
 	d.Server.Binaries = []string{"no-such-server|nor-this"}
-	if why := l.Unfit(t.Context(), d); why != "no-such-server or nor-this is not on PATH" {
+	if why := l.Unfit(t.Context(), d, brokers.Variant{}); why != "no-such-server or nor-this is not on PATH" {
 		t.Errorf("unfit because %q", why)
 	}
-	if why := l.Unfit(t.Context(), brokers.Driver{Name: "library"}); !strings.Contains(why, "library has no server") {
+	if why := l.Unfit(t.Context(), brokers.Driver{Name: "library"}, brokers.Variant{}); !strings.Contains(why, "library has no server") {
 		t.Errorf("unfit because %q", why)
 	}
 }

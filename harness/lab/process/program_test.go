@@ -69,7 +69,7 @@ func TestWhereAServerComesFrom(t *testing.T) {
 			}
 			onlyPath(t, c.path)
 			l := New(Options{Make: c.wants}).(processes)
-			if why := l.Unfit(t.Context(), d); (why == "") != (c.unfit == "") || !strings.Contains(why, c.unfit) {
+			if why := l.Unfit(t.Context(), d, brokers.Variant{}); (why == "") != (c.unfit == "") || !strings.Contains(why, c.unfit) {
 				t.Errorf("unfit because %q, want %q", why, c.unfit)
 			}
 			if f := l.find(t.Context(), d.Server); f.lacks == "" && f.made == c.path1st {
@@ -79,7 +79,7 @@ func TestWhereAServerComesFrom(t *testing.T) {
 				t.Errorf("it would make %q, want %q", makes, c.makes)
 			}
 			alone := Programs("embedded", Options{Make: c.wants})
-			if why := alone.Unfit(t.Context(), d); (why == "") != (c.embedded == "") || !strings.Contains(why, c.embedded) {
+			if why := alone.Unfit(t.Context(), d, brokers.Variant{}); (why == "") != (c.embedded == "") || !strings.Contains(why, c.embedded) {
 				t.Errorf("without PATH it is unfit because %q, want %q", why, c.embedded)
 			}
 		})

@@ -57,7 +57,7 @@ func start(t *testing.T, d brokers.Driver, v brokers.Variant) lab.Node {
 	if where == "" || d.Server.Command == nil {
 		where = labs.Auto
 	}
-	l, _, err := labs.Pick(t.Context(), where, d, labs.Options{})
+	l, _, err := labs.Pick(t.Context(), where, d, d.Variants[0], labs.Options{})
 	if err != nil {
 		switch where {
 		case labs.Auto:
