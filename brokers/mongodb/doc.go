@@ -72,9 +72,17 @@
 // A URL that names several hosts, or has replicaSet, leads to whichever member is the primary, and to the next one after it. While
 // there is none, errors are Definite after three seconds; once there is, consumers have ended and are to be started
 // again, and what they held comes back when its lease ends. With lease every write waits for a majority, so that an election
-// takes back nothing that was confirmed or acknowledged; with lease-w1 it may. This is tried against members that are
-// made up before one server: what real ones do among themselves is not. Labs start one mongod, which is no set, and a
-// run at a URL stays with the member that this names, for its faults are on the way to that one.
+// takes back nothing that was confirmed or acknowledged; with lease-w1 it may. A run at a URL stays with the member that
+// this names, for its faults are on the way to that one.
+//
+// A list of URLs that differ in their hosts alone, mongodb://a:1/;mongodb://b:1/, leads to the members by these addresses, whatever
+// they tell of each other: each is asked which of them it is. So clients of a lab reach members that are known
+// by their names among themselves alone.
+//
+// The variant set is three servers. One of them is replaced three seconds after two have not heard it. It needs the official image, since
+// FerretDB has no replicas, and nothing in this repository has run it: what clients do is tried against members that are made up before one
+// server, which say what real ones say of themselves, and what real ones do among themselves is not. `bench doctor
+// mongodb:set` holds it to the contract where the image is.
 //
 // # Why mongo-driver
 //

@@ -15,6 +15,8 @@ var leases = []brokers.Promise{
 	brokers.DeadLetters, brokers.Counts, brokers.CountsUnacked, brokers.Purges, brokers.Delays,
 }
 
+const officialImage = "mongo:8.0.4-noble"
+
 // kombuVariant is the one that differs in more than a setting.
 const kombuVariant = "kombu"
 
@@ -39,6 +41,17 @@ var Driver = brokers.Driver{
 			Settings:   map[string]string{"w": "1", "j": "false", "synchronous": "off"},
 		},
 		{
+			Name: "set",
+			Doc: "The same on three servers that are a replica set: a write is answered once two have it in their journals, and one can be lost " +
+				"without anything that was confirmed.",
+			Durability: brokers.Fsync,
+			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, leases...),
+			Lease:      lease,
+			Settings:   map[string]string{"w": "majority", "j": "true", "electionTimeoutMillis": "3000", "heartbeatIntervalMillis": "1000"},
+			Members:    3,
+			Images:     []string{officialImage}, // FerretDB has no replicas
+		},
+		{
 			Name:       kombuVariant,
 			Doc:        "Celery's own collections: a message is removed when it is fetched, so that what a worker holds dies with it; writes are answered as the server sees fit.",
 			Durability: brokers.Memory,
@@ -50,13 +63,14 @@ var Driver = brokers.Driver{
 	Wire: wire,
 	Server: brokers.ServerSpec{
 		Product:  "mongodb",
-		Images:   []string{"mongo:8.0.4-noble", "taskbench/ferretdb:1"},
+		Images:   []string{officialImage, "taskbench/ferretdb:1"},
 		Port:     27017,
 		Data:     "/data/db",
 		Binaries: []string{"mongod|ferretdb"},
 		Command:  command,
 		URL:      func(addr string) string { return "mongodb://" + addr + "/" },
 		Stay:     stay,
+		Cluster:  brokers.Cluster{Standing: standing},
 		Ready:    ready,
 	},
 }
@@ -68,6 +82,9 @@ var start string
 
 // command starts the server in the foreground: mongod, or else FerretDB.
 func command(l brokers.Launch) brokers.Command {
+	if l.Peers != nil {
+		return member(l)
+	}
 	synchronous := l.Variant.Settings["synchronous"]
 	if synchronous == "" {
 		synchronous = "full"
@@ -88,9 +105,9 @@ func stay(raw string) string {
 	return u.String()
 }
 
-// ready asks for the version, which is part of opening.
+// ready asks for the version, which is part of opening. A member of a set that has not been made yet is ready to be one.
 func ready(ctx context.Context, at string) (string, error) {
-	l, err := dial(ctx, at, brokers.Variant{})
+	l, err := dial(ctx, stay(at), brokers.Variant{})
 	if err != nil {
 		return "", err
 	}

@@ -21,12 +21,12 @@ const (
 type request []byte
 
 func readRequest(c net.Conn) (request, error) {
-	r := make(request, headerSize)
-	if _, err := io.ReadFull(c, r); err != nil {
+	var head [headerSize]byte
+	if _, err := io.ReadFull(c, head[:]); err != nil {
 		return nil, err
 	}
-	r = append(r, make([]byte, max(0, int(binary.LittleEndian.Uint32(r))-headerSize))...)
-	_, err := io.ReadFull(c, r[headerSize:])
+	r := make(request, max(headerSize, binary.LittleEndian.Uint32(head[:])))
+	_, err := io.ReadFull(c, r[copy(r, head[:]):])
 	return r, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
@@ -21,6 +22,8 @@ type link struct {
 	db     *driver.Database
 	addr   string
 	server build
+
+	serving atomic.Pointer[string] // the address of the server that was asked last
 
 	mu      sync.Mutex
 	failed  map[int]func(error)
@@ -75,9 +78,14 @@ func (l *link) do(ctx context.Context, ask func(context.Context) error) error {
 	})
 }
 
-// hear is told by the library what its pool does. A pool is cleared when one of its connections has failed.
+// hear is told by the library what its pools do, of which each server of a set has one. A pool is cleared when one of its
+// connections has failed: that of a server which was asked nothing is nobody's loss.
 func (l *link) hear(e *event.PoolEvent) {
-	if e.Type != event.ConnectionPoolCleared {
+	switch serving := l.serving.Load(); {
+	case e.Type == event.ConnectionCheckedOut && (serving == nil || *serving != e.Address):
+		l.serving.Store(&e.Address)
+		return
+	case e.Type != event.ConnectionPoolCleared, serving != nil && *serving != e.Address:
 		return
 	}
 	err := errLink

@@ -28,7 +28,7 @@ func TestLuck(t *testing.T) {
 	s := subject()
 	refused := func(command string, code int32, name string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			at := "mongodb://" + refuser(t, command, code, name) + "/jobs"
+			at := "mongodb://" + refuser(t, command, refusal(code, name)) + "/jobs"
 			if command == "saslStart" {
 				at = s.URL(at[len("mongodb://") : len(at)-len("/jobs")])
 			}
@@ -57,10 +57,9 @@ func TestLuck(t *testing.T) {
 	lucktest.Run(t, s)
 }
 
-// refuser is a server that does all that it is asked but for one command, and returns its address.
-func refuser(t *testing.T, command string, code int32, name string) string {
+// refuser is a server that does all that it is asked, but says something of its own to one command, and returns its address.
+func refuser(t *testing.T, command string, no bson.D) string {
 	t.Helper()
-	no := bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "as it is"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
 	yes := bson.D{
 		{Key: "ok", Value: 1}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}, {Key: "maxBsonObjectSize", Value: 16 << 20},
 		{Key: "maxMessageSizeBytes", Value: 48_000_000}, {Key: "maxWriteBatchSize", Value: 1000}, {Key: "minWireVersion", Value: 0},

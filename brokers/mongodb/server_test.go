@@ -31,7 +31,9 @@ func connect(t *testing.T, at string, variant string) brokers.Broker {
 	return openAs(t, at+databaseOf(t), variant)
 }
 
-func databaseOf(t *testing.T) string { return strings.NewReplacer("/", "_", " ", "_").Replace(t.Name()) }
+func databaseOf(t *testing.T) string {
+	return strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
+}
 
 func openAs(t *testing.T, url, variant string) brokers.Broker {
 	t.Helper()

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -20,8 +24,9 @@ import (
 // primary, and that one alone takes commands. Behind it is one FerretDB, so that every member has what a majority has;
 // what replicas do among themselves is not tried here.
 type set struct {
-	store   string // where FerretDB listens
-	members []string
+	store   string   // where FerretDB listens
+	members []string // their addresses
+	called  []string // what they call themselves
 
 	mu      sync.Mutex
 	primary int // -1 while nobody is
@@ -33,6 +38,7 @@ type set struct {
 const setName = "rs0"
 
 func newSet(t *testing.T, store string) *set {
+	t.Helper()
 	s := &set{store: strings.Trim(strings.TrimPrefix(store, "mongodb://"), "/"), term: 1, down: map[int]bool{}, conns: map[net.Conn]int{}}
 	listed := make(chan struct{})
 	for i := range 3 {
@@ -41,6 +47,7 @@ func newSet(t *testing.T, store string) *set {
 			s.serve(c, i)
 		}))
 	}
+	s.called = s.members
 	close(listed)
 	return s
 }
@@ -146,7 +153,7 @@ func pass(c, store net.Conn, asked request) error {
 }
 
 func refusal(code int32, name string) bson.D {
-	return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "not primary"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
+	return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "as it is"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
 }
 
 // hello is what a member says of itself and of the others, by the fields of MongoDB's command of that name.
@@ -154,13 +161,13 @@ func (s *set) hello(member int) bson.D {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	said := bson.D{
-		{Key: "ok", Value: 1}, {Key: "setName", Value: setName}, {Key: "setVersion", Value: 1}, {Key: "hosts", Value: s.members},
-		{Key: "me", Value: s.members[member]}, {Key: "isWritablePrimary", Value: s.primary == member}, {Key: "ismaster", Value: s.primary == member},
+		{Key: "ok", Value: 1}, {Key: "setName", Value: setName}, {Key: "setVersion", Value: 1}, {Key: "hosts", Value: s.called},
+		{Key: "me", Value: s.called[member]}, {Key: "isWritablePrimary", Value: s.primary == member}, {Key: "ismaster", Value: s.primary == member},
 		{Key: "secondary", Value: s.primary != member}, {Key: "maxBsonObjectSize", Value: 16 << 20}, {Key: "maxMessageSizeBytes", Value: 48_000_000},
 		{Key: "maxWriteBatchSize", Value: 1000}, {Key: "minWireVersion", Value: 0}, {Key: "maxWireVersion", Value: 21},
 	}
 	if s.primary >= 0 {
-		said = append(said, bson.E{Key: "primary", Value: s.members[s.primary]})
+		said = append(said, bson.E{Key: "primary", Value: s.called[s.primary]})
 	}
 	if s.primary == member {
 		said = append(said, bson.E{Key: "electionId", Value: bson.NewObjectIDFromTimestamp(time.Unix(int64(s.term), 0))})
@@ -169,28 +176,44 @@ func (s *set) hello(member int) bson.D {
 }
 
 // Whoever names the set goes on with its next primary, however the last one went: what was published before is there, what
-// was held comes again when its lease ends, and the consumer is told that it has to start again.
+// was held comes again when its lease ends, and the consumer is told that it has to start again. That a replica dies, nobody
+// has to know.
 func testFailover(t *testing.T, at string) {
-	for name, end := range map[string]func(s *set){
-		"primary dies":       func(s *set) { s.kill(0) },
-		"primary steps down": func(s *set) { s.elect(-1) },
+	byName := func(t *testing.T, s *set) string {
+		return s.url(t, "replicaSet="+setName, 2, 0) // the one between is found by way of them
+	}
+	byList := func(t *testing.T, s *set) string { // as a lab has it, whose clients do not know the members' names
+		s.called = []string{"member-1:27017", "Member-2:27017", "member-3:27017"}
+		return brokers.JoinURLs([]string{s.url(t, "", 0), s.url(t, "", 1), s.url(t, "", 2)})
+	}
+	for name, c := range map[string]struct {
+		url func(t *testing.T, s *set) string
+		end func(s *set)
+	}{
+		"primary dies":           {byName, func(s *set) { s.kill(0) }},
+		"primary steps down":     {byName, func(s *set) { s.elect(-1) }},
+		"primary of a list dies": {byList, func(s *set) { s.kill(0) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSet(t, at)
-			b := openAs(t, s.url(t, "replicaSet="+setName, 2, 0), "lease") // the third is found by way of them
+			b := openAs(t, c.url(t, s), "lease")
 			const before, all = 10, 20
 			publish(t, b, before)
-			c := consume(t, b, 4)
-			servertest.Next(t, c, 10*time.Second) // and is held
+			consumer := consume(t, b, 4)
+			servertest.Next(t, consumer, 10*time.Second) // and is held
+			s.kill(2)
+			if err := servertest.Next(t, consumer, 10*time.Second).Nack(t.Context(), true); err != nil {
+				t.Errorf("without a replica: %v", err)
+			}
 
-			end(s)
+			c.end(s)
 			if err := b.Publish(t.Context(), letter(before)); err == nil {
 				t.Error("a publish succeeds where nobody leads")
 			}
-			for range c.Deliveries() { // what is on its way, and then the end
+			for range consumer.Deliveries() { // what is on its way, and then the end
 			}
-			if c.Err() == nil {
+			if consumer.Err() == nil {
 				t.Error("the consumer's end has no reason")
 			}
 			s.elect(1)
@@ -235,5 +258,87 @@ func testMemberAlone(t *testing.T, at string) {
 		if want == "" && err != nil || want != "" && (!brokers.Definite(err) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("member %d: %v", member, err)
 		}
+	}
+}
+
+// A member that is asked how the set stands tells what it sees.
+func TestStanding(t *testing.T) {
+	type member struct {
+		name   string
+		state  int
+		health float64
+	}
+	all := []string{"b-1", "b-2", "b-3"}
+	for name, c := range map[string]struct {
+		queue   string
+		members []member
+		want    brokers.Standing
+	}{
+		"all":         {"q", []member{{"b-2:1", primary, 1}, {"b-1:1", secondary, 1}, {"b-3:1", secondary, 1}}, brokers.Standing{Leader: "b-2", Replicas: all}},
+		"all are up":  {"", []member{{"b-2:1", primary, 1}, {"b-1:1", secondary, 1}, {"b-3:1", secondary, 1}}, brokers.Standing{Up: all}},
+		"one is down": {"q", []member{{"b-2:1", primary, 1}, {"b-1:1", 8, 0}, {"b-3:1", secondary, 1}}, brokers.Standing{Leader: "b-2", Replicas: all[1:]}},
+		"one comes":   {"", []member{{"b-2:1", primary, 1}, {"b-1:1", 5, 1}, {"b-3:1", secondary, 1}}, brokers.Standing{Up: all[1:]}},
+		"out of touch": {"q", []member{{"b-2:1", primary, 0}, {"b-1:1", secondary, 1}, {"b-3:1", secondary, 1}},
+			brokers.Standing{Replicas: []string{"b-1", "b-3"}}},
+		"an election": {"", []member{{"b-2:1", secondary, 1}, {"b-1:1", secondary, 1}, {"b-3:1", secondary, 1}}, brokers.Standing{}},
+		"no set yet":  {"", nil, brokers.Standing{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := bson.D{{Key: "ok", Value: 1}}
+			var members bson.A
+			for _, m := range c.members {
+				members = append(members, bson.D{{Key: "name", Value: m.name}, {Key: "state", Value: m.state}, {Key: "health", Value: m.health}})
+			}
+			said = append(said, bson.E{Key: "members", Value: members})
+			if members == nil {
+				said = bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: 94}, {Key: "codeName", Value: "NotYetInitialized"}, {Key: "errmsg", Value: "no replset config has been received"}}
+			}
+			at := "mongodb://" + refuser(t, "replSetGetStatus", said) + "/"
+			got, err := Driver.Server.Cluster.Standing(t.Context(), brokers.Console{URL: at}, c.queue)
+			if err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%+v, %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+	if _, err := standing(t.Context(), brokers.Console{URL: "mongodb://127.0.0.1:1/"}, "q"); err == nil {
+		t.Error("nobody was asked, and there is an answer")
+	}
+}
+
+// The first member makes the set, of all of them, when they are there, and no other one does.
+func TestMembersOfALab(t *testing.T) {
+	v, err := Driver.Variant("set")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	for name, script := range map[string]string{ // in place of MongoDB's: the shell succeeds the second time
+		"mongod":  `echo "mongod $*" >> "$LOG"; until [ -e "$LOG.made" ] || [ "$MEMBER" != b-1 ]; do sleep 0.1; done`,
+		"mongosh": `echo "mongosh $*" >> "$LOG"; [ -e "$LOG.tried" ] && exec touch "$LOG.made"; touch "$LOG.tried"; exit 1`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, of := range []string{"b-1", "b-2"} {
+		c := Driver.Server.Command(brokers.Launch{Variant: v, Dir: "/data/db", Host: "0.0.0.0", Port: 27017, Container: true, Name: of, Peers: []string{"b-1", "b-2", "b-3"}})
+		cmd := exec.CommandContext(t.Context(), c.Args[0], c.Args[1:]...)
+		cmd.Env = append(os.Environ(), append(c.Env, "LOG="+log, "PATH="+dir+":"+os.Getenv("PATH"))...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	said, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		server = "mongod --bind_ip 0.0.0.0 --port 27017 --dbpath /data/db --nounixsocket --quiet --wiredTigerCacheSizeGB 0.25 --replSet taskbench\n"
+		made   = "rs.initiate({_id: 'taskbench', members: [{_id: 0, host: 'b-1:27017'}, {_id: 1, host: 'b-2:27017'}, {_id: 2, host: 'b-3:27017'}, ], " +
+			"settings: {electionTimeoutMillis: 3000, heartbeatIntervalMillis: 1000}})"
+	)
+	if text := string(said); strings.Count(text, server) != 2 || strings.Count(text, made) != 2 || strings.Count(text, "mongosh --quiet --port 27017") != 2 {
+		t.Errorf("it was called so:\n%s", text)
 	}
 }

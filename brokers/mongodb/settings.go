@@ -19,6 +19,7 @@ import (
 const (
 	patience  = 10 * time.Second // bounds every exchange with the server
 	selection = 3 * time.Second  // how long a server may be away before what is asked of it is refused
+	heartbeat = 2 * time.Second  // how often the library asks each of several servers whether it is there and who is the primary
 	largest   = 16<<20 - 64<<10  // bytes of an envelope: MongoDB's bound of a document, and room for the rest
 )
 
@@ -29,10 +30,16 @@ type settings struct {
 	database string
 }
 
-// configure reads the URL. Its options are the library's own.
+// configure reads the URL, or a list of those of the members of a replica set, which must differ in their hosts alone. Its
+// options are the library's own.
 func configure(rawURL string, v brokers.Variant, watch *event.PoolMonitor) (settings, error) {
 	bad := func(cause error) (settings, error) {
 		return settings{}, brokers.Refusef("read mongodb URL: %w", brokers.RefuseURL(rawURL, "mongodb://user:password@host:port/database", cause))
+	}
+	listed := brokers.URLs(rawURL)
+	rawURL, ways, err := joined(listed)
+	if err != nil {
+		return bad(err)
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "mongodb" && u.Scheme != "mongodb+srv" {
@@ -52,11 +59,45 @@ func configure(rawURL string, v brokers.Variant, watch *event.PoolMonitor) (sett
 	if w := concern(v); w != nil {
 		o.SetWriteConcern(w)
 	}
+	if len(listed) > 1 {
+		o.SetDialer(newGuide(ways))
+	}
+	if len(o.Hosts) > 1 && o.HeartbeatInterval == nil {
+		o.SetHeartbeatInterval(heartbeat)
+	}
 	s := settings{options: o, addr: u.Host, database: strings.Trim(u.Path, "/")}
 	if s.database == "" {
 		s.database = defaultDatabase(v)
 	}
 	return s, nil
+}
+
+// joined is the URL of all servers that several name, with what leads to each alone by its address.
+func joined(list []string) (all string, ways map[string]string, err error) {
+	if len(list) == 1 {
+		return list[0], nil, nil
+	}
+	var hosts []string
+	var first string
+	ways = map[string]string{}
+	for _, raw := range list {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" {
+			return "", nil, errors.New("one of the list names no server")
+		}
+		host := u.Host
+		hosts, ways[host] = append(hosts, host), raw
+		u.Host = "members"
+		if first == "" {
+			first = u.String()
+		}
+		if u.String() != first {
+			return "", nil, errors.New("the servers of the list have not the same user, password, database and options")
+		}
+		u.Host = strings.Join(hosts, ",")
+		all = u.String()
+	}
+	return all, ways, nil
 }
 
 // concern is nil where the server's default is to hold, as with Celery.
