@@ -92,11 +92,11 @@ func command(l brokers.Launch) brokers.Command {
 	return brokers.Command{Args: []string{"sh", "-c", start, "mongodb", l.Host, strconv.Itoa(l.Port), l.Dir, synchronous}}
 }
 
-// stay has the library ask a member of a replica set, and not the set that it knows.
+// stay has the library ask a member of a replica set, and not the set that it knows. Of a list nothing but the set is meant.
 func stay(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return raw // which will be refused
+	if err != nil || len(brokers.URLs(raw)) > 1 {
+		return raw
 	}
 	q := u.Query()
 	q.Del("replicaSet")

@@ -50,6 +50,14 @@ func TestListsOfURLs(t *testing.T) {
 	if err != nil || s.addr != "a:1,b:2" || s.database != "db" || s.options.Dialer == nil {
 		t.Errorf("%s, database %s: %v", s.addr, s.database, err)
 	}
+	for raw, want := range map[string]string{
+		"mongodb://u:p@a:1/db?replicaSet=rs0&w=1": "mongodb://u:p@a:1/db?directConnection=true&w=1", "mongodb://a/": "mongodb://a/?directConnection=true",
+		brokers.JoinURLs([]string{one, two}): brokers.JoinURLs([]string{one, two}), "mongodb://a:x": "mongodb://a:x",
+	} {
+		if got := stay(raw); got != want {
+			t.Errorf("%s stays as %s, want %s", raw, got, want)
+		}
+	}
 	for _, other := range []string{
 		"mongodb://u:hunter3@b:2/db?w=1", "mongodb://u:hunter2@b:2/other?w=1", "mongodb://u:hunter2@b:2/db", "mongodb+srv://u:hunter2@b/db?w=1",
 		"mongodb:///db?w=1", "mongodb://u:hunter2@b:x/db",
