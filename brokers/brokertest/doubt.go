@@ -137,17 +137,21 @@ func resume(ctx context.Context, b brokers.Broker, queue string, from int) (outc
 	return outcomes, err
 }
 
-// outcomesHold breaks all links in the middle of many publishes and compares what each said with what arrives.
+// outcomesHold breaks all links in the middle of many publishes and compares what each said with what arrives. The last of
+// each publisher waits for the break: on a busy machine all others may be over before it.
 func outcomesHold(ctx context.Context, e *Env) error {
-	const publishers, each1, breakAfter = 8, 100, 200
+	const publishers, each1, breakAfter = 8, 101, 200
 	q := e.Queue("q")
 	outcomes := make([]error, publishers*each1)
 	var confirmed atomic.Int64
-	midway := make(chan struct{})
+	midway, broken := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	for p := range publishers {
 		wg.Go(func() {
 			for i := range each1 {
+				if i == each1-1 {
+					<-broken
+				}
 				n := p*each1 + i
 				outcomes[n] = e.Broker.Publish(ctx, letter(q, n))
 				if outcomes[n] == nil && confirmed.Add(1) == breakAfter {
@@ -159,9 +163,11 @@ func outcomesHold(ctx context.Context, e *Env) error {
 	select {
 	case <-midway:
 	case <-ctx.Done():
+		close(broken)
 		return fmt.Errorf("after %d publishes: %w", confirmed.Load(), ctx.Err())
 	}
 	err := e.Subject.Break(ctx)
+	close(broken)
 	wg.Wait()
 	if err != nil {
 		return fmt.Errorf("break links: %w", err)

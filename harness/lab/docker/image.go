@@ -3,13 +3,10 @@ package docker
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
-
-	"taskbench/harness/lab/images"
 )
 
 // An image is one that the engine has.
@@ -39,11 +36,7 @@ func choose(ctx context.Context, c *client.Client, names []string, fetch func(co
 		}
 		tried = append(tried, fmt.Sprintf("%s (%v)", name, err))
 	}
-	hint := ""
-	if slices.ContainsFunc(names, images.Local) {
-		hint = "; `bench images build` makes the local ones"
-	}
-	return image{}, fmt.Errorf("no image can be had; tried %s%s", strings.Join(tried, ", "), hint)
+	return image{}, fmt.Errorf("no image can be had; tried %s; `bench images build` makes the local ones", strings.Join(tried, ", "))
 }
 
 // local looks the image up in the engine; without an id it is not there.
