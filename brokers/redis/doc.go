@@ -64,7 +64,8 @@
 //
 // With appendfsync always a reply follows the fsync. With everysec it follows the write, except while the second's
 // fsync is itself under way: Redis then holds the write back, for two seconds at most, and answers all the same. A
-// SIGKILL in that window loses what it held. No test makes an fsync slow enough to provoke that.
+// SIGKILL in that window loses what it held. No test makes an fsync slow enough to provoke that; where other work keeps the disk
+// busy, the contract may still meet it.
 //
 // # Sentinels
 //

@@ -12,8 +12,9 @@ var Driver = brokers.Driver{
 	Name: "redis",
 	Variants: []brokers.Variant{
 		{
-			Name:       "aof-everysec",
-			Doc:        "Every write goes to the append-only file before its reply, which reaches the disk within a second or two.",
+			Name: "aof-everysec",
+			Doc: "Every write goes to the append-only file before its reply, and reaches the disk within a second or two; but while a slow disk " +
+				"holds up an fsync, replies come up to two seconds before the write.",
 			Durability: brokers.PageCache,
 			Promises:   append([]brokers.Promise{brokers.SurvivesKill}, promises...),
 			Lease:      link.DefaultLease,
