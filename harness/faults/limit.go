@@ -165,8 +165,20 @@ func awaitRefusal(ctx context.Context, t Target, told bool, size int) (refusal e
 	return nil, fmt.Errorf("publishes were taken for %v all the same", patience)
 }
 
-// purge removes what was published to try, where the broker can.
+// purgeWithin is for how long a server is asked to purge a queue.
+const purgeWithin = 10 * time.Second
+
+// purge removes what was published to try, where the broker can. A server that has only just come back may refuse at first: a
+// quorum queue is led by nobody yet.
 func purge(ctx context.Context, t Target) error {
+	for end := time.Now().Add(purgeWithin); ; waitFor(ctx, 100*time.Millisecond) {
+		if err := purgeOnce(ctx, t); err == nil || ctx.Err() != nil || !time.Now().Before(end) {
+			return err
+		}
+	}
+}
+
+func purgeOnce(ctx context.Context, t Target) error {
 	b, err := t.Driver.Open(ctx, t.Broker.Info().URL, t.Variant)
 	if err != nil {
 		return fmt.Errorf("purge %s: %w", limitQueue, err)

@@ -98,6 +98,35 @@ func TestLimitOfALongQueue(t *testing.T) {
 	}
 }
 
+// purged is a server that cannot purge anything at first.
+type purged struct {
+	bounded
+	from   time.Time
+	purges int
+}
+
+func (p *purged) Purge(context.Context, string) (int, error) {
+	if p.purges++; time.Now().Before(p.from) {
+		return 0, errors.New("nobody leads the queue")
+	}
+	return 0, nil
+}
+
+func TestPurgeWaitsForALeader(t *testing.T) {
+	for after, want := range map[time.Duration]string{0: "", purgeWithin / 2: "", 2 * purgeWithin: "nobody leads"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &purged{from: time.Now().Add(after)}
+			target := p.target(1)
+			target.Driver.Open = func(context.Context, string, brokers.Variant) (brokers.Broker, error) { return p, nil }
+			began := time.Now()
+			err := purge(t.Context(), target)
+			if took := time.Since(began); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || took > purgeWithin+time.Second || after == 0 && p.purges != 1 {
+				t.Errorf("led after %v: %v, asked %d times in %v", after, err, p.purges, took)
+			}
+		})
+	}
+}
+
 // losing is a server that hands one message out, and takes it away after a time.
 type losing struct {
 	bounded
