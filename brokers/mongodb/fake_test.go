@@ -9,11 +9,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// The kinds of messages of MongoDB's protocol that clients send, and the length of what each message begins with.
+// The length of what each message of MongoDB's protocol begins with, and the kinds of messages that matter here: all but the first
+// question and its answer are of the last one.
 const (
 	headerSize = 16
 	kindReply  = 1
-	kindQuery  = 2004 // the first question alone
 	kindMsg    = 2013
 )
 

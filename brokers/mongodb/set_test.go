@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 
 	"taskbench/brokers"
 	"taskbench/brokers/servertest"
@@ -176,8 +177,7 @@ func (s *set) hello(member int) bson.D {
 }
 
 // Whoever names the set goes on with its next primary, however the last one went: what was published before is there, what
-// was held comes again when its lease ends, and the consumer is told that it has to start again. That a replica dies, nobody
-// has to know.
+// was held comes again when its lease ends, and the consumer is told that it has to start again. One replica is dead by then.
 func testFailover(t *testing.T, at string) {
 	byName := func(t *testing.T, s *set) string {
 		return s.url(t, "replicaSet="+setName, 2, 0) // the one between is found by way of them
@@ -257,6 +257,26 @@ func testMemberAlone(t *testing.T, at string) {
 		err := b.Publish(t.Context(), letter(0))
 		if want == "" && err != nil || want != "" && (!brokers.Definite(err) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("member %d: %v", member, err)
+		}
+	}
+}
+
+// That a server is gone which was asked nothing, nobody is told; nor is it kept from anybody that the one is gone which was asked last.
+func TestOnlyTheServerThatIsAskedIsMissed(t *testing.T) {
+	l := &link{failed: map[int]func(error){}}
+	told := 0
+	l.watch(func(error) { told++ })
+	for i, c := range []struct {
+		kind, address string
+		want          int
+	}{
+		{event.ConnectionPoolCleared, "a", 1}, // before anything was asked
+		{event.ConnectionCheckedOut, "a", 1}, {event.ConnectionPoolCleared, "b", 1}, {event.ConnectionPoolCleared, "a", 2},
+		{event.ConnectionCheckedOut, "b", 2}, {event.ConnectionPoolCleared, "a", 2}, {event.ConnectionPoolCleared, "b", 3},
+	} {
+		l.hear(&event.PoolEvent{Type: c.kind, Address: c.address})
+		if told != c.want {
+			t.Errorf("after event %d, %s of %s: told %d times, want %d", i, c.kind, c.address, told, c.want)
 		}
 	}
 }

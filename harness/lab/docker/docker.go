@@ -53,14 +53,22 @@ func (l docker) Unfit(ctx context.Context, d brokers.Driver, v brokers.Variant) 
 		return err.Error()
 	}
 	defer func() { _ = c.Close() }()
-	_, err = choose(ctx, c, l.images(d, v), engine.Known.Has)
-	switch {
-	case err != nil && v.Images != nil:
-		return fmt.Sprintf("variant %s is not in every image: %v", v.Name, err)
-	case err != nil:
+	if _, err := l.choose(ctx, c, d, v, engine.Known.Has); err != nil {
 		return err.Error()
 	}
 	return ""
+}
+
+// choose returns the image that the variant is to run in. The error says what to do.
+func (l docker) choose(ctx context.Context, c *client.Client, d brokers.Driver, v brokers.Variant, fetch fetcher) (image, error) {
+	i, err := choose(ctx, c, l.images(d, v), fetch)
+	switch {
+	case err != nil && v.Images != nil:
+		err = fmt.Errorf("variant %s is not in the images that are built here: %w; pull it, or name one that you have with --image %s=IMAGE", v.Name, err, d.Name)
+	case err != nil:
+		err = fmt.Errorf("%w; `bench images build` makes the local ones", err)
+	}
+	return i, err
 }
 
 // images are the candidates for a variant, best first.
@@ -100,7 +108,7 @@ func (l docker) Start(ctx context.Context, r lab.Request) (lab.Node, error) {
 	if err != nil {
 		return fail(err)
 	}
-	image, err := choose(ctx, c, l.images(r.Driver, r.Variant), engine.Known.Pull)
+	image, err := l.choose(ctx, c, r.Driver, r.Variant, engine.Known.Pull)
 	if err != nil {
 		return fail(errors.Join(err, c.Close()))
 	}

@@ -271,7 +271,7 @@ func TestNoImageNamesWhatWasTried(t *testing.T) {
 		t.Errorf("the dead registry was asked again: %v", time.Since(began))
 	}
 	own := brokers.Variant{Name: "own", Images: []string{"localhost:1/own:1"}}
-	if why := l.Unfit(t.Context(), redis(), own); !strings.Contains(why, "variant own") || !strings.Contains(why, own.Images[0]) || strings.Contains(why, "none:1") {
+	if why := l.Unfit(t.Context(), redis(), own); !strings.Contains(why, "variant own") || !strings.Contains(why, own.Images[0]) || !strings.Contains(why, "--image redis=IMAGE") || strings.Contains(why, "images build") {
 		t.Errorf("as a variant of another image unfit because %q", why)
 	}
 	o := newLab(t, Options{Images: map[string]string{"redis": "localhost:1/mine:1"}})

@@ -17,9 +17,12 @@ func (i image) String() string {
 	return fmt.Sprintf("%s (%s)", i.name, digest[:min(12, len(digest))])
 }
 
+// A fetcher has the engine have an image, or only asks whether it could.
+type fetcher func(ctx context.Context, c *client.Client, name string) error
+
 // choose returns the first image that the engine has or fetch brings. A fetch that only asks whether the image
 // could be had leaves the id empty. The error names all that was tried.
-func choose(ctx context.Context, c *client.Client, names []string, fetch func(context.Context, *client.Client, string) error) (image, error) {
+func choose(ctx context.Context, c *client.Client, names []string, fetch fetcher) (image, error) {
 	var tried []string
 	for _, name := range names {
 		i, err := local(ctx, c, name)
@@ -36,7 +39,7 @@ func choose(ctx context.Context, c *client.Client, names []string, fetch func(co
 		}
 		tried = append(tried, fmt.Sprintf("%s (%v)", name, err))
 	}
-	return image{}, fmt.Errorf("no image can be had; tried %s; `bench images build` makes the local ones", strings.Join(tried, ", "))
+	return image{}, fmt.Errorf("no image can be had; tried %s", strings.Join(tried, ", "))
 }
 
 // local looks the image up in the engine; without an id it is not there.
